@@ -1,0 +1,246 @@
+//! What the domain asks of the data plane. `data` implements it, `main` wires it, a workflow
+//! reaches it only inside a step.
+//!
+//! Every call may be made again after a crash, a failure or a cancel, with the same arguments and
+//! a later [`Attempt`](event::Attempt); the second run finds the first one's work and gives the
+//! same answer, to the last count. Effects are keyed by [`Job`]. A call returns only when its own
+//! work has ended: no thread of it is left behind.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use event::{Failure, Work};
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, ContentRoot, ManifestId, RegionId, StoreId};
+
+/// Where a job's bytes go: the store of a region, and the domain in which chunks are shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The region.
+    pub region: RegionId,
+    /// The store that has to be there; if another or none is, nothing is read or written.
+    pub store: StoreId,
+    /// The deduplication domain: the account. No answer tells one account what another stores.
+    pub account: AccountId,
+}
+
+/// The key of a piece of data work, unique in its store: an image id, a collection's id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Job(pub String);
+
+/// The formats of disk files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// The guest's bytes as they are.
+    Raw,
+    /// QEMU's copy-on-write format, versions 2 and 3.
+    Qcow2,
+}
+
+/// A disk file on this computer, as it was when it was first looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Absolute path of the file.
+    pub path: String,
+    /// The format found, or given and confirmed; it is never probed again.
+    pub format: Format,
+    /// Size of the disk in it, as the guest sees it.
+    pub disk_bytes: u64,
+    /// What tells this state of the file from any other.
+    pub identity: SourceIdentity,
+}
+
+/// What is compared on resume and at the end, so that a change of the source fails by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceIdentity {
+    /// Number of the device that holds it.
+    pub device: u64,
+    /// Number of the file on that device.
+    pub inode: u64,
+    /// Length of the file.
+    pub file_bytes: u64,
+    /// Time of its last change, nanoseconds since 1970 UTC.
+    pub modified_ns: i64,
+}
+
+/// What a transfer stored. The same whatever interrupted it, so only counts that do not depend on
+/// how often the source was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transferred {
+    /// Content root computed from the source's bytes.
+    pub root: ContentRoot,
+    /// The manifest written.
+    pub manifest: ManifestId,
+    /// Guest bytes that are not in all-zero 4 KiB blocks.
+    pub data_bytes: u64,
+    /// Guest bytes in chunks that the account's store did not have yet.
+    pub new_bytes: u64,
+    /// Bytes those take in packs, compressed.
+    pub stored_bytes: u64,
+    /// Chunks the disk consists of, repeated ones counted once.
+    pub chunks: u64,
+}
+
+/// What a verification read back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Content root computed from the store's bytes.
+    pub root: ContentRoot,
+    /// Distinct frames read, decoded and hashed again.
+    pub chunks: u64,
+}
+
+/// A disk in a store: what an export reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredDisk {
+    /// Its manifest.
+    pub manifest: ManifestId,
+    /// Its exact size.
+    pub disk_bytes: u64,
+    /// Its content root; an export that yields other bytes fails.
+    pub root: ContentRoot,
+}
+
+/// The compression of clusters in a qcow2 export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// Plain clusters.
+    #[default]
+    None,
+    /// Deflate: read by every QEMU.
+    Zlib,
+    /// Zstandard: read by QEMU 5.1 and later.
+    Zstd,
+}
+
+/// Where an export goes: a key in a directory bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Absolute path of the file; it has this name only once it is whole and durable.
+    pub path: String,
+    /// Format to write.
+    pub format: Format,
+    /// Compression, for qcow2.
+    #[serde(default)]
+    pub compression: Compression,
+    /// Whether a file that has the name may be replaced; else it is left alone and refused.
+    #[serde(default)]
+    pub replace: bool,
+}
+
+/// What a collection did, counted over all runs of the same job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collected {
+    /// Chunks newly condemned: no manifest names them, new imports do not find them any more.
+    pub condemned_chunks: u64,
+    /// Chunks removed.
+    pub removed_chunks: u64,
+    /// Bytes given back to the file system, packs rewritten counted by their difference.
+    pub freed_bytes: u64,
+    /// Chunks condemned that have to wait for work begun before they were.
+    pub waiting_chunks: u64,
+}
+
+/// What a store holds, and whether that is what it should hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreReport {
+    /// Chunks indexed, condemned ones included.
+    pub chunks: u64,
+    /// Bytes of the pack files.
+    pub pack_bytes: u64,
+    /// Pack files.
+    pub packs: u64,
+    /// Chunks that a live manifest names and the store cannot give back whole: each an id and why.
+    pub missing: Vec<String>,
+    /// Chunks that neither a live manifest nor unfinished work names (condemned ones included).
+    pub orphaned_chunks: u64,
+    /// Files in the store that nothing accounts for.
+    pub stray_files: Vec<String>,
+}
+
+/// The manifests that have to stay, read afresh from the log at every call.
+pub trait LiveManifests: Send + Sync {
+    /// The manifests of all snapshots in the region, of every account.
+    fn manifests(&self) -> Result<Vec<(AccountId, ManifestId)>, Failure>;
+}
+
+/// The data plane: disks in, disks out, and nothing lost between.
+#[async_trait]
+pub trait DataPlane: Send + Sync + 'static {
+    /// Makes the store of a region, with its id file; fine if that very store is there already.
+    async fn make_store(&self, region: &RegionId, store: &StoreId) -> Result<(), Failure>;
+
+    /// Looks at a disk file: detects its format over head and tail (or confirms the one given)
+    /// and checks everything that can be checked without reading it all.
+    async fn inspect(&self, path: &str, format: Option<Format>) -> Result<Source, Failure>;
+
+    /// Reads the source into the store: chunks, manifest, content root; resumes where an earlier
+    /// run of the job had come to.
+    async fn transfer(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        source: &Source,
+    ) -> Result<Transferred, Failure>;
+
+    /// Reads every frame of a disk back from the store, decodes and re-hashes it and computes the
+    /// content root anew; fails unless it is the disk's.
+    async fn verify(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        disk: &StoredDisk,
+    ) -> Result<Verified, Failure>;
+
+    /// Ends a transfer job whose disk is sealed: its packs now serve the whole account.
+    async fn settle(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<(), Failure>;
+
+    /// Undoes a transfer, however far it came, even if it never began: the space comes back.
+    async fn discard(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<(), Failure>;
+
+    /// Writes a disk to a file, checks its bytes against the content root on the way, and gives it
+    /// its name when it is whole and durable. A second run after that leaves it as it is.
+    async fn export(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        disk: &StoredDisk,
+        target: &Target,
+    ) -> Result<(), Failure>;
+
+    /// Undoes an export, however far it came, even if it never began. A file that was there before
+    /// the export stays.
+    async fn discard_export(
+        &self,
+        work: Arc<dyn Work>,
+        job: &Job,
+        target: &Target,
+    ) -> Result<(), Failure>;
+
+    /// Removes what no live manifest names: condemns first, and removes what was condemned once
+    /// all work begun before has ended. Never waits for other work.
+    async fn collect(
+        &self,
+        work: Arc<dyn Work>,
+        region: &RegionId,
+        store: &StoreId,
+        job: &Job,
+        live: Arc<dyn LiveManifests>,
+    ) -> Result<Collected, Failure>;
+
+    /// Looks through a store without changing it. With `deep`, every frame is decoded and hashed.
+    async fn examine(
+        &self,
+        region: &RegionId,
+        store: &StoreId,
+        live: Arc<dyn LiveManifests>,
+        deep: bool,
+    ) -> Result<StoreReport, Failure>;
+}

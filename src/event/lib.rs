@@ -1,0 +1,17 @@
+//! The envelope every fact is kept in, and the few words that the engine and the ports share.
+//!
+//! A [`Record`] is at once the memo that makes an operation resumable, the domain event that the
+//! projections fold, and the line an auditor reads. This room knows the envelope and no kind by
+//! name: the nouns and their events are in `domain`, the operations in `workflows`.
+//!
+//! It deliberately does no I/O and reaches no clock.
+
+mod failure;
+mod id;
+mod record;
+mod work;
+
+pub use failure::{Failure, Refusal};
+pub use id::{Actor, Cause, FlowId, Path, Scope, Seq, Subject};
+pub use record::{Draft, Error, Event, Record};
+pub use work::{Attempt, Progress, Work};
