@@ -1,0 +1,1 @@
+//! Disk file formats, read and written in-process.

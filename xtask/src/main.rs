@@ -1,0 +1,2 @@
+//! Kiln's own chores.
+fn main() {}
