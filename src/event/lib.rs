@@ -9,9 +9,11 @@
 mod failure;
 mod id;
 mod record;
+mod rows;
 mod work;
 
 pub use failure::{Failure, Refusal};
 pub use id::{Actor, Cause, FlowId, Path, Scope, Seq, Subject};
 pub use record::{Draft, Error, Event, Record};
+pub use rows::{DECIDE_ROWS_MAX, Fold, Rows, RowsMut, Table, View};
 pub use work::{Attempt, Progress, Work};
