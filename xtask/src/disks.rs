@@ -182,12 +182,12 @@ impl Steps {
 fn with_kernel(packages: &[&str]) -> Result<Vec<String>> {
     let architecture = run::quietly(run::program("dpkg").arg("--print-architecture"))?;
     let meta = recipe::KERNEL.replace("ARCH", architecture.trim());
-    let depends = match run::quietly(run::program("apt-cache").args(["depends", &meta])) {
-        Ok(text) => text,
-        Err(_) => {
-            update_lists()?;
-            run::quietly(run::program("apt-cache").args(["depends", &meta]))?
-        }
+    let ask = || run::quietly(run::program("apt-cache").args(["depends", &meta]));
+    let depends = if let Ok(text) = ask() {
+        text
+    } else {
+        update_lists()?;
+        ask()?
     };
     let kernel = depends
         .lines()

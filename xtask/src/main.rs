@@ -4,13 +4,22 @@
 //! apt-get, qemu-img) and say what they run. This crate deliberately has no dependency, so that it builds in a
 //! second on a clean clone, and it knows nothing of the product but its command line.
 
+mod bench;
+mod bench_import;
+mod bench_tables;
+mod count;
 mod disks;
 mod disks_recipe;
 mod error;
+mod licences;
+mod machine;
 mod place;
 mod run;
 mod setup;
+mod soak;
+mod test;
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use error::{Error, Result};
@@ -24,12 +33,32 @@ struct Chore {
 }
 
 /// Every chore; adding one touches its own file and this list.
-const CHORES: [Chore; 1] = [Chore {
-    name: "disks",
-    summary: "make the Debian test disks",
-    help: disks::HELP,
-    begin: disks::begin,
-}];
+const CHORES: [Chore; 4] = [
+    Chore {
+        name: "test",
+        summary: "run every check and every test",
+        help: test::HELP,
+        begin: test::begin,
+    },
+    Chore {
+        name: "soak",
+        summary: "run the full counts and write a report",
+        help: soak::HELP,
+        begin: soak::begin,
+    },
+    Chore {
+        name: "disks",
+        summary: "make the real Debian test disks",
+        help: disks::HELP,
+        begin: disks::begin,
+    },
+    Chore {
+        name: "bench",
+        summary: "measure beside peers",
+        help: bench::HELP,
+        begin: bench::begin,
+    },
+];
 
 /// The exit code of a chore that ran to its end and found something wrong.
 const FOUND_WRONG: u8 = 1;
@@ -77,7 +106,7 @@ fn overview() -> String {
     let mut text =
         String::from("Kiln's own chores\n\nUsage: cargo xtask COMMAND [OPTIONS]\n\nCommands:\n");
     for chore in &CHORES {
-        text.push_str(&format!("  {:<7} {}\n", chore.name, chore.summary));
+        let _ = writeln!(text, "  {:<7} {}", chore.name, chore.summary);
     }
     text.push_str("\n`cargo xtask COMMAND --help` says more. Exit codes: 0 all is well, 1 something was found wrong, ");
     text.push_str("2 the chore could not do its work.\n");
