@@ -115,9 +115,13 @@ fn cargo_deny(deadline: Instant) -> Result<(bool, String)> {
     Ok((well, note.into()))
 }
 
+/// The words of an expression that are not names.
+const NO_NAMES: [&str; 5] = ["(", ")", "AND", "OR", "WITH"];
+
 /// An SPDX licence expression, read from left to right: `OR` of `AND`s of licences or brackets.
 struct Expression<'a> {
     rest: Vec<&'a str>,
+    broken: bool,
 }
 
 impl<'a> Expression<'a> {
@@ -133,12 +137,15 @@ impl<'a> Expression<'a> {
             }
         }
         rest.reverse();
-        Self { rest }
+        Self {
+            rest,
+            broken: false,
+        }
     }
 
     /// Whether the licence gives permission; what cannot be read gives none.
     fn holds(mut self) -> bool {
-        self.any() && self.rest.is_empty()
+        self.any() && self.rest.is_empty() && !self.broken
     }
 
     fn any(&mut self) -> bool {
@@ -160,17 +167,21 @@ impl<'a> Expression<'a> {
     fn one(&mut self) -> bool {
         if self.take("(") {
             let holds = self.any();
-            return self.take(")") && holds;
+            self.broken |= !self.take(")");
+            return holds;
         }
-        let licence = self.rest.pop().is_some_and(|name| ALLOWED.contains(&name));
+        let permitted = self.name(&ALLOWED);
         if self.take("WITH") {
-            return self
-                .rest
-                .pop()
-                .is_some_and(|name| ALLOWED_EXCEPTIONS.contains(&name))
-                && licence;
+            return self.name(&ALLOWED_EXCEPTIONS) && permitted;
         }
-        licence
+        permitted
+    }
+
+    /// Whether the next word is a name on the list; a word that cannot be a name breaks the expression.
+    fn name(&mut self, list: &[&str]) -> bool {
+        let word = self.rest.pop();
+        self.broken |= word.is_none_or(|word| NO_NAMES.contains(&word));
+        word.is_some_and(|word| list.contains(&word))
     }
 
     fn take(&mut self, word: &str) -> bool {
