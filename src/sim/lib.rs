@@ -46,6 +46,8 @@ mod files;
 mod names;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_random;
 
 use std::collections::BTreeMap;
 use std::fmt;
