@@ -1,8 +1,18 @@
 //! The nouns, their events, rules and projections, all pure; and the ports that others fill.
+//!
+//! An operation asks a rule ([`rules`]) at the head of the log, the rule says yes with an event
+//! ([`events`]), the fold ([`Projections`]) turns events into rows ([`image`]), and the next rule
+//! reads those. Nothing here does I/O or knows the time.
 
+pub mod events;
+mod fold;
 mod id;
+pub mod image;
+pub mod name;
 pub mod port;
+pub mod rules;
 
+pub use fold::Projections;
 pub use id::{
     AccountId, ContentRoot, Digest, ImageId, ManifestId, NotADigest, RegionId, SnapshotId, StoreId,
 };

@@ -217,12 +217,7 @@ pub trait DataPlane: Send + Sync + 'static {
 
     /// Undoes an export, however far it came, even if it never began. A file that was there before
     /// the export stays.
-    async fn discard_export(
-        &self,
-        work: Arc<dyn Work>,
-        job: &Job,
-        target: &Target,
-    ) -> Result<(), Failure>;
+    async fn discard_export(&self, work: Arc<dyn Work>, job: &Job, target: &Target) -> Result<(), Failure>;
 
     /// Removes what no live manifest names: condemns first, and removes what was condemned once
     /// all work begun before has ended. Never waits for other work.

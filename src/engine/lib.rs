@@ -1,1 +1,45 @@
-//! Durable execution.
+//! Durable execution, ignorant of images.
+//!
+//! An operation is a [`Workflow`]: an ordinary `async fn` whose steps each establish one event in
+//! the log. The record of a step is the memo that makes the operation resumable, the event that
+//! projections fold and the line an auditor reads. [`Engine`] opens the log, starts and drives
+//! flows, cancels, parks and releases them, and shows what is in the log.
+//!
+//! ```text
+//!  story ──decide/step──▶ queue ──▶ committer (one thread) ──▶ redb: log + projections, one commit
+//!    ▲                                   │ answer, before the disk
+//!    └───────────────────────────────────┘ an effect and an outside answer wait for the disk
+//! ```
+//!
+//! It deliberately knows no noun of Kiln, reaches the disk only through [`files::Files`] and the
+//! time only through [`Clock`].
+
+mod at;
+mod attempt;
+mod audit;
+mod chain;
+mod committer;
+mod each;
+mod error;
+mod flow;
+mod fold;
+mod kinds;
+mod queue;
+mod runtime;
+mod store;
+mod unwind;
+mod workflow;
+
+pub use at::At;
+pub use audit::{Fault, Rebuilt, Verified};
+pub use each::{CHILDREN_MAX, Each, Ends};
+pub use error::Error;
+pub use flow::{Decide, Flow, Policy, Step};
+pub use fold::{FlowRow, State};
+pub use kinds::{
+    CancelRequested, Ended, Failed, Gathered, Outcome, Parked, Refused, Released, Started, Superseded,
+    TimerFired, TimerSet, Turn, Turned,
+};
+pub use runtime::{Clock, Engine, Options, Snapshot, SystemClock, Watch};
+pub use store::{DATABASE, WITNESS};
+pub use workflow::{Book, Halt, Workflow};

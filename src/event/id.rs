@@ -7,9 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A record's place in the one total order, from 1.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Seq(pub u64);
 
 impl Seq {
@@ -200,7 +198,13 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_flow_id_is_refused() {
-        for text in ["", "w-", "w-zzzzzzzzzzzzzzzzzzzzzzzzzz", "m-00000000000000000000000000", "w-0000000000000000000000000i"] {
+        for text in [
+            "",
+            "w-",
+            "w-zzzzzzzzzzzzzzzzzzzzzzzzzz",
+            "m-00000000000000000000000000",
+            "w-0000000000000000000000000i",
+        ] {
             assert!(text.parse::<FlowId>().is_err(), "{text}");
         }
     }

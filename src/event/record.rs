@@ -78,8 +78,7 @@ pub trait Event: Serialize + DeserializeOwned + Send + 'static {
         if kind != Self::KIND {
             return Err(Error::Kind { found: kind.to_owned(), wanted: Self::KIND });
         }
-        rmp_serde::from_slice(payload)
-            .map_err(|source| Error::Payload { kind: kind.to_owned(), source })
+        rmp_serde::from_slice(payload).map_err(|source| Error::Payload { kind: kind.to_owned(), source })
     }
 }
 

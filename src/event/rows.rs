@@ -85,13 +85,7 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
     }
 
     /// Changes one row in place, if it is there.
-    pub fn change(
-        &self,
-        rows: &mut dyn RowsMut,
-        scope: &Scope,
-        parts: &[&str],
-        change: impl FnOnce(&mut T),
-    ) {
+    pub fn change(&self, rows: &mut dyn RowsMut, scope: &Scope, parts: &[&str], change: impl FnOnce(&mut T)) {
         if let Some(mut row) = self.get(rows, scope, parts) {
             change(&mut row);
             self.put(rows, scope, parts, &row);

@@ -1,0 +1,165 @@
+//! What things may be called. The rules and codes are those of the ECS API.
+
+use event::Refusal;
+
+/// Image names, families: 2 to 128 characters.
+pub const NAME_CHARS: std::ops::RangeInclusive<usize> = 2..=128;
+/// Descriptions: 2 to 256 characters, or none.
+pub const DESCRIPTION_CHARS: std::ops::RangeInclusive<usize> = 2..=256;
+/// Tag keys and values: at most 128 characters.
+pub const TAG_CHARS_MAX: usize = 128;
+/// Tags an image may have.
+pub const TAGS_MAX: usize = 20;
+
+const WEB: [&str; 2] = ["http://", "https://"];
+const RESERVED: [&str; 2] = ["aliyun", "acs:"];
+
+/// Checks an image name.
+pub fn image_name(name: &str) -> Result<(), Refusal> {
+    named("image name", "InvalidImageName.Malformed", name)
+}
+
+/// Checks the name of an image family.
+pub fn family(name: &str) -> Result<(), Refusal> {
+    named("image family", "InvalidImageFamily.Malformed", name)?;
+    if WEB.iter().any(|web| name.contains(web)) {
+        let why = format!("the image family `{name}` holds a web address");
+        return Err(Refusal::new("InvalidImageFamily.Malformed", why));
+    }
+    Ok(())
+}
+
+fn named(what: &str, code: &str, name: &str) -> Result<(), Refusal> {
+    let shape = "2 to 128 letters, digits and `:` `_` `-` `.`, beginning with a letter";
+    let no = |why: String| Err(Refusal::new(code, why).advise(format!("an {what} is {shape}")));
+    let count = name.chars().count();
+    if !NAME_CHARS.contains(&count) {
+        return no(format!("the {what} `{}` has {count} characters", shown(name)));
+    }
+    if WEB.iter().chain(&RESERVED).any(|prefix| name.to_lowercase().starts_with(prefix)) {
+        return no(format!("the {what} `{name}` begins with a reserved word"));
+    }
+    if !name.starts_with(is_letter) {
+        return no(format!("the {what} `{}` does not begin with a letter", shown(name)));
+    }
+    let stranger = name.chars().find(|&c| !(is_letter(c) || c.is_ascii_digit() || ":_-.".contains(c)));
+    match stranger {
+        Some(c) => no(format!("the {what} `{}` holds the character `{}`", shown(name), c.escape_default())),
+        None => Ok(()),
+    }
+}
+
+/// A Latin letter, or one of the CJK unified ideographs.
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic()
+        || ('\u{4e00}'..='\u{9fff}').contains(&c)
+        || ('\u{3400}'..='\u{4dbf}').contains(&c)
+}
+
+/// A text that may be long or hold control characters, as it can be printed.
+fn shown(text: &str) -> String {
+    text.chars().take(*NAME_CHARS.end()).flat_map(char::escape_debug).collect()
+}
+
+/// Checks a description; an empty one means none.
+pub fn description(text: &str) -> Result<(), Refusal> {
+    let code = "InvalidDescription.Malformed";
+    let count = text.chars().count();
+    if count > 0 && !DESCRIPTION_CHARS.contains(&count) {
+        let why = format!("the description has {count} characters");
+        return Err(Refusal::new(code, why).advise("a description has 2 to 256 characters, or none"));
+    }
+    if WEB.iter().any(|web| text.starts_with(web)) {
+        return Err(Refusal::new(code, "the description begins with a web address"));
+    }
+    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        return Err(Refusal::new(code, "the description holds a control character"));
+    }
+    Ok(())
+}
+
+/// Checks a tag's key.
+pub fn tag_key(key: &str) -> Result<(), Refusal> {
+    let wrong = key.is_empty()
+        || key.chars().count() > TAG_CHARS_MAX
+        || RESERVED.iter().any(|prefix| key.starts_with(prefix))
+        || WEB.iter().any(|web| key.contains(web))
+        || key.chars().any(char::is_control);
+    if !wrong {
+        return Ok(());
+    }
+    let why = format!("`{}` is no tag key", shown(key));
+    let advice = "a tag key has 1 to 128 characters and neither begins with `aliyun` or `acs:` nor holds a web address";
+    Err(Refusal::new("InvalidTagKey.Malformed", why).advise(advice))
+}
+
+/// Checks a tag's value.
+pub fn tag_value(value: &str) -> Result<(), Refusal> {
+    let wrong = value.chars().count() > TAG_CHARS_MAX
+        || value.starts_with("acs:")
+        || WEB.iter().any(|web| value.contains(web))
+        || value.chars().any(char::is_control);
+    if !wrong {
+        return Ok(());
+    }
+    let why = format!("`{}` is no tag value", shown(value));
+    let advice =
+        "a tag value has at most 128 characters and neither begins with `acs:` nor holds a web address";
+    Err(Refusal::new("InvalidTagValue.Malformed", why).advise(advice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(rule: impl Fn(&str) -> Result<(), Refusal>, good: &[&str], bad: &[&str]) {
+        for text in good {
+            assert_eq!(rule(text), Ok(()), "{text:?}");
+        }
+        for text in bad {
+            assert!(rule(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn image_names_follow_the_rules_of_the_api() {
+        let long = "a".repeat(128);
+        let too_long = "a".repeat(129);
+        check(
+            image_name,
+            &["ab", "web-1.2_x:y", "镜像", &long],
+            &[
+                "",
+                "a",
+                &too_long,
+                "1ab",
+                "-ab",
+                "a b",
+                "a/b",
+                "a\0b",
+                "http://ab",
+                "Aliyun-x",
+                "acs:x",
+                "a\nb",
+                "é1",
+            ],
+        );
+    }
+
+    #[test]
+    fn families_hold_no_web_address_anywhere() {
+        check(family, &["debian-12"], &["x-http://y", "aliyun", "acs:1:x"]);
+    }
+
+    #[test]
+    fn descriptions_may_be_empty_but_not_one_character() {
+        let too_long = "d".repeat(257);
+        check(description, &["", "ok", "two\nlines"], &["x", &too_long, "https://x", "a\u{7}b"]);
+    }
+
+    #[test]
+    fn tags_keep_clear_of_reserved_words() {
+        check(tag_key, &["env", "团队"], &["", "acs:x", "aliyunx", "http://x", "a\0"]);
+        check(tag_value, &["", "prod", "aliyun"], &["acs:x", "see https://x"]);
+    }
+}

@@ -1,0 +1,116 @@
+//! What a step's action holds: its ports, its attempt, and where to keep what it has come to.
+
+use std::sync::Arc;
+
+use event::{Attempt, Failure, FlowId, Progress, Rows, Work};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::runtime::{Live, Shared};
+
+/// One attempt at a step or at an undo.
+pub struct At<P> {
+    inner: Arc<Inner<P>>,
+}
+
+impl<P> Clone for At<P> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+struct Inner<P> {
+    shared: Arc<Shared<P>>,
+    live: Arc<Live>,
+    flow: FlowId,
+    path: String,
+    attempt: Attempt,
+    undoing: bool,
+}
+
+impl<P: Send + Sync + 'static> At<P> {
+    pub(crate) fn new(
+        shared: Arc<Shared<P>>,
+        live: Arc<Live>,
+        flow: FlowId,
+        path: &str,
+        attempt: Attempt,
+        undoing: bool,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { shared, live, flow, path: path.to_owned(), attempt, undoing }) }
+    }
+
+    /// What the step may reach.
+    pub fn ports(&self) -> &P {
+        &self.inner.shared.ports
+    }
+
+    /// The flow it belongs to.
+    pub fn flow(&self) -> FlowId {
+        self.inner.flow
+    }
+
+    /// Which attempt this is.
+    pub fn attempt(&self) -> Attempt {
+        self.inner.attempt
+    }
+
+    /// The side of it that ports see.
+    pub fn work(&self) -> Arc<dyn Work> {
+        Arc::new(self.clone())
+    }
+
+    /// The projections as they are on disk now.
+    pub fn rows(&self) -> Result<Box<dyn Rows + Send>, Failure> {
+        let snapshot = self.inner.shared.store.snapshot();
+        snapshot
+            .map(|rows| Box::new(rows) as Box<dyn Rows + Send>)
+            .map_err(|error| Failure::Ours(error.to_string()))
+    }
+
+    /// Keeps what the step has come to, over what it kept before; durable on return.
+    pub async fn save<T: Serialize>(&self, state: &T) -> Result<(), Failure> {
+        let value = rmp_serde::to_vec_named(state).expect("a step's state is plain data");
+        let key = self.key();
+        let shared = &self.inner.shared;
+        let ticket = shared.queue.submit(Box::new(move |batch| batch.set_work(key, Some(value))));
+        shared.queue.durable(ticket).await.map_err(|error| Failure::Ours(error.to_string()))
+    }
+
+    /// What an earlier attempt at this step kept last.
+    pub fn saved<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
+        let ours = |error: crate::Error| Failure::Ours(error.to_string());
+        let value = self.inner.shared.store.snapshot().map_err(ours)?.work(&self.key()).map_err(ours)?;
+        let state = value.map(|value| rmp_serde::from_slice(&value)).transpose();
+        state.map_err(|error| Failure::Ours(format!("what the step had kept does not decode: {error}")))
+    }
+
+    fn key(&self) -> Vec<u8> {
+        work_key(self.inner.flow, &self.inner.path, "saved")
+    }
+}
+
+/// The key of a working row: the flow's rows lie together, so that they go together.
+pub(crate) fn work_key(flow: FlowId, path: &str, name: &str) -> Vec<u8> {
+    let mut key = flow.0.to_vec();
+    for part in [path, name] {
+        key.push(0);
+        key.extend_from_slice(part.as_bytes());
+    }
+    key
+}
+
+impl<P: Send + Sync + 'static> Work for At<P> {
+    fn attempt(&self) -> Attempt {
+        self.inner.attempt
+    }
+
+    fn checkpoint(&self, progress: Progress) -> Result<(), Failure> {
+        self.inner.live.report(progress);
+        // An undo is not to be stopped: what it leaves would stay for ever.
+        if !self.inner.undoing && self.inner.live.is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
+        Ok(())
+    }
+}

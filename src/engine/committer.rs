@@ -1,0 +1,257 @@
+//! The one thread that writes: it takes what waits, decides it in order at the head of the log,
+//! and commits it together with the projections it changes.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use event::{Draft, FlowId, Path, Record, Rows, RowsMut, Scope, Seq, View};
+
+use crate::chain;
+use crate::fold::{EngineFold, FlowRow};
+use crate::queue::{Found, Queue, Ticket};
+use crate::store::{Changes, Head, Snapshot, Store, get_row};
+use crate::{Clock, Error};
+
+/// Records in one commit at most, so that nobody waits long behind a crowd.
+const BATCH_RECORDS_MAX: usize = 8192;
+/// How long nothing has to happen before the allocator's state is saved. An operation at the
+/// keyboard follows another faster than this; a person who pulls the plug does not.
+const IDLE: Duration = Duration::from_millis(300);
+
+/// Rows changed since the last commit, over those of the last commit.
+pub(crate) struct Overlay {
+    base: Snapshot,
+    changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl Rows for Overlay {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        match self.changed.get(key) {
+            Some(value) => value.clone(),
+            None => get_row(&self.base.rows, key),
+        }
+    }
+
+    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        let mut changed =
+            self.changed.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix)).peekable();
+        let mut go_on = true;
+        self.base.scan(prefix, &mut |key, value| {
+            while let Some((ours, new)) = changed.next_if(|(ours, _)| ours.as_slice() < key) {
+                go_on = new.as_ref().is_none_or(|new| visit(ours, new));
+                if !go_on {
+                    return false;
+                }
+            }
+            go_on = match changed.next_if(|(ours, _)| ours.as_slice() == key) {
+                Some((_, Some(new))) => visit(key, new),
+                Some((_, None)) => true,
+                None => visit(key, value),
+            };
+            go_on
+        });
+        for (ours, new) in changed {
+            if !go_on {
+                return;
+            }
+            go_on = new.as_ref().is_none_or(|new| visit(ours, new));
+        }
+    }
+}
+
+impl RowsMut for Overlay {
+    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.changed.insert(key, value);
+    }
+}
+
+/// What a job may do while it is decided.
+pub(crate) struct Batch<'a> {
+    fold: &'a mut EngineFold,
+    head: &'a mut Head,
+    overlay: Overlay,
+    records: Vec<Record>,
+    work: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    now_ms: i64,
+}
+
+/// Where a record goes.
+pub(crate) struct Slot<'a> {
+    pub(crate) flow: FlowId,
+    pub(crate) path: &'a str,
+    pub(crate) scope: &'a Scope,
+}
+
+/// Who a flow is, before there is a row of it.
+pub(crate) struct Origin {
+    pub(crate) actor: event::Actor,
+    pub(crate) cause: event::Cause,
+}
+
+impl Batch<'_> {
+    /// A flow that has not ended.
+    pub(crate) fn flow(&self, id: FlowId) -> Option<&FlowRow> {
+        self.fold.flows.get(&id).filter(|flow| !flow.state.has_ended())
+    }
+
+    pub(crate) fn rows(&self) -> &dyn Rows {
+        &self.overlay
+    }
+
+    /// Asks a pure function about a scope, at the head. A panic in it is an answer, too.
+    pub(crate) fn ask<T>(&self, scope: &Scope, decide: impl FnOnce(&View<'_>) -> T) -> Result<T, String> {
+        let view = View::new(&self.overlay, scope, self.now_ms);
+        catch_unwind(AssertUnwindSafe(|| decide(&view))).map_err(|panic| panic_text(&*panic))
+    }
+
+    /// Writes an event of a flow that has been started.
+    pub(crate) fn append(&mut self, slot: &Slot<'_>, draft: Draft) -> Option<(Seq, i64)> {
+        let flow = self.flow(slot.flow)?;
+        let (actor, cause, last) = (flow.actor.clone(), flow.cause.clone(), flow.last);
+        Some(self.write(slot, Origin { actor, cause }, Some(last), draft))
+    }
+
+    /// Writes the first event of a flow.
+    pub(crate) fn begin(&mut self, slot: &Slot<'_>, origin: Origin, draft: Draft) -> (Seq, i64) {
+        self.write(slot, origin, None, draft)
+    }
+
+    fn write(&mut self, slot: &Slot<'_>, origin: Origin, previous: Option<Seq>, draft: Draft) -> (Seq, i64) {
+        let record = Record {
+            seq: self.head.seq.next(),
+            time_ms: self.now_ms,
+            flow: slot.flow,
+            path: Path::from(slot.path),
+            kind: draft.kind.to_owned(),
+            scope: slot.scope.clone(),
+            subjects: draft.subjects,
+            actor: origin.actor,
+            cause: origin.cause,
+            previous,
+            payload: draft.payload,
+        };
+        self.fold.apply(&mut self.overlay, &record);
+        self.head.seq = record.seq;
+        self.head.time_ms = record.time_ms;
+        let written = (record.seq, record.time_ms);
+        self.records.push(record);
+        written
+    }
+
+    /// A working row as of the last commit.
+    pub(crate) fn work_row(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.overlay.base.work(key).expect("the database reads")
+    }
+
+    /// Puts or removes a working row: durable, but neither history nor projection.
+    pub(crate) fn set_work(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.work.insert(key, value);
+    }
+
+    /// Removes the working rows of a flow whose name ends so; all of them for an empty `name`.
+    pub(crate) fn clear_work(&mut self, flow: FlowId, name: &str) {
+        let chosen = |key: &[u8]| key.starts_with(&flow.0) && key.ends_with(name.as_bytes());
+        let stored = self.overlay.base.work_keys(&flow.0).into_iter().filter(|key| chosen(key));
+        let staged: Vec<_> = self.work.keys().filter(|key| chosen(key)).cloned().collect();
+        self.work.extend(stored.chain(staged).map(|key| (key, None)));
+    }
+}
+
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
+}
+
+/// The committer's life.
+pub(crate) struct Committer {
+    pub(crate) store: Arc<Store>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fold: EngineFold,
+    pub(crate) head: Head,
+}
+
+impl Committer {
+    /// Works until the queue is closed or a commit fails. A failed commit is never tried again:
+    /// the kernel may have dropped what it could not write.
+    pub(crate) fn run(mut self) {
+        let worked = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let why = match worked {
+            Ok(Ok(())) => "it was closed".to_owned(),
+            Ok(Err(error)) => describe(&error),
+            Err(panic) => format!("the committer met a fault of its own: {}", panic_text(&*panic)),
+        };
+        self.queue.stop(Error::Stopped { why: why.into() });
+    }
+
+    fn work(&mut self) -> Result<(), redb::Error> {
+        let mut taken = 0;
+        let mut unsettled = false;
+        loop {
+            let jobs = match self.queue.take(unsettled.then_some(IDLE)) {
+                Found::Jobs(jobs) => jobs,
+                Found::Nothing => continue,
+                Found::Idle => {
+                    self.store.settle()?;
+                    unsettled = false;
+                    continue;
+                }
+                Found::Closed => return Ok(()),
+            };
+            unsettled |= self.commit(jobs, &mut taken)?;
+            self.queue.advance(Ticket(taken));
+        }
+    }
+
+    /// Decides and commits; says whether there was anything to write.
+    fn commit(
+        &mut self,
+        mut jobs: std::collections::VecDeque<crate::queue::Job>,
+        taken: &mut u64,
+    ) -> Result<bool, redb::Error> {
+        let base = self.store.snapshot().map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+        let mut batch = Batch {
+            now_ms: self.clock.now_ms().max(self.head.time_ms),
+            fold: &mut self.fold,
+            head: &mut self.head,
+            overlay: Overlay { base, changed: BTreeMap::new() },
+            records: Vec::new(),
+            work: BTreeMap::new(),
+        };
+        loop {
+            for job in std::mem::take(&mut jobs) {
+                *taken += 1;
+                job(&mut batch);
+            }
+            if batch.records.len() >= BATCH_RECORDS_MAX {
+                break;
+            }
+            match self.queue.take_more() {
+                Found::Jobs(more) => jobs = more,
+                _ => break,
+            }
+        }
+        batch.fold.flush(&mut batch.overlay);
+        let mut changes = Changes { rows: batch.overlay.changed, work: batch.work, ..Changes::default() };
+        if !batch.records.is_empty() {
+            changes.log = chain::pack(&batch.records, &mut self.head.hash);
+            changes.head = Some(self.head);
+        }
+        if changes.is_empty() {
+            return Ok(false);
+        }
+        self.store.commit(&changes)?;
+        Ok(true)
+    }
+}
+
+fn describe(error: &redb::Error) -> String {
+    match error {
+        redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            format!("the file system of the data directory is full ({error})")
+        }
+        other => format!("a commit failed ({other})"),
+    }
+}

@@ -1,0 +1,86 @@
+//! What can go wrong in the engine itself, as opposed to in what a flow does.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The engine's failure: what was attempted, and why it could not be.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The database could not be opened.
+    #[error("opening the log `{path}`: {why}")]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// What is wrong with it and what to try.
+        why: String,
+    },
+    /// The log on disk ends before an event that was acknowledged.
+    #[error(
+        "opening the log `{path}`: it ends at event {found}, but event {acknowledged} was acknowledged; \
+         it was damaged, cut or replaced by an older copy. Nothing was changed: restore the file it was"
+    )]
+    Behind {
+        /// The database file.
+        path: PathBuf,
+        /// Last event in the log.
+        found: u64,
+        /// Last event known to have been acknowledged.
+        acknowledged: u64,
+    },
+    /// The log on disk is not the one whose head is known.
+    #[error(
+        "opening the log `{path}`: event {seq} is not the one that was acknowledged; the file was altered or \
+         replaced. Nothing was changed: `kiln audit verify` on a copy without its `kiln.head` names what differs"
+    )]
+    Other {
+        /// The database file.
+        path: PathBuf,
+        /// The event at which they differ.
+        seq: u64,
+    },
+    /// The log holds events that this program does not know.
+    #[error(
+        "the log holds events of the kind `{kind}`, which this version does not know; open it with a newer `kiln`"
+    )]
+    UnknownKind {
+        /// The first such kind.
+        kind: String,
+    },
+    /// A commit failed; the log takes nothing more until it is opened again.
+    #[error("the log has stopped: {why}; what was acknowledged is safe, start again when that is mended")]
+    Stopped {
+        /// The failure of the commit.
+        why: Arc<str>,
+    },
+    /// Reading the log failed.
+    #[error("reading the log: {why}")]
+    Read {
+        /// What the store says.
+        why: String,
+    },
+    /// A flow's story is not in the book of this program.
+    #[error("workflow `{name}@{version}` is not known to this version of `kiln`")]
+    UnknownWorkflow {
+        /// Name of the story.
+        name: String,
+        /// Its version.
+        version: u32,
+    },
+    /// There is no such flow.
+    #[error("there is no workflow `{0}`; `kiln workflow list` shows those there are")]
+    NoFlow(event::FlowId),
+    /// What was asked of a flow cannot be done with it as it is.
+    #[error("workflow `{flow}` {why}")]
+    Denied {
+        /// The flow.
+        flow: event::FlowId,
+        /// Why not.
+        why: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn read(error: impl std::fmt::Display) -> Self {
+        Self::Read { why: error.to_string() }
+    }
+}

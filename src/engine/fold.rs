@@ -1,0 +1,284 @@
+//! The engine's own projections: flows, the history of each subject, timers, requests, kinds.
+//!
+//! Flows that have not ended stay resident between commits; a rebuild folds the same code over the
+//! whole log, so what is on disk can be compared with it bit for bit.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use event::{Actor, Cause, Event, FlowId, Fold, Record, Refusal, RowsMut, Scope, Seq, Subject, Table};
+use serde::{Deserialize, Serialize};
+
+use crate::kinds::{
+    CancelRequested, Ended, KINDS, Outcome, Parked, Released, Started, TimerFired, TimerSet, Turn, Turned,
+};
+
+/// Raised when the code below would fold the same records to other rows.
+const VERSION: u32 = 1;
+
+pub(crate) const FLOWS: Table<FlowRow> = Table::new("flow");
+/// A marker for each flow that has not ended: what an opening has to look at.
+pub(crate) const OPEN: Table<FlowId> = Table::new("flow-open");
+pub(crate) const HISTORY: Table<()> = Table::new("history");
+pub(crate) const TIMERS: Table<i64> = Table::new("timer");
+pub(crate) const REQUESTS: Table<FlowId> = Table::new("request");
+const KNOWN: Table<Seq> = Table::new("kind");
+
+/// The scope of rows that belong to no account.
+pub(crate) fn house() -> Scope {
+    Scope::from("kiln")
+}
+
+/// Where a flow stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It goes forward.
+    Running,
+    /// It has turned and undoes what it began.
+    Unwinding,
+    /// It waits for a person.
+    Parked,
+    /// It did what it was for.
+    Done,
+    /// It turned, and everything it began is undone.
+    Undone,
+    /// It was given up, leaving things as they were.
+    Abandoned,
+}
+
+impl State {
+    /// Whether nothing more will happen to it.
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Done | Self::Undone | Self::Abandoned)
+    }
+}
+
+/// A flow as a projection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowRow {
+    /// Its id.
+    pub id: FlowId,
+    /// Name of its story.
+    pub name: String,
+    /// Version of its story.
+    pub version: u32,
+    /// What a person calls it.
+    pub label: String,
+    /// Scope it was started in.
+    pub scope: Scope,
+    /// Who asked.
+    pub actor: Actor,
+    /// The request or flow that started it.
+    pub cause: Cause,
+    /// What it is about.
+    pub subjects: Vec<Subject>,
+    /// Where it stands.
+    pub state: State,
+    /// When it started, milliseconds since 1970 UTC.
+    pub started_ms: i64,
+    /// When it ended.
+    pub ended_ms: Option<i64>,
+    /// Its first record.
+    pub first: Seq,
+    /// Its last record; the chain of its history begins here.
+    pub last: Seq,
+    /// How many records it has.
+    pub records: u64,
+    /// Whether it is past its point of no return.
+    pub committed: bool,
+    /// Why it was cancelled, if it was.
+    pub cancel: Option<String>,
+    /// Why it turned, if it did.
+    pub turn: Option<Turn>,
+    /// Why it is parked, while it is.
+    pub parked: Option<String>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Paths of timers that have not fired.
+    pub timers: Vec<String>,
+}
+
+impl FlowRow {
+    /// The error of a flow that did not end well.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self.outcome.as_ref()? {
+            Outcome::Done(_) => None,
+            Outcome::Undone(turn) => Some(turn.refusal()),
+            Outcome::Abandoned(reason) => {
+                Some(Refusal::new("OperationAbandoned", format!("an operator gave it up: {reason}")))
+            }
+        }
+    }
+}
+
+/// The engine's fold beside the domain's.
+pub(crate) struct EngineFold {
+    domain: Arc<dyn Fold>,
+    pub(crate) flows: HashMap<FlowId, FlowRow>,
+    dirty: HashSet<FlowId>,
+    kinds: HashSet<String>,
+}
+
+/// The version of both folds together.
+pub(crate) fn version(domain: &dyn Fold) -> u32 {
+    domain.version() * 1000 + VERSION
+}
+
+impl EngineFold {
+    pub(crate) fn new(domain: Arc<dyn Fold>) -> Self {
+        Self { domain, flows: HashMap::new(), dirty: HashSet::new(), kinds: HashSet::new() }
+    }
+
+    /// The fold as it stood when these rows were written.
+    pub(crate) fn resume(domain: Arc<dyn Fold>, rows: &dyn event::Rows) -> Self {
+        let mut fold = Self::new(domain);
+        for id in OPEN.list(rows, &house(), &[]) {
+            if let Some(row) = FLOWS.get(rows, &house(), &[&id.to_string()]) {
+                fold.flows.insert(id, row);
+            }
+        }
+        fold.kinds = kinds(rows).into_iter().collect();
+        fold
+    }
+
+    /// Whether both folds know the kind.
+    pub(crate) fn knows(domain: &dyn Fold, kind: &str) -> bool {
+        KINDS.contains(&kind) || domain.knows(kind)
+    }
+
+    pub(crate) fn apply(&mut self, rows: &mut dyn RowsMut, record: &Record) {
+        let house = house();
+        if self.kinds.insert(record.kind.clone()) {
+            KNOWN.put(rows, &house, &[&record.kind], &record.seq);
+        }
+        for subject in &record.subjects {
+            HISTORY.put(rows, &house, &[subject.as_str(), &place(record.seq)], &());
+        }
+        if let Some(started) = read::<Started>(record) {
+            if let Cause::Request(request) = &record.cause {
+                REQUESTS.put(rows, &house, &[request], &record.flow);
+            }
+            OPEN.put(rows, &house, &[&record.flow.to_string()], &record.flow);
+            self.flows.insert(record.flow, begin(record, started));
+        }
+        if let Some(flow) = self.flows.get_mut(&record.flow) {
+            flow.last = record.seq;
+            flow.records += 1;
+            flow.committed |= record.path.as_str().ends_with('!');
+            advance(flow, rows, record);
+            self.dirty.insert(record.flow);
+        }
+        self.domain.apply(rows, record);
+    }
+
+    /// Writes the rows of the flows that changed, and lets go of those that ended.
+    pub(crate) fn flush(&mut self, rows: &mut dyn RowsMut) {
+        let house = house();
+        for id in std::mem::take(&mut self.dirty) {
+            let text = id.to_string();
+            let flow = &self.flows[&id];
+            FLOWS.put(rows, &house, &[&text], flow);
+            if flow.state.has_ended() {
+                OPEN.remove(rows, &house, &[&text]);
+                self.flows.remove(&id);
+            }
+        }
+    }
+}
+
+/// The kinds of records there are in the log.
+pub(crate) fn kinds(rows: &dyn event::Rows) -> Vec<String> {
+    let prefix = KNOWN.key(&house(), &[""]);
+    let mut found = Vec::new();
+    rows.scan(&prefix, &mut |key, _| {
+        found.push(String::from_utf8_lossy(&key[prefix.len()..]).into_owned());
+        true
+    });
+    found
+}
+
+/// The places in the log where a subject is concerned, oldest first.
+pub(crate) fn history(rows: &dyn event::Rows, subject: &str) -> Vec<Seq> {
+    let prefix = HISTORY.key(&house(), &[subject, ""]);
+    let mut found = Vec::new();
+    rows.scan(&prefix, &mut |key, _| {
+        let digits = std::str::from_utf8(&key[prefix.len()..]).unwrap_or_default();
+        found.extend(u64::from_str_radix(digits, 16).map(Seq));
+        true
+    });
+    found
+}
+
+/// A sequence as a key part that sorts.
+fn place(seq: Seq) -> String {
+    format!("{:016x}", seq.0)
+}
+
+fn read<E: Event>(record: &Record) -> Option<E> {
+    (record.kind == E::KIND).then(|| record.get().ok()).flatten()
+}
+
+fn begin(record: &Record, started: Started) -> FlowRow {
+    FlowRow {
+        id: record.flow,
+        name: started.name,
+        version: started.version,
+        label: started.label,
+        scope: record.scope.clone(),
+        actor: record.actor.clone(),
+        cause: record.cause.clone(),
+        subjects: started.subjects,
+        state: State::Running,
+        started_ms: record.time_ms,
+        ended_ms: None,
+        first: record.seq,
+        last: record.seq,
+        records: 0,
+        committed: false,
+        cancel: None,
+        turn: None,
+        parked: None,
+        outcome: None,
+        timers: Vec::new(),
+    }
+}
+
+fn advance(flow: &mut FlowRow, rows: &mut dyn RowsMut, record: &Record) {
+    if !record.kind.starts_with("flow.") {
+        return;
+    }
+    let house = house();
+    let id = flow.id.to_string();
+    if let Some(turned) = read::<Turned>(record) {
+        flow.turn = Some(turned.cause);
+        flow.state = State::Unwinding;
+        flow.parked = None;
+    } else if let Some(cancel) = read::<CancelRequested>(record) {
+        flow.cancel = Some(cancel.reason);
+    } else if let Some(parked) = read::<Parked>(record) {
+        flow.parked = Some(parked.why);
+        flow.state = State::Parked;
+    } else if read::<Released>(record).is_some() {
+        flow.parked = None;
+        flow.state = if flow.turn.is_some() { State::Unwinding } else { State::Running };
+    } else if let Some(timer) = read::<TimerSet>(record) {
+        TIMERS.put(rows, &house, &[&id, record.path.as_str()], &timer.due_ms);
+        flow.timers.push(record.path.0.clone());
+    } else if let Some(fired) = read::<TimerFired>(record) {
+        TIMERS.remove(rows, &house, &[&id, &fired.set_at]);
+        flow.timers.retain(|path| *path != fired.set_at);
+    } else if let Some(ended) = read::<Ended>(record) {
+        for path in std::mem::take(&mut flow.timers) {
+            TIMERS.remove(rows, &house, &[&id, &path]);
+        }
+        flow.state = match &ended.outcome {
+            Outcome::Done(_) => State::Done,
+            Outcome::Undone(_) => State::Undone,
+            Outcome::Abandoned(_) => State::Abandoned,
+        };
+        flow.parked = None;
+        flow.ended_ms = Some(record.time_ms);
+        flow.outcome = Some(ended.outcome);
+    }
+}

@@ -1,0 +1,213 @@
+//! The engine's own events: what becomes true of a flow as a flow.
+
+use event::{Actor, Event, Refusal, Subject};
+use serde::{Deserialize, Serialize};
+
+/// A flow began: the story, its input, and what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// Name of the story in the book.
+    pub name: String,
+    /// Version of the story.
+    pub version: u32,
+    /// What a person calls it: ``import `web-1` ``.
+    pub label: String,
+    /// The story's input, rmp-serde with field names.
+    #[serde(with = "serde_bytes")]
+    pub input: Vec<u8>,
+    /// What it is about, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<Subject>,
+}
+
+impl Event for Started {
+    const KIND: &'static str = "flow.started/1";
+
+    fn subjects(&self) -> Vec<Subject> {
+        self.subjects.clone()
+    }
+}
+
+/// A decide said no. The story may handle it; a replay has to meet the same no.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The no, with its code.
+    pub refusal: Refusal,
+}
+
+impl Event for Refused {
+    const KIND: &'static str = "flow.refused/1";
+}
+
+/// A step failed for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Why, with a code.
+    pub refusal: Refusal,
+}
+
+impl Event for Failed {
+    const KIND: &'static str = "flow.failed/1";
+}
+
+/// The story turned: from here on it only undoes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turned {
+    /// Why.
+    pub cause: Turn,
+}
+
+impl Event for Turned {
+    const KIND: &'static str = "flow.turned/1";
+}
+
+/// Why a story turned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Turn {
+    /// A rule or a step said no.
+    Failed(Refusal),
+    /// Somebody cancelled it.
+    Cancelled(String),
+    /// An operator unwound it after it had parked.
+    Unwound(String),
+}
+
+impl Turn {
+    /// The error a caller gets for it.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Failed(refusal) => refusal.clone(),
+            Self::Cancelled(reason) if reason.is_empty() => {
+                Refusal::new("OperationCancelled", "it was cancelled")
+            }
+            Self::Cancelled(reason) => {
+                Refusal::new("OperationCancelled", format!("it was cancelled: {reason}"))
+            }
+            Self::Unwound(reason) => {
+                Refusal::new("OperationUnwound", format!("an operator unwound it: {reason}"))
+            }
+        }
+    }
+}
+
+/// Somebody asked for the flow to be cancelled, and it was not too late.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelRequested {
+    /// Who.
+    pub by: Actor,
+    /// Why, in their words; may be empty.
+    pub reason: String,
+}
+
+impl Event for CancelRequested {
+    const KIND: &'static str = "flow.cancel-requested/1";
+}
+
+/// The flow cannot go on without a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    /// What stopped it.
+    pub why: String,
+}
+
+impl Event for Parked {
+    const KIND: &'static str = "flow.parked/1";
+}
+
+/// A person let a parked flow go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    /// Who.
+    pub by: Actor,
+    /// Why, in their words.
+    pub reason: String,
+}
+
+impl Event for Released {
+    const KIND: &'static str = "flow.released/1";
+}
+
+/// The flow set a timer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerSet {
+    /// When it is due, milliseconds since 1970 UTC.
+    pub due_ms: i64,
+}
+
+impl Event for TimerSet {
+    const KIND: &'static str = "flow.timer-set/1";
+}
+
+/// A timer of the flow fired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerFired {
+    /// The path it was set at.
+    pub set_at: String,
+}
+
+impl Event for TimerFired {
+    const KIND: &'static str = "flow.timer-fired/1";
+}
+
+/// All children of a fan-out ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gathered {
+    /// How many ended well.
+    pub done: u64,
+    /// How many did not.
+    pub failed: u64,
+}
+
+impl Event for Gathered {
+    const KIND: &'static str = "flow.gathered/1";
+}
+
+/// What a step did before it turned out to be undone was left as the undo found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Superseded {
+    /// What is no longer the flow's, and whose it is.
+    pub what: String,
+}
+
+impl Event for Superseded {
+    const KIND: &'static str = "flow.superseded/1";
+}
+
+/// The flow is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+}
+
+impl Event for Ended {
+    const KIND: &'static str = "flow.ended/1";
+}
+
+/// How a flow ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It did what it was for; the story's output, rmp-serde with field names.
+    Done(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// It turned, and everything it had begun is undone.
+    Undone(Turn),
+    /// An operator gave it up, leaving things as they were.
+    Abandoned(String),
+}
+
+pub(crate) const KINDS: &[&str] = &[
+    Started::KIND,
+    Refused::KIND,
+    Failed::KIND,
+    Turned::KIND,
+    CancelRequested::KIND,
+    Parked::KIND,
+    Released::KIND,
+    TimerSet::KIND,
+    TimerFired::KIND,
+    Gathered::KIND,
+    Superseded::KIND,
+    Ended::KIND,
+];

@@ -1,0 +1,230 @@
+//! What waits for the committer, and who waits for the disk.
+//!
+//! Everything submitted gets a ticket; the committer takes what waits, in order, and commits it
+//! together. A ticket is durable when the commit that took it is. A flow that was answered before
+//! the disk was asked is *ahead*: the committer looks once more before it commits whether such a
+//! flow has brought the next thing, so that a story that stays inside is one commit. No timer, no
+//! polling: it waits until those flows have been polled to a stand-still.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::Error;
+use crate::committer::Batch;
+
+/// A place in the queue; durable once the commit that covers it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(pub(crate) u64);
+
+pub(crate) type Job = Box<dyn FnOnce(&mut Batch<'_>) + Send>;
+
+/// How long the committer waits for flows that are ahead. They are runnable, so this is reached
+/// only on a machine with no processor to spare; then committing without them is right.
+const AHEAD_WAIT_MAX: Duration = Duration::from_millis(5);
+
+#[derive(Default)]
+pub(crate) struct Queue {
+    state: Mutex<Waiting>,
+    wake: Condvar,
+    ahead: AtomicUsize,
+    durable: AtomicU64,
+    waiters: Mutex<BTreeMap<u64, Vec<oneshot::Sender<()>>>>,
+    stopped: OnceLock<Error>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    submitted: u64,
+    closed: bool,
+}
+
+/// What the committer found when it looked into the queue.
+pub(crate) enum Found {
+    Jobs(VecDeque<Job>),
+    Nothing,
+    Idle,
+    Closed,
+}
+
+impl Queue {
+    /// Hands a job to the committer.
+    pub(crate) fn submit(&self, job: Job) -> Ticket {
+        let mut state = lock(&self.state);
+        state.submitted += 1;
+        let ticket = Ticket(state.submitted);
+        if state.closed {
+            // The job's answer is dropped with it, which tells whoever waits for it.
+            return ticket;
+        }
+        state.jobs.push_back(job);
+        if state.jobs.len() == 1 {
+            self.wake.notify_one();
+        }
+        ticket
+    }
+
+    /// Takes everything that waits; if nothing does, waits for it. After `idle`, if given, says so.
+    pub(crate) fn take(&self, idle: Option<Duration>) -> Found {
+        let mut state = lock(&self.state);
+        loop {
+            if !state.jobs.is_empty() {
+                return Found::Jobs(std::mem::take(&mut state.jobs));
+            }
+            if state.closed {
+                return Found::Closed;
+            }
+            state = match idle {
+                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(idle) => {
+                    let (state, timeout) =
+                        self.wake.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
+                    if timeout.timed_out() && state.jobs.is_empty() && !state.closed {
+                        return Found::Idle;
+                    }
+                    state
+                }
+            };
+        }
+    }
+
+    /// Takes what has come meanwhile; waits only while a flow is ahead.
+    pub(crate) fn take_more(&self) -> Found {
+        let mut state = lock(&self.state);
+        loop {
+            if !state.jobs.is_empty() {
+                return Found::Jobs(std::mem::take(&mut state.jobs));
+            }
+            if self.ahead.load(Ordering::Acquire) == 0 || state.closed {
+                return Found::Nothing;
+            }
+            let (again, timeout) =
+                self.wake.wait_timeout(state, AHEAD_WAIT_MAX).unwrap_or_else(PoisonError::into_inner);
+            state = again;
+            if timeout.timed_out() && state.jobs.is_empty() {
+                return Found::Nothing;
+            }
+        }
+    }
+
+    /// Everything up to a ticket is on disk.
+    pub(crate) fn advance(&self, ticket: Ticket) {
+        let woken = {
+            let mut waiters = lock(&self.waiters);
+            self.durable.store(ticket.0, Ordering::Release);
+            let later = waiters.split_off(&(ticket.0 + 1));
+            std::mem::replace(&mut *waiters, later)
+        };
+        for waiter in woken.into_values().flatten() {
+            // Whoever no longer waits does not mind.
+            let _ = waiter.send(());
+        }
+    }
+
+    /// Waits until a ticket is on disk.
+    pub(crate) async fn durable(&self, ticket: Ticket) -> Result<(), Error> {
+        let receiver = {
+            if self.durable.load(Ordering::Acquire) >= ticket.0 {
+                return Ok(());
+            }
+            let mut waiters = lock(&self.waiters);
+            if self.durable.load(Ordering::Acquire) >= ticket.0 {
+                return Ok(());
+            }
+            if let Some(error) = self.stopped.get() {
+                return Err(error.clone());
+            }
+            let (sender, receiver) = oneshot::channel();
+            waiters.entry(ticket.0).or_default().push(sender);
+            receiver
+        };
+        receiver.await.map_err(|_| self.error())
+    }
+
+    /// Nothing more will become durable.
+    pub(crate) fn stop(&self, error: Error) {
+        // The first failure is the one to tell.
+        let _ = self.stopped.set(error);
+        lock(&self.waiters).clear();
+        let mut state = lock(&self.state);
+        state.closed = true;
+        // Their answers are dropped with them, which tells those who wait.
+        state.jobs.clear();
+        self.wake.notify_all();
+    }
+
+    /// Why it stopped.
+    pub(crate) fn error(&self) -> Error {
+        self.stopped.get().cloned().unwrap_or_else(|| Error::Stopped { why: "it was closed".into() })
+    }
+
+    pub(crate) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.wake.notify_all();
+    }
+
+    fn nudge(&self) {
+        // Taking the lock orders this after the committer's look at the counter.
+        drop(lock(&self.state));
+        self.wake.notify_one();
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while it was held is a decide's, which changes nothing that the lock guards.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a flow has been answered ahead of the disk and not yet come to rest since.
+pub(crate) struct Ahead {
+    state: AtomicU8,
+    queue: Arc<Queue>,
+}
+
+const AT_REST: u8 = 0;
+const ANSWERED: u8 = 1;
+const MOVING: u8 = 2;
+
+impl Ahead {
+    /// The mark of a flow that is about to be polled for the first time.
+    pub(crate) fn moving(queue: Arc<Queue>) -> Self {
+        queue.ahead.fetch_add(1, Ordering::AcqRel);
+        Self { state: AtomicU8::new(MOVING), queue }
+    }
+
+    /// The committer is about to answer it.
+    pub(crate) fn answered(&self) {
+        if self.state.swap(ANSWERED, Ordering::AcqRel) == AT_REST {
+            self.queue.ahead.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// It has taken the answer.
+    pub(crate) fn taken(&self) {
+        let _ = self.state.compare_exchange(ANSWERED, MOVING, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// It has been polled to a stand-still.
+    pub(crate) fn polled(&self) {
+        if self.state.compare_exchange(MOVING, AT_REST, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.leave();
+        }
+    }
+
+    /// It will not be polled again.
+    pub(crate) fn gone(&self) {
+        if self.state.swap(AT_REST, Ordering::AcqRel) != AT_REST {
+            self.leave();
+        }
+    }
+
+    fn leave(&self) {
+        if self.queue.ahead.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.queue.nudge();
+        }
+    }
+}

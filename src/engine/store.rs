@@ -1,0 +1,372 @@
+//! The redb file: what is in it, how it is opened, how a commit is written.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `log` | first sequence in the row | 32 bytes of chain hash, then records, about 4 KB in all |
+//! | `rows` | `table 0 scope 0 part…` | one projection row |
+//! | `work` | flow, path, name | working rows: attempts, saved states; neither history nor truth |
+//! | `meta` | name | the head of the log, the fold's version, the incarnation |
+//!
+//! Beside it stands `kiln.head`: 48 bytes that say how far the log had come when something was last
+//! acknowledged. It is written after each commit and never synced: it survives the death of the
+//! process, and after a power cut it lags, which is harmless, as it is only a lower bound. So a log
+//! that lost an acknowledged event (redb's repair falls back to the commit before, if the last one
+//! does not check out) is refused by name instead of going on as if nothing had been.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use event::{Record, Rows, Seq};
+use files::{Backend, File, Files, Open};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::chain::{self, Hash};
+
+pub(crate) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
+pub(crate) const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
+pub(crate) const WORK: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("work");
+pub(crate) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
+
+const HEAD: &str = "head";
+const FOLD: &str = "fold";
+const INCARNATION: &str = "incarnation";
+
+/// The database's file name in the data directory.
+pub const DATABASE: &str = "kiln.redb";
+/// The name of the file that says how far the log had come.
+pub const WITNESS: &str = "kiln.head";
+/// The name a database has until it is whole.
+const UNBORN: &str = "kiln.redb.new";
+/// redb's page cache. The projections of 100,000 images fit; a laptop does not notice it.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// Where the log ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    /// The last record's place; 0 while there is none.
+    pub(crate) seq: Seq,
+    /// Its row's chain hash.
+    pub(crate) hash: Hash,
+    /// Its time.
+    pub(crate) time_ms: i64,
+}
+
+/// A set of changes that become durable together or not at all.
+#[derive(Default)]
+pub(crate) struct Changes {
+    /// Log rows by first sequence.
+    pub(crate) log: Vec<(u64, Vec<u8>)>,
+    pub(crate) rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    pub(crate) work: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    pub(crate) head: Option<Head>,
+    pub(crate) fold: Option<u32>,
+    pub(crate) incarnation: Option<u64>,
+}
+
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.log.is_empty()
+            && self.rows.is_empty()
+            && self.work.is_empty()
+            && self.head.is_none()
+            && self.fold.is_none()
+            && self.incarnation.is_none()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    db: Database,
+    witness: Arc<dyn File>,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the log in `dir`, or begins one.
+    pub(crate) fn open(files: &dyn Files, dir: &Path) -> Result<Self, Error> {
+        let path = dir.join(DATABASE);
+        let fail = |why: String| Error::Open { path: path.clone(), why };
+        let advise = |error: io::Error| fail(advice_for(&error, dir));
+        files.create_dirs(dir).map_err(advise)?;
+        let witness = files.open(&dir.join(WITNESS), Open::Create).map_err(advise)?;
+        let acknowledged = read_witness(&*witness).map_err(advise)?;
+        let size_bytes = match files.identity(&path) {
+            Ok(identity) => Some(identity.size_bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(advise(error)),
+        };
+        if let (None | Some(0), Some((seq, _))) = (size_bytes, acknowledged) {
+            return Err(Error::Behind { path, found: 0, acknowledged: seq.0 });
+        }
+        if size_bytes == Some(0) {
+            return Err(fail(damaged(&"it is empty")));
+        }
+        // redb asserts where a damaged file breaks its invariants.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            if size_bytes.is_none() {
+                begin(files, dir, &path)?;
+            }
+            database(files, &path)
+        }));
+        let db = match opened {
+            Ok(Ok(db)) => db,
+            Ok(Err(error)) => return Err(fail(database_advice(&error, dir))),
+            Err(_) => return Err(fail(damaged(&"it breaks the database's own invariants"))),
+        };
+        files.sync_dir(dir).map_err(advise)?;
+        let store = Self { db, witness, path };
+        catch_unwind(AssertUnwindSafe(|| store.check_witness(acknowledged)))
+            .unwrap_or_else(|_| Err(Error::read("the database's pages are damaged")))?;
+        Ok(store)
+    }
+
+    fn check_witness(&self, acknowledged: Option<(Seq, Hash)>) -> Result<(), Error> {
+        let head = self.snapshot()?.head()?;
+        let Some((seq, hash)) = acknowledged else {
+            return Ok(());
+        };
+        let path = self.path.clone();
+        if head.seq < seq {
+            return Err(Error::Behind { path, found: head.seq.0, acknowledged: seq.0 });
+        }
+        // The witness names the end of a commit, which is the end of a row.
+        let row = self.snapshot()?.row_at(seq)?;
+        match row {
+            Some((_, row)) if chain::hash_of(&row) == Some(hash) => Ok(()),
+            _ => Err(Error::Other { path, seq: seq.0 }),
+        }
+    }
+
+    /// A view of everything as of the last commit.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, Error> {
+        let txn = self.db.begin_read().map_err(Error::read)?;
+        Ok(Snapshot {
+            log: txn.open_table(LOG).map_err(Error::read)?,
+            rows: txn.open_table(ROWS).map_err(Error::read)?,
+            work: txn.open_table(WORK).map_err(Error::read)?,
+            meta: txn.open_table(META).map_err(Error::read)?,
+        })
+    }
+
+    /// Makes the changes durable. After an error nothing may be written any more.
+    pub(crate) fn commit(&self, changes: &Changes) -> Result<(), redb::Error> {
+        let txn = self.db.begin_write()?;
+        {
+            let mut log = txn.open_table(LOG)?;
+            for (first, row) in &changes.log {
+                log.insert(first, row.as_slice())?;
+            }
+        }
+        write_all(&txn, ROWS, &changes.rows)?;
+        write_all(&txn, WORK, &changes.work)?;
+        {
+            let mut meta = txn.open_table(META)?;
+            if let Some(head) = &changes.head {
+                meta.insert(HEAD, rmp_serde::to_vec_named(head).expect("a head is plain data").as_slice())?;
+            }
+            if let Some(fold) = changes.fold {
+                meta.insert(FOLD, fold.to_le_bytes().as_slice())?;
+            }
+            if let Some(incarnation) = changes.incarnation {
+                meta.insert(INCARNATION, incarnation.to_le_bytes().as_slice())?;
+            }
+        }
+        txn.commit()?;
+        if let Some(head) = &changes.head {
+            self.witness.write_at(0, &witness_bytes(head)).map_err(redb::Error::Io)?;
+        }
+        Ok(())
+    }
+
+    /// Saves the allocator's state, so that opening after a kill takes milliseconds. Two syncs, so
+    /// only when there is nothing else to do.
+    pub(crate) fn settle(&self) -> Result<(), redb::Error> {
+        let mut txn = self.db.begin_write()?;
+        txn.set_quick_repair(true);
+        txn.commit()?;
+        Ok(())
+    }
+}
+
+fn database(files: &dyn Files, path: &Path) -> Result<Database, redb::Error> {
+    let file = files.open(path, Open::Write).map_err(redb::Error::Io)?;
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    Ok(builder.create_with_backend(Backend::new(file))?)
+}
+
+/// Makes an empty log. Under another name at first: a database whose making was cut short is not
+/// one that redb opens.
+fn begin(files: &dyn Files, dir: &Path, path: &Path) -> Result<(), redb::Error> {
+    let unborn = dir.join(UNBORN);
+    match files.remove(&unborn) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(redb::Error::Io(error)),
+        _ => {}
+    }
+    files.open(&unborn, Open::CreateNew).map_err(redb::Error::Io)?;
+    let db = database(files, &unborn)?;
+    let txn = db.begin_write()?;
+    txn.open_table(LOG)?;
+    txn.open_table(ROWS)?;
+    txn.open_table(WORK)?;
+    txn.open_table(META)?;
+    txn.commit()?;
+    drop(db);
+    files.open(&unborn, Open::Write).and_then(|file| file.sync()).map_err(redb::Error::Io)?;
+    files.rename(&unborn, path).map_err(redb::Error::Io)?;
+    files.sync_dir(dir).map_err(redb::Error::Io)
+}
+
+fn write_all(
+    txn: &redb::WriteTransaction,
+    table: TableDefinition<'static, &[u8], &[u8]>,
+    changes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+) -> Result<(), redb::Error> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut table = txn.open_table(table)?;
+    for (key, value) in changes {
+        match value {
+            Some(value) => _ = table.insert(key.as_slice(), value.as_slice())?,
+            None => _ = table.remove(key.as_slice())?,
+        }
+    }
+    Ok(())
+}
+
+/// Everything as of one commit. Reads of a damaged file may panic inside redb; whoever serves
+/// people catches that at the edge.
+pub(crate) struct Snapshot {
+    pub(crate) log: ReadOnlyTable<u64, &'static [u8]>,
+    pub(crate) rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    pub(crate) work: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    meta: ReadOnlyTable<&'static str, &'static [u8]>,
+}
+
+impl Snapshot {
+    pub(crate) fn head(&self) -> Result<Head, Error> {
+        match self.meta.get(HEAD).map_err(Error::read)? {
+            Some(bytes) => rmp_serde::from_slice(bytes.value()).map_err(Error::read),
+            None => Ok(Head { seq: Seq(0), hash: chain::GENESIS, time_ms: 0 }),
+        }
+    }
+
+    pub(crate) fn fold(&self) -> Result<Option<u32>, Error> {
+        let bytes = self.meta.get(FOLD).map_err(Error::read)?;
+        Ok(bytes.and_then(|bytes| bytes.value().try_into().ok().map(u32::from_le_bytes)))
+    }
+
+    pub(crate) fn incarnation(&self) -> Result<u64, Error> {
+        let bytes = self.meta.get(INCARNATION).map_err(Error::read)?;
+        Ok(bytes.and_then(|bytes| bytes.value().try_into().ok().map(u64::from_le_bytes)).unwrap_or(0))
+    }
+
+    /// The row that holds `seq`, with its first sequence.
+    pub(crate) fn row_at(&self, seq: Seq) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        let row = self.log.range(..=seq.0).map_err(Error::read)?.next_back();
+        let Some(row) = row else { return Ok(None) };
+        let (first, bytes) = row.map_err(Error::read)?;
+        Ok(Some((first.value(), bytes.value().to_vec())))
+    }
+
+    /// One record.
+    pub(crate) fn record(&self, seq: Seq) -> Result<Option<Record>, Error> {
+        let Some((first, row)) = self.row_at(seq)? else {
+            return Ok(None);
+        };
+        let records = chain::read(&row).map_err(|why| Error::read(format!("event {first}: {why}")))?;
+        let slot = usize::try_from(seq.0 - first).expect("a slot in a row of 4 KB");
+        Ok(records.into_iter().nth(slot))
+    }
+
+    /// The keys of working rows that begin with `prefix`.
+    pub(crate) fn work_keys(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
+        let rows = self.work.range(prefix..).expect("the database reads");
+        let keys = rows.map(|row| row.expect("the database reads").0.value().to_vec());
+        keys.take_while(|key| key.starts_with(prefix)).collect()
+    }
+
+    pub(crate) fn work(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.work.get(key).map_err(Error::read)?.map(|value| value.value().to_vec()))
+    }
+}
+
+impl Rows for Snapshot {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        get_row(&self.rows, key)
+    }
+
+    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        for row in self.rows.range(prefix..).expect("the database reads") {
+            let (key, value) = row.expect("the database reads");
+            if !key.value().starts_with(prefix) || !visit(key.value(), value.value()) {
+                return;
+            }
+        }
+    }
+}
+
+pub(crate) fn get_row(rows: &ReadOnlyTable<&'static [u8], &'static [u8]>, key: &[u8]) -> Option<Vec<u8>> {
+    rows.get(key).expect("the database reads").map(|value| value.value().to_vec())
+}
+
+/// 8 bytes of sequence, 32 of chain hash, 8 of check: torn or foreign bytes do not pass for a head.
+fn witness_bytes(head: &Head) -> [u8; 48] {
+    let mut bytes = [0; 48];
+    bytes[..8].copy_from_slice(&head.seq.0.to_le_bytes());
+    bytes[8..40].copy_from_slice(&head.hash);
+    let check = blake3::hash(&bytes[..40]);
+    bytes[40..].copy_from_slice(&check.as_bytes()[..8]);
+    bytes
+}
+
+fn read_witness(file: &dyn File) -> io::Result<Option<(Seq, Hash)>> {
+    let mut bytes = [0; 48];
+    match file.read_at(0, &mut bytes) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    if blake3::hash(&bytes[..40]).as_bytes()[..8] != bytes[40..] {
+        return Ok(None);
+    }
+    let seq = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
+    Ok(Some((Seq(seq), bytes[8..40].try_into().expect("thirty-two bytes"))))
+}
+
+fn advice_for(error: &io::Error, dir: &Path) -> String {
+    let dir = dir.display();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            format!("{error}; the directory `{dir}` has to be writable, or choose another with --data")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!("{error}; free some space in the file system that holds `{dir}`")
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            format!("{error}; `{dir}` has to be a directory, choose another with --data")
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn database_advice(error: &redb::Error, dir: &Path) -> String {
+    match error {
+        redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => damaged(error),
+        redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => damaged(error),
+        redb::Error::Io(error) => advice_for(error, dir),
+        redb::Error::DatabaseAlreadyOpen => "another process has it open".to_owned(),
+        other => damaged(other),
+    }
+}
+
+fn damaged(error: &dyn std::fmt::Display) -> String {
+    format!(
+        "the file is damaged ({error}); nothing was repaired. Restore it and `{WITNESS}` from a copy of the directory"
+    )
+}
