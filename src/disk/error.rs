@@ -39,19 +39,11 @@ impl fmt::Display for Error {
 
 impl Error {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            advice: String::new(),
-            below: None,
-        }
+        Self { kind, message: message.into(), advice: String::new(), below: None }
     }
 
     pub(crate) fn io(attempted: impl Into<String>, below: io::Error) -> Self {
-        Self {
-            below: Some(below),
-            ..Self::new(Kind::Io, attempted)
-        }
+        Self { below: Some(below), ..Self::new(Kind::Io, attempted) }
     }
 
     pub(crate) fn malformed(message: impl Into<String>) -> Self {

@@ -17,8 +17,14 @@
 //! What this room deliberately does not do: repair a damaged file, read an internal snapshot, write
 //! into an existing image, or guess again a format that was told.
 
+mod codec;
 mod detect;
 mod error;
+mod qcow2_header;
+mod qcow2_sink;
+mod qcow2_source;
+mod qcow2_space;
+mod qcow2_table;
 mod raw;
 
 use std::ops::Range;
@@ -83,7 +89,7 @@ pub fn open(file: Arc<dyn File>, format: Option<Format>) -> Result<Box<dyn Sourc
     };
     match format {
         Format::Raw => Ok(Box::new(raw::RawSource::new(file, file_bytes)?)),
-        Format::Qcow2 => Err(Error::not_supported("qcow2 is not read yet")),
+        Format::Qcow2 => Ok(Box::new(qcow2_source::Qcow2Source::new(file, file_bytes)?)),
     }
 }
 
@@ -99,34 +105,32 @@ pub fn create(
         (Format::Raw, Compression::None) => Ok(Box::new(raw::RawSink::new(file, disk_bytes)?)),
         (Format::Raw, _) => Err(Error::not_supported("a raw file cannot be compressed")
             .advise("leave the compression out, or export as qcow2")),
-        (Format::Qcow2, _) => Err(Error::not_supported("qcow2 is not written yet")),
+        (Format::Qcow2, _) => Ok(Box::new(qcow2_sink::Qcow2Sink::new(file, compression, disk_bytes)?)),
     }
 }
 
 /// The length of a file that may hold a disk; directories, devices and empty files may not.
 fn regular_file_bytes(file: &dyn File) -> Result<u64, Error> {
-    let identity = file
-        .identity()
-        .map_err(|e| Error::io("looking at the disk file", e))?;
+    let identity = file.identity().map_err(|e| Error::io("looking at the disk file", e))?;
     match identity.kind {
         FileKind::File if identity.size_bytes == 0 => {
             Err(Error::size("the file is empty, it holds no disk")
                 .advise("check that it was written completely"))
         }
         FileKind::File => Ok(identity.size_bytes),
-        FileKind::Directory => Err(Error::malformed("this is a directory, not a disk file")
-            .advise("name the disk file in it")),
-        FileKind::Other => Err(Error::not_supported(
-            "this is a device, pipe or socket, not a disk file",
-        )
-        .advise("copy it into a file first: `dd if=DEVICE of=disk.raw bs=4M conv=sparse`")),
+        FileKind::Directory => {
+            Err(Error::malformed("this is a directory, not a disk file").advise("name the disk file in it"))
+        }
+        FileKind::Other => Err(Error::not_supported("this is a device, pipe or socket, not a disk file")
+            .advise("copy it into a file first: `dd if=DEVICE of=disk.raw bs=4M conv=sparse`")),
     }
 }
 
 /// Fails unless a disk of this size may exist.
 fn check_disk_bytes(disk_bytes: u64) -> Result<(), Error> {
     if disk_bytes == 0 {
-        return Err(Error::size("a disk of `0` bytes holds nothing"));
+        return Err(Error::size("a disk of `0` bytes holds nothing")
+            .advise("check that the file is the one you meant"));
     }
     if disk_bytes > DISK_BYTES_MAX {
         return Err(Error::size(format!(
@@ -157,9 +161,7 @@ fn check_inside(offset: u64, len: usize, disk_bytes: u64) -> Result<(), Error> {
 fn check_piece(offset: u64, len: usize, disk_bytes: u64) -> Result<(), Error> {
     check_inside(offset, len, disk_bytes)?;
     let end = offset + len as u64;
-    if !offset.is_multiple_of(PIECE_BYTES)
-        || !(end.is_multiple_of(PIECE_BYTES) || end == disk_bytes)
-    {
+    if !offset.is_multiple_of(PIECE_BYTES) || !(end.is_multiple_of(PIECE_BYTES) || end == disk_bytes) {
         return Err(Error::ours(format!(
             "a piece of `{len}` bytes at `{offset}` is not on the grid of {PIECE_BYTES} bytes"
         )));

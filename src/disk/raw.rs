@@ -18,15 +18,9 @@ pub(crate) struct RawSource {
 impl RawSource {
     pub(crate) fn new(file: Arc<dyn File>, file_bytes: u64) -> Result<Self, Error> {
         // A partial last sector belongs to the disk: half a sector lost is a file system lost.
-        let disk_bytes = file_bytes
-            .checked_next_multiple_of(SECTOR_BYTES)
-            .unwrap_or(u64::MAX);
+        let disk_bytes = file_bytes.checked_next_multiple_of(SECTOR_BYTES).unwrap_or(u64::MAX);
         check_disk_bytes(disk_bytes)?;
-        Ok(Self {
-            file,
-            file_bytes,
-            disk_bytes,
-        })
+        Ok(Self { file, file_bytes, disk_bytes })
     }
 }
 
@@ -56,12 +50,10 @@ impl Source for RawSource {
         if from >= self.file_bytes {
             return Ok(None);
         }
-        let found = self.file.next_data(from).map_err(|e| {
-            Error::io(
-                format!("looking for data in the raw disk from byte `{from}`"),
-                e,
-            )
-        })?;
+        let found = self
+            .file
+            .next_data(from)
+            .map_err(|e| Error::io(format!("looking for data in the raw disk from byte `{from}`"), e))?;
         let clipped = found.map(|data| data.start.max(from)..data.end.min(self.file_bytes));
         Ok(clipped.filter(|data| !data.is_empty()))
     }
@@ -75,10 +67,7 @@ pub(crate) struct RawSink {
 
 impl RawSink {
     pub(crate) fn new(file: Arc<dyn File>, disk_bytes: u64) -> Result<Self, Error> {
-        let resize = |len| {
-            file.set_len(len)
-                .map_err(|e| Error::io("giving the raw disk its size", e))
-        };
+        let resize = |len| file.set_len(len).map_err(|e| Error::io("giving the raw disk its size", e));
         resize(0)?;
         resize(disk_bytes)?;
         Ok(Self { file, disk_bytes })
@@ -103,16 +92,12 @@ impl Sink for RawSink {
     }
 
     fn finish(&self) -> Result<(), Error> {
-        self.file
-            .sync()
-            .map_err(|e| Error::io("making the raw disk durable", e))
+        self.file.sync().map_err(|e| Error::io("making the raw disk durable", e))
     }
 }
 
 /// Length of the blocks before the first all-zero one.
 fn data_run(bytes: &[u8]) -> usize {
-    let blocks = bytes
-        .chunks(BLOCK_BYTES)
-        .take_while(|block| !is_zero(block));
+    let blocks = bytes.chunks(BLOCK_BYTES).take_while(|block| !is_zero(block));
     blocks.map(<[u8]>::len).sum()
 }
