@@ -1,1 +1,84 @@
-//! The data plane.
+//! The data plane: disks in, disks out, and nothing lost between.
+//!
+//! A disk is cut into segments, segments into chunks by their content, chunks are kept once for
+//! each account, compressed, in pack files; a paged manifest says which chunks a disk consists of,
+//! and a content root what its guest sees. A region is a [store](store): a directory with an id, an
+//! index and packs.
+//!
+//! ```text
+//! transfer ─▶ segment ─▶ chunker ─▶ pack      verify, export ─▶ walk ─▶ fetch ─▶ pack
+//!                 └─▶ root    └─▶ index                           └─▶ manifest
+//! ```
+//!
+//! What is durable when: packs are synced before the index speaks of them, the index is committed
+//! before a checkpoint is reported, and all of it before a call returns. All file I/O goes through
+//! the [`files::Files`] port.
+//!
+//! What this room deliberately does not do: know images or snapshots (only manifests and who says
+//! that they live), retry what failed (the engine does), or run a format converter (`disk` reads
+//! and writes formats).
+
+mod chunker;
+mod export;
+mod fault;
+mod fence;
+mod fetch;
+mod grid;
+mod index;
+mod manifest;
+mod pack;
+mod plane;
+mod root;
+mod segment;
+mod settle;
+mod store;
+mod transfer;
+mod walk;
+
+pub use plane::Plane;
+
+/// Bytes of finished source data after which the keeper of an import records them: often enough
+/// that a crash costs a second, seldom enough that syncs cost nothing.
+pub const CHECKPOINT_BYTES: u64 = 32 << 20;
+/// Source bytes that may have been read and not yet be recorded: what a crash costs at most.
+pub const CHECKPOINT_INTERVAL_BYTES: u64 = 128 << 20;
+/// A pack that has grown to this is sealed: a unit to move, rewrite or lose.
+pub const PACK_BYTES: u64 = 64 << 20;
+/// Free storage that packs leave alone, so that the log and the index can still be written, and
+/// what an import took can be given back.
+pub const RESERVE_BYTES: u64 = 64 << 20;
+/// Cache of a store's index: its inner pages for a few TiB of chunks.
+pub const INDEX_CACHE_BYTES: usize = 16 << 20;
+/// Threads of one operation at most: beyond, memory for segments grows and disks do not get faster.
+const WORKERS_MAX: usize = 4;
+
+/// What tests and small machines may want otherwise.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads of one operation.
+    pub workers: usize,
+    /// See [`CHECKPOINT_BYTES`].
+    pub checkpoint_bytes: u64,
+    /// See [`CHECKPOINT_INTERVAL_BYTES`].
+    pub checkpoint_interval_bytes: u64,
+    /// See [`PACK_BYTES`].
+    pub pack_bytes: u64,
+    /// See [`RESERVE_BYTES`].
+    pub reserve_bytes: u64,
+    /// See [`INDEX_CACHE_BYTES`].
+    pub index_cache_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            workers: cores.min(WORKERS_MAX),
+            checkpoint_bytes: CHECKPOINT_BYTES,
+            checkpoint_interval_bytes: CHECKPOINT_INTERVAL_BYTES,
+            pack_bytes: PACK_BYTES,
+            reserve_bytes: RESERVE_BYTES,
+            index_cache_bytes: INDEX_CACHE_BYTES,
+        }
+    }
+}

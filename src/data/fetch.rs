@@ -1,0 +1,190 @@
+//! Frames back from packs: found, read in long stretches, decoded, and held against their ids.
+
+use std::collections::HashSet;
+use std::io;
+
+use domain::Digest;
+use event::Failure;
+
+use crate::fault::{self, Result};
+use crate::index::{Domain, Kind, Place};
+use crate::manifest::{ChunkRef, PAGE_BYTES_MAX, page_id};
+use crate::pack::{FRAME_HEADER_BYTES, frame_header};
+use crate::segment::stretch;
+use crate::store::{Sight, Store};
+
+/// Frames nearer to each other than this are read at once: cheaper than another system call.
+const GAP_BYTES: u64 = 64 << 10;
+/// A read is not longer than this, which bounds the buffer.
+const READ_BYTES_MAX: u64 = 4 << 20;
+/// A collection may move a frame between finding and reading it; this often in a row it cannot.
+const TRIES: usize = 5;
+
+/// Reads frames of one account; one for each thread.
+pub(crate) struct Fetcher<'a> {
+    store: &'a Store,
+    domain: Domain,
+    decoder: zstd::bulk::Decompressor<'static>,
+    buffer: Vec<u8>,
+    /// Whether to take packs from the disk itself rather than from the system's cache.
+    cold: bool,
+    cooled: HashSet<u64>,
+}
+
+impl<'a> Fetcher<'a> {
+    pub(crate) fn new(store: &'a Store, domain: Domain, cold: bool) -> Self {
+        Self {
+            store,
+            domain,
+            decoder: zstd::bulk::Decompressor::new().expect("without a dictionary nothing can fail"),
+            buffer: Vec::new(),
+            cold,
+            cooled: HashSet::new(),
+        }
+    }
+
+    /// Decodes chunks to their places in a segment; with `check`, each is held against its id.
+    pub(crate) fn chunks(&mut self, chunks: &[ChunkRef], out: &mut [u8], check: bool) -> Result<()> {
+        for _ in 0..TRIES {
+            let places = self
+                .store
+                .index
+                .read(|tx| Sight::new(tx, self.domain).places(chunks.iter().map(|chunk| chunk.id)))?;
+            let mut plan = Vec::with_capacity(chunks.len());
+            for (chunk, place) in chunks.iter().zip(places) {
+                let (pack, place) = place.ok_or_else(|| gone(&chunk.id))?;
+                if place.raw_len != chunk.len || place.kind != Kind::Chunk {
+                    return Err(fault::corrupt_chunk(&chunk.id, pack, "has another length"));
+                }
+                plan.push((pack, place, chunk));
+            }
+            plan.sort_unstable_by_key(|(pack, place, _)| (*pack, place.offset));
+            if self.run(&plan, out, check)? {
+                return Ok(());
+            }
+        }
+        Err(Failure::World("packs move faster than they can be read".into()))
+    }
+
+    /// A page of a manifest.
+    pub(crate) fn page(&mut self, id: &Digest) -> Result<Vec<u8>> {
+        for _ in 0..TRIES {
+            let place = self
+                .store
+                .index
+                .read(|tx| Ok(Sight::new(tx, self.domain).places([*id].into_iter())?.pop().flatten()))?;
+            let (pack, place) = place.ok_or_else(|| gone(id))?;
+            if place.raw_len as usize > PAGE_BYTES_MAX || place.kind != Kind::Page {
+                return Err(fault::corrupt_chunk(id, pack, "is no page"));
+            }
+            let mut page = vec![0; place.raw_len as usize];
+            if self.read(pack, place.offset, frame_len(&place), id)? {
+                let frame = std::mem::take(&mut self.buffer);
+                let decoded = self.decode(pack, &place, id, &frame, &mut page);
+                self.buffer = frame;
+                decoded?;
+                if page_id(&page) != *id {
+                    return Err(fault::corrupt_chunk(id, pack, "does not have the bytes its id says"));
+                }
+                return Ok(page);
+            }
+        }
+        Err(Failure::World("packs move faster than they can be read".into()))
+    }
+
+    /// Follows a plan sorted by pack and offset. `false` if a pack has gone meanwhile.
+    fn run(&mut self, plan: &[(u64, Place, &ChunkRef)], out: &mut [u8], check: bool) -> Result<bool> {
+        let mut rest = plan;
+        while let Some((pack, first, chunk)) = rest.first() {
+            let mut end = first.offset + frame_len(first);
+            let mut count = 1;
+            for (other, place, _) in &rest[1..] {
+                let behind = place.offset + frame_len(place);
+                if other != pack || place.offset > end + GAP_BYTES || behind - first.offset > READ_BYTES_MAX {
+                    break;
+                }
+                end = end.max(behind);
+                count += 1;
+            }
+            if !self.read(*pack, first.offset, end - first.offset, &chunk.id)? {
+                return Ok(false);
+            }
+            let bytes = std::mem::take(&mut self.buffer);
+            let decoded = rest[..count].iter().try_for_each(|(pack, place, chunk)| {
+                let begin = usize::try_from(place.offset - first.offset).expect("within one read");
+                let frame = &bytes[begin..begin + FRAME_HEADER_BYTES + place.len as usize];
+                let out = &mut out[stretch(chunk)];
+                self.decode(*pack, place, &chunk.id, frame, out)?;
+                if check && blake3::hash(out).as_bytes() != &chunk.id.0 {
+                    return Err(fault::corrupt_chunk(
+                        &chunk.id,
+                        *pack,
+                        "does not have the bytes its id says",
+                    ));
+                }
+                Ok(())
+            });
+            self.buffer = bytes;
+            decoded?;
+            rest = &rest[count..];
+        }
+        Ok(true)
+    }
+
+    /// Reads a stretch of a pack into the buffer. `false` if the pack is gone.
+    fn read(&mut self, pack: u64, offset: u64, len: u64, first: &Digest) -> Result<bool> {
+        let file = match self.store.pack_file(pack) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return if self.is_listed(pack)? {
+                    Err(fault::corrupt_chunk(first, pack, "is lost: the pack is not there"))
+                } else {
+                    Ok(false)
+                };
+            }
+            Err(error) => return Err(fault::io("opening a pack", &error)),
+        };
+        if self.cold && self.cooled.insert(pack) {
+            let len = file.identity().map_or(0, |identity| identity.size_bytes);
+            file.advise(0..len, false);
+        }
+        self.buffer.resize(usize::try_from(len).expect("bounded above"), 0);
+        match file.read_at(offset, &mut self.buffer) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(fault::corrupt_chunk(first, pack, "is lost: the pack is cut short"))
+            }
+            Err(error) => Err(fault::io(format_args!("reading pack `{}`", crate::pack::name(pack)), &error)),
+        }
+    }
+
+    fn is_listed(&self, pack: u64) -> Result<bool> {
+        self.store.index.read(|tx| Ok(tx.open_table(crate::index::PACKS)?.get(pack)?.is_some()))
+    }
+
+    fn decode(&mut self, pack: u64, place: &Place, id: &Digest, frame: &[u8], out: &mut [u8]) -> Result<()> {
+        let (header, content) = frame.split_at(FRAME_HEADER_BYTES);
+        if header != frame_header(id, place) {
+            return Err(fault::corrupt_chunk(id, pack, "has a damaged header"));
+        }
+        if !place.zstd {
+            if content.len() != out.len() {
+                return Err(fault::corrupt_chunk(id, pack, "has another length"));
+            }
+            out.copy_from_slice(content);
+            return Ok(());
+        }
+        match self.decoder.decompress_to_buffer(content, out) {
+            Ok(len) if len == out.len() => Ok(()),
+            _ => Err(fault::corrupt_chunk(id, pack, "does not decode")),
+        }
+    }
+}
+
+fn frame_len(place: &Place) -> u64 {
+    FRAME_HEADER_BYTES as u64 + u64::from(place.len)
+}
+
+fn gone(id: &Digest) -> Failure {
+    fault::corrupt(format_args!("chunk `{id}` is not in the store"))
+}

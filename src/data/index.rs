@@ -1,0 +1,336 @@
+//! The index of a store: which frame lies where, whose pack is whose, how far each job has come.
+//!
+//! One redb file on the file port. The tables:
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `chunks` | domain, frame id, pack | where the frame lies, and since when it is condemned |
+//! | `frames` | pack, offset | ids of the frames from there on, so that a pack can be taken out |
+//! | `packs` | pack | its domain, whose it is, how much of it is durable |
+//! | `owned` | job, pack | the packs that only this job sees |
+//! | `jobs` | kind and job | how far it has come |
+//! | `segments` | job, segment | a finished segment of an unfinished transfer |
+//! | `counters` | name | the next pack, the next job |
+//!
+//! A database that has failed to write is not used again: it is opened anew, as after a crash.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use domain::port::{Collected, Source, Transferred};
+use domain::{AccountId, Digest};
+use event::{Attempt, Failure};
+use files::{Backend, File};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{self, Result};
+
+/// What happens inside a transaction.
+pub(crate) type Inside<T> = std::result::Result<T, redb::Error>;
+
+/// A domain: a digest of the account, so that keys have one width.
+pub(crate) type Domain = [u8; 16];
+/// A row's key in [`CHUNKS`]: domain, frame id, pack (big-endian).
+pub(crate) type ChunkKey = [u8; 56];
+
+pub(crate) const CHUNKS: TableDefinition<'static, &ChunkKey, &[u8; Place::BYTES]> =
+    TableDefinition::new("chunks");
+pub(crate) const FRAMES: TableDefinition<'static, (u64, u64), &[u8]> = TableDefinition::new("frames");
+pub(crate) const PACKS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("packs");
+pub(crate) const OWNED: TableDefinition<'static, (&str, u64), ()> = TableDefinition::new("owned");
+pub(crate) const JOBS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("jobs");
+pub(crate) const SEGMENTS: TableDefinition<'static, (&str, u64), &[u8; SegmentRow::BYTES]> =
+    TableDefinition::new("segments");
+pub(crate) const COUNTERS: TableDefinition<'static, &str, u64> = TableDefinition::new("counters");
+
+/// The counter of packs.
+pub(crate) const NEXT_PACK: &str = "next pack";
+/// The counter of jobs: the order in which they began.
+pub(crate) const NEXT_JOB: &str = "next job";
+
+/// The domain of an account.
+pub(crate) fn domain_of(account: &AccountId) -> Domain {
+    let digest = blake3::derive_key("kiln domain 1", account.0.as_bytes());
+    *digest.first_chunk().expect("a digest has 32 bytes")
+}
+
+/// The key of a frame in a pack.
+pub(crate) fn chunk_key(domain: &Domain, id: &Digest, pack: u64) -> ChunkKey {
+    let mut key = [0; 56];
+    key[..16].copy_from_slice(domain);
+    key[16..48].copy_from_slice(&id.0);
+    key[48..].copy_from_slice(&pack.to_be_bytes());
+    key
+}
+
+/// The parts of a key.
+pub(crate) fn chunk_key_parts(key: &ChunkKey) -> (Domain, Digest, u64) {
+    let domain = *key.first_chunk().expect("16 of 56 bytes");
+    let id = Digest(key[16..48].try_into().expect("32 bytes"));
+    (domain, id, u64::from_be_bytes(*key.last_chunk().expect("8 of 56 bytes")))
+}
+
+/// What a frame holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Bytes of a guest.
+    Chunk = 1,
+    /// A page of a manifest.
+    Page = 2,
+}
+
+/// Where a frame lies in its pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Offset of the frame's header.
+    pub(crate) offset: u64,
+    /// Bytes behind the header.
+    pub(crate) len: u32,
+    /// Bytes they decode to.
+    pub(crate) raw_len: u32,
+    /// What it holds.
+    pub(crate) kind: Kind,
+    /// Whether it is compressed.
+    pub(crate) zstd: bool,
+    /// The number the next job would have had when it was condemned; zero if it is not.
+    pub(crate) condemned: u64,
+}
+
+impl Place {
+    pub(crate) const BYTES: usize = 25;
+
+    pub(crate) fn encode(&self) -> [u8; Self::BYTES] {
+        let mut row = [0; Self::BYTES];
+        row[..8].copy_from_slice(&self.offset.to_le_bytes());
+        row[8..12].copy_from_slice(&self.len.to_le_bytes());
+        row[12..16].copy_from_slice(&self.raw_len.to_le_bytes());
+        row[16] = self.kind as u8 | u8::from(self.zstd) << 7;
+        row[17..].copy_from_slice(&self.condemned.to_le_bytes());
+        row
+    }
+
+    pub(crate) fn decode(row: &[u8; Self::BYTES]) -> Self {
+        let word = |at: usize| u32::from_le_bytes(row[at..at + 4].try_into().expect("4 bytes"));
+        let long = |at: usize| u64::from_le_bytes(row[at..at + 8].try_into().expect("8 bytes"));
+        Self {
+            offset: long(0),
+            len: word(8),
+            raw_len: word(12),
+            kind: if row[16] & 0x7f == Kind::Page as u8 { Kind::Page } else { Kind::Chunk },
+            zstd: row[16] >> 7 == 1,
+            condemned: long(17),
+        }
+    }
+}
+
+/// A pack file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PackRow {
+    /// Whose chunks are in it.
+    #[serde(with = "serde_bytes")]
+    pub(crate) domain: Domain,
+    /// The only job that sees it; none once it is settled.
+    pub(crate) owner: Option<String>,
+    /// Bytes of header and frames that are durable and recorded.
+    pub(crate) data_bytes: u64,
+    /// Bytes of the file once it is sealed.
+    pub(crate) file_bytes: u64,
+    /// Whether it has its footer and is never written again.
+    pub(crate) sealed: bool,
+    /// Whether it is to be removed; its rows in `chunks` may be gone already.
+    pub(crate) doomed: bool,
+}
+
+/// A finished segment of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentRow {
+    /// Its page, if it holds anything but zeros.
+    pub(crate) page: Option<Digest>,
+    /// Root of its cells.
+    pub(crate) subtree: Digest,
+    /// Bytes in blocks that are not zero.
+    pub(crate) data_bytes: u64,
+}
+
+impl SegmentRow {
+    pub(crate) const BYTES: usize = 73;
+
+    pub(crate) fn encode(&self) -> [u8; Self::BYTES] {
+        let mut row = [0; Self::BYTES];
+        if let Some(page) = &self.page {
+            row[0] = 1;
+            row[1..33].copy_from_slice(&page.0);
+        }
+        row[33..65].copy_from_slice(&self.subtree.0);
+        row[65..].copy_from_slice(&self.data_bytes.to_le_bytes());
+        row
+    }
+
+    pub(crate) fn decode(row: &[u8; Self::BYTES]) -> Self {
+        let digest = |at: usize| Digest(row[at..at + 32].try_into().expect("32 bytes"));
+        Self {
+            page: (row[0] == 1).then(|| digest(1)),
+            subtree: digest(33),
+            data_bytes: u64::from_le_bytes(*row.last_chunk().expect("8 bytes")),
+        }
+    }
+}
+
+/// How far a job has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct JobRow {
+    /// Its place in the order of beginnings.
+    pub(crate) begun: u64,
+    /// The attempt that wrote last.
+    pub(crate) attempt: Option<Attempt>,
+    /// Whether chunks it has looked up must stay: until it has ended.
+    pub(crate) active: bool,
+    /// A transfer's source, as it was at the beginning.
+    pub(crate) source: Option<Source>,
+    /// Raw bytes of the chunks it stored.
+    pub(crate) new_bytes: u64,
+    /// Bytes of their frames.
+    pub(crate) stored_bytes: u64,
+    /// A finished transfer's answer.
+    pub(crate) transferred: Option<Transferred>,
+    /// An export's file, once it is whole: device, inode, length, time of change.
+    pub(crate) exported: Option<(u64, u64, u64, i64)>,
+    /// What a collection did so far.
+    pub(crate) collected: Collected,
+    /// Whether the collection has ended.
+    pub(crate) done: bool,
+}
+
+/// The key of a job's row: jobs of different kinds do not meet.
+pub(crate) fn job_key(kind: char, job: &str) -> String {
+    format!("{kind}/{job}")
+}
+/// Transfers.
+pub(crate) const TRANSFER: char = 't';
+/// Exports.
+pub(crate) const EXPORT: char = 'e';
+/// Collections.
+pub(crate) const COLLECT: char = 'c';
+
+/// Writes a row down.
+pub(crate) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
+    rmp_serde::to_vec_named(row).expect("rows are plain data")
+}
+
+/// Reads a row.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Inside<T> {
+    rmp_serde::from_slice(bytes)
+        .map_err(|error| redb::Error::Corrupted(format!("a row does not decode: {error}")))
+}
+
+/// The database.
+pub(crate) struct Index {
+    db: Database,
+    region: String,
+    broken: AtomicBool,
+}
+
+impl Index {
+    /// Opens or makes the index in this file.
+    pub(crate) fn open(file: Arc<dyn File>, cache_bytes: usize, region: &str) -> Result<Self> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(cache_bytes);
+        let db = builder
+            .create_with_backend(Backend::new(file))
+            .map_err(|error| failure(region, &error.into()))?;
+        let index = Self { db, region: region.to_owned(), broken: AtomicBool::new(false) };
+        let missing = index.read(|tx| Ok(tx.open_table(COUNTERS).is_err()))?;
+        if missing {
+            index.write(|tx| {
+                tx.open_table(CHUNKS)?;
+                tx.open_table(FRAMES)?;
+                tx.open_table(PACKS)?;
+                tx.open_table(OWNED)?;
+                tx.open_table(JOBS)?;
+                tx.open_table(SEGMENTS)?;
+                let mut counters = tx.open_table(COUNTERS)?;
+                counters.insert(NEXT_PACK, 1)?;
+                counters.insert(NEXT_JOB, 1)?;
+                Ok(())
+            })?;
+        }
+        Ok(index)
+    }
+
+    /// Whether it has failed and has to be opened anew.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Looks into the state as last committed.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&ReadTransaction) -> Inside<T>) -> Result<T> {
+        let run = || look(&self.db.begin_read()?);
+        run().map_err(|error| self.failed(&error))
+    }
+
+    /// Changes the state; durable when this returns.
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Inside<T>) -> Result<T> {
+        let run = || {
+            let tx = self.db.begin_write()?;
+            let result = change(&tx)?;
+            tx.commit()?;
+            Ok(result)
+        };
+        run().map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &redb::Error) -> Failure {
+        self.broken.store(true, Ordering::Relaxed);
+        failure(&self.region, error)
+    }
+}
+
+fn failure(region: &str, error: &redb::Error) -> Failure {
+    match error {
+        redb::Error::Io(below) => fault::io(format_args!("using the index of region `{region}`"), below),
+        redb::Error::Corrupted(_) => {
+            fault::corrupt(format_args!("the index of region `{region}` is damaged: {error}"))
+        }
+        other => Failure::world(format_args!("using the index of region `{region}`"), other),
+    }
+}
+
+/// A job's row.
+pub(crate) fn job_row(tx: &ReadTransaction, key: &str) -> Inside<Option<JobRow>> {
+    match tx.open_table(JOBS)?.get(key)? {
+        Some(row) => decode(row.value()).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A job's row, for changing it.
+pub(crate) fn job_row_mut(tx: &WriteTransaction, key: &str) -> Inside<Option<JobRow>> {
+    match tx.open_table(JOBS)?.get(key)? {
+        Some(row) => decode(row.value()).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Writes a job's row.
+pub(crate) fn put_job(tx: &WriteTransaction, key: &str, row: &JobRow) -> Inside<()> {
+    tx.open_table(JOBS)?.insert(key, encode(row).as_slice())?;
+    Ok(())
+}
+
+/// The row of a job that begins or goes on, with its place in the order.
+pub(crate) fn begin_job(tx: &WriteTransaction, key: &str, attempt: Attempt) -> Inside<JobRow> {
+    let mut row = if let Some(row) = job_row_mut(tx, key)? {
+        row
+    } else {
+        let mut counters = tx.open_table(COUNTERS)?;
+        let begun = counters.get(NEXT_JOB)?.map_or(1, |number| number.value());
+        counters.insert(NEXT_JOB, begun + 1)?;
+        JobRow { begun, active: true, ..JobRow::default() }
+    };
+    row.attempt = Some(attempt);
+    put_job(tx, key, &row)?;
+    Ok(row)
+}

@@ -1,0 +1,307 @@
+//! The port, filled: finds the store and the turn for each call, and moves the work off the
+//! runtime's threads.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use domain::port::{
+    Collected, DataPlane, Format, Job, LiveManifests, Place, Source, StoreReport, StoredDisk, Target,
+    Transferred, Verified,
+};
+use domain::{RegionId, StoreId};
+use event::{Failure, Refusal, Work};
+use files::{Files, Kind, Open};
+
+use crate::export::Export;
+use crate::fault::{self, Result};
+use crate::fence::Fences;
+use crate::index::{TRANSFER, domain_of, job_key};
+use crate::store::{Store, read_id};
+use crate::transfer::{Transfer, identity};
+use crate::walk::{Walk, count_chunks};
+use crate::{Options, export, settle};
+
+/// The data plane on a file system: one directory a region below a root.
+#[derive(Clone)]
+pub struct Plane(Arc<Inner>);
+
+struct Inner {
+    files: Arc<dyn Files>,
+    root: PathBuf,
+    options: Options,
+    stores: Mutex<HashMap<RegionId, Arc<Store>>>,
+    fences: Fences,
+}
+
+impl Plane {
+    /// A data plane whose stores are `root/<region>/`. Opens nothing yet.
+    pub fn new(files: Arc<dyn Files>, root: PathBuf, options: Options) -> Self {
+        let options = Options { workers: options.workers.max(1), ..options };
+        let (stores, fences) = (Mutex::default(), Fences::default());
+        Self(Arc::new(Inner { files, root, options, stores, fences }))
+    }
+
+    /// Bytes read from sources for this job since this plane was made, repeated ones counted again.
+    pub fn source_bytes_read(&self, job: &Job) -> u64 {
+        self.0.fences.read(job)
+    }
+
+    /// Runs blocking work where it may block, and waits for its end.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || run(&inner))
+            .await
+            .unwrap_or_else(|error| Err(Failure::Ours(format!("the data plane's work ended early: {error}"))))
+    }
+}
+
+impl Inner {
+    fn dir(&self, region: &RegionId) -> Result<PathBuf> {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+        if region.0.is_empty() || !region.0.chars().all(plain) {
+            return Err(Failure::caller(
+                "InvalidRegionId.NotFound",
+                format!("`{region}` is no name of a region"),
+            ));
+        }
+        Ok(self.root.join(&region.0))
+    }
+
+    /// The open store of a region, if it is the one named.
+    fn store(&self, region: &RegionId, id: &StoreId) -> Result<Arc<Store>> {
+        let dir = self.dir(region)?;
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = stores.get(region) {
+            let usable = store.id == *id && !store.index.is_broken() && store.check_id().is_ok();
+            if usable {
+                return Ok(Arc::clone(store));
+            }
+            // Two databases on one file would destroy it: wait for the last user of this one.
+            if Arc::strong_count(store) > 1 {
+                store.check_id()?;
+                return Err(Failure::World(format!(
+                    "the store of region `{region}` has failed and is still in use; it is opened \
+                     anew when what uses it has ended"
+                )));
+            }
+            stores.remove(region);
+        }
+        let store = Arc::new(Store::open(&self.files, &dir, region, id, &self.options)?);
+        stores.insert(region.clone(), Arc::clone(&store));
+        Ok(store)
+    }
+
+    fn place(&self, place: &Place) -> Result<Arc<Store>> {
+        self.store(&place.region, &place.store)
+    }
+
+    /// The stores that are there, whatever their ids.
+    fn all_stores(&self) -> Result<Vec<Arc<Store>>> {
+        let mut stores = Vec::new();
+        let names = match self.files.list(&self.root) {
+            Ok(names) => names,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(fault::io("looking for stores", &error)),
+        };
+        for region in names.into_iter().map(RegionId) {
+            let Ok(dir) = self.dir(&region) else { continue };
+            if let Some(id) = read_id(&*self.files, &dir, &region).ok().flatten() {
+                stores.push(self.store(&region, &id)?);
+            }
+        }
+        Ok(stores)
+    }
+
+    fn inspect(&self, path: &str, format: Option<Format>) -> Result<Source> {
+        let at = Path::new(path);
+        let missing = |error: &std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Refusal::new("InvalidSource.NotFound", format!("there is no file `{path}`"))
+                    .advise("give the path of a disk file on this computer")
+                    .into()
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                Refusal::new("InvalidSource.Forbidden", format!("`{path}` may not be read"))
+                    .advise("let this user read it: `chmod`, or import as another user")
+                    .into()
+            }
+            _ => fault::io(format_args!("opening `{path}`"), error),
+        };
+        // Looked at before it is opened: opening a pipe would wait for its other end.
+        let found = self.files.identity(at).map_err(|error| missing(&error))?;
+        match found.kind {
+            Kind::File => {}
+            Kind::Directory => {
+                return Err(Refusal::new("InvalidSource.NotAFile", format!("`{path}` is a directory"))
+                    .advise("name the disk file in it")
+                    .into());
+            }
+            Kind::Other => {
+                return Err(Refusal::new("InvalidSource.NotAFile", format!("`{path}` is no regular file"))
+                    .advise("copy it to a file first")
+                    .into());
+            }
+        }
+        let file = self.files.open(at, Open::Read).map_err(|error| missing(&error))?;
+        let found = file.identity().map_err(|error| missing(&error))?;
+        let disk = disk::open(file, format)?;
+        Ok(Source {
+            path: path.to_owned(),
+            format: disk.format(),
+            disk_bytes: disk.disk_bytes(),
+            identity: identity(&found),
+        })
+    }
+}
+
+#[async_trait]
+impl DataPlane for Plane {
+    async fn make_store(&self, region: &RegionId, store: &StoreId) -> Result<()> {
+        let (region, store) = (region.clone(), store.clone());
+        self.blocking(move |inner| {
+            let dir = inner.dir(&region)?;
+            Store::make(&*inner.files, &dir, &region, &store, &inner.options)
+        })
+        .await
+    }
+
+    async fn inspect(&self, path: &str, format: Option<Format>) -> Result<Source> {
+        let path = path.to_owned();
+        self.blocking(move |inner| inner.inspect(&path, format)).await
+    }
+
+    async fn transfer(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        source: &Source,
+    ) -> Result<Transferred> {
+        let (place, job, source) = (place.clone(), job.clone(), source.clone());
+        self.blocking(move |inner| {
+            let turn = inner.fences.begin(&job, "transfer", work.attempt())?;
+            let store = inner.place(&place)?;
+            Transfer {
+                store: &store,
+                domain: domain_of(&place.account),
+                job: job_key(TRANSFER, &job.0),
+                source: &source,
+                work: &*work,
+                turn: &turn,
+            }
+            .run()
+        })
+        .await
+    }
+
+    async fn verify(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        disk: &StoredDisk,
+    ) -> Result<Verified> {
+        let (place, job, disk) = (place.clone(), job.clone(), disk.clone());
+        self.blocking(move |inner| {
+            let turn = inner.fences.begin(&job, "verify", work.attempt())?;
+            let store = inner.place(&place)?;
+            let domain = domain_of(&place.account);
+            let walk = Walk {
+                store: &store,
+                domain,
+                disk: &disk,
+                work: &*work,
+                turn: &turn,
+                doing: "verifying",
+                thorough: true,
+            };
+            let references = std::sync::atomic::AtomicU64::new(0);
+            let root = walk.run(&|_, _, chunks| {
+                references.fetch_add(chunks.len() as u64, std::sync::atomic::Ordering::Relaxed);
+                Ok(())
+            })?;
+            let chunks = count_chunks(&store, domain, &disk.manifest, references.into_inner())?;
+            Ok(Verified { root, chunks })
+        })
+        .await
+    }
+
+    async fn settle(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<()> {
+        let (place, job) = (place.clone(), job.clone());
+        self.blocking(move |inner| {
+            let turn = inner.fences.begin(&job, "settle", work.attempt())?;
+            settle::settle(&*inner.place(&place)?, &job_key(TRANSFER, &job.0), &turn)
+        })
+        .await
+    }
+
+    async fn discard(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<()> {
+        let (place, job) = (place.clone(), job.clone());
+        self.blocking(move |inner| {
+            let turn = inner.fences.begin(&job, "discard", work.attempt())?;
+            settle::discard(&*inner.place(&place)?, &job_key(TRANSFER, &job.0), &turn)
+        })
+        .await
+    }
+
+    async fn export(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        disk: &StoredDisk,
+        target: &Target,
+    ) -> Result<()> {
+        let (place, job, disk, target) = (place.clone(), job.clone(), disk.clone(), target.clone());
+        self.blocking(move |inner| {
+            let turn = inner.fences.begin(&job, "export", work.attempt())?;
+            let store = inner.place(&place)?;
+            Export {
+                store: &store,
+                domain: domain_of(&place.account),
+                job: &job,
+                disk: &disk,
+                target: &target,
+                work: &*work,
+                turn: &turn,
+            }
+            .run()
+        })
+        .await
+    }
+
+    async fn discard_export(&self, work: Arc<dyn Work>, job: &Job, target: &Target) -> Result<()> {
+        let (job, target) = (job.clone(), target.clone());
+        self.blocking(move |inner| {
+            let _turn = inner.fences.begin(&job, "discard-export", work.attempt())?;
+            export::discard(&*inner.files, &inner.all_stores()?, &job, &target)
+        })
+        .await
+    }
+
+    async fn collect(
+        &self,
+        _work: Arc<dyn Work>,
+        _region: &RegionId,
+        _store: &StoreId,
+        _job: &Job,
+        _live: Arc<dyn LiveManifests>,
+    ) -> Result<Collected> {
+        Err(Failure::Ours("collecting is not there yet".into()))
+    }
+
+    async fn examine(
+        &self,
+        _region: &RegionId,
+        _store: &StoreId,
+        _live: Arc<dyn LiveManifests>,
+        _deep: bool,
+    ) -> Result<StoreReport> {
+        Err(Failure::Ours("examining is not there yet".into()))
+    }
+}
