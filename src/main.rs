@@ -1,0 +1,3 @@
+//! The one binary, `kiln`. It only wires.
+
+fn main() {}
