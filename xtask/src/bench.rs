@@ -22,6 +22,7 @@ Without a name all three run. Goals that are missed are named; the exit code is 
 Options of `import`:
   --rounds N  how many times each program runs, in turns (default 5)
   --disk FILE a raw disk instead of the Debian test disk; leaves out the second version
+  --kiln FILE another program than the present sources give, to compare releases
 
 Options of the others are handed on to the bench.
 ";
@@ -40,8 +41,7 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
         Some((name, rest)) if name == "import" => bench_import::begin(rest),
         Some((name, rest)) if TARGETS.contains(&name.as_str()) => target(name, rest),
         Some((name, _)) => {
-            Err(Error::new(format!("there is no bench `{name}`"))
-                .try_next("cargo xtask bench --help"))
+            Err(Error::new(format!("there is no bench `{name}`")).try_next("cargo xtask bench --help"))
         }
     }
 }

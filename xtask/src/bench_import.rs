@@ -32,19 +32,8 @@ const ROUNDS_UNLESS_TOLD: usize = 5;
 /// How qemu-img compresses when nobody asks for more: zlib, one coroutine at a time in order.
 const QEMU_DEFAULT: &[&str] = &["convert", "-f", "raw", "-c", "-O", "qcow2"];
 /// The fastest it can be told to be.
-const QEMU_BEST: &[&str] = &[
-    "convert",
-    "-f",
-    "raw",
-    "-c",
-    "-O",
-    "qcow2",
-    "-o",
-    "compression_type=zstd",
-    "-m",
-    "16",
-    "-W",
-];
+const QEMU_BEST: &[&str] =
+    &["convert", "-f", "raw", "-c", "-O", "qcow2", "-o", "compression_type=zstd", "-m", "16", "-W"];
 
 /// What the bench runs on.
 struct Bench {
@@ -77,25 +66,24 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
         machine::description(),
         goals(&found)
     );
-    fs::remove_dir_all(&bench.work)
-        .attempting(|| format!("removing `{}`", bench.work.display()))?;
+    fs::remove_dir_all(&bench.work).attempting(|| format!("removing `{}`", bench.work.display()))?;
     Ok(true)
 }
 
 impl Bench {
     fn new(arguments: &[String]) -> Result<Self> {
-        let (mut rounds, mut given) = (ROUNDS_UNLESS_TOLD, None);
+        let (mut rounds, mut given, mut kiln) = (ROUNDS_UNLESS_TOLD, None, None);
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let mut value = || {
                 rest.next().ok_or_else(|| {
-                    Error::new(format!("`{argument}` needs a value"))
-                        .try_next("cargo xtask bench --help")
+                    Error::new(format!("`{argument}` needs a value")).try_next("cargo xtask bench --help")
                 })
             };
             match argument.as_str() {
                 "--rounds" => rounds = parse_rounds(value()?)?,
-                "--disk" => given = Some(PathBuf::from(value()?)),
+                "--disk" => given = Some(existing(value()?)?),
+                "--kiln" => kiln = Some(existing(value()?)?),
                 other => {
                     return Err(Error::new(format!("`bench import` takes no `{other}`"))
                         .try_next("cargo xtask bench --help"));
@@ -103,10 +91,7 @@ impl Bench {
             }
         }
         let (disk, second) = if let Some(disk) = given {
-            (
-                fs::canonicalize(&disk).attempting(|| format!("finding `{}`", disk.display()))?,
-                Vec::new(),
-            )
+            (disk, Vec::new())
         } else {
             let folder = disks::make_sure()?;
             let second = vec![
@@ -115,18 +100,17 @@ impl Bench {
             ];
             (folder.join("v1.raw"), second)
         };
-        println!("building kiln");
-        run::quietly(run::cargo()?.args(["build", "--release", "--package", "kiln"]))?;
         let target = place::target()?;
+        let kiln = if let Some(kiln) = kiln {
+            kiln
+        } else {
+            println!("building kiln");
+            run::quietly(run::cargo()?.args(["build", "--release", "--package", "kiln"]))?;
+            target.join("release/kiln")
+        };
         let work = target.join("bench-import");
         empty(&work)?;
-        Ok(Self {
-            kiln: target.join("release/kiln"),
-            disk,
-            second,
-            work,
-            rounds,
-        })
+        Ok(Self { kiln, disk, second, work, rounds })
     }
 
     fn import(&self, found: &mut Vec<Goal>) -> Result<String> {
@@ -137,14 +121,8 @@ impl Bench {
             for turn in 0..3 {
                 let kept = match (round + turn) % 3 {
                     0 => (&mut ours_bytes, self.one_import(&mut ours)?),
-                    1 => (
-                        &mut default_bytes,
-                        self.one_convert(QEMU_DEFAULT, &self.disk, &mut default)?,
-                    ),
-                    _ => (
-                        &mut best_bytes,
-                        self.one_convert(QEMU_BEST, &self.disk, &mut best)?,
-                    ),
+                    1 => (&mut default_bytes, self.one_convert(QEMU_DEFAULT, &self.disk, &mut default)?),
+                    _ => (&mut best_bytes, self.one_convert(QEMU_BEST, &self.disk, &mut best)?),
                 };
                 *kept.0 = kept.1;
             }
@@ -158,16 +136,8 @@ impl Bench {
             );
         }
         let (times_default, times_best) = (ours.faster_than(&default), ours.faster_than(&best));
-        found.push(at_least(
-            "import, times `qemu-img convert -c`",
-            TIMES_DEFAULT,
-            times_default,
-        ));
-        found.push(at_least(
-            "import, times its best zstd settings",
-            TIMES_BEST,
-            times_best,
-        ));
+        found.push(at_least("import, times `qemu-img convert -c`", TIMES_DEFAULT, times_default));
+        found.push(at_least("import, times its best zstd settings", TIMES_BEST, times_best));
         found.push(Goal {
             wanted: format!("peak memory of an import at most {PEAK_MIB} MiB"),
             found: mebibytes(ours.peak_kib),
@@ -183,43 +153,19 @@ impl Bench {
             ]
         };
         Ok(table(
-            &[
-                "program",
-                "median",
-                "Kiln is faster by",
-                "peak memory",
-                "stored",
-            ],
+            &["program", "median", "Kiln is faster by", "peak memory", "stored"],
             &[
                 row("kiln image import", &ours, 1.0, ours_bytes),
-                row(
-                    "qemu-img convert -c",
-                    &default,
-                    times_default,
-                    default_bytes,
-                ),
-                row(
-                    "qemu-img convert -c, zstd -m 16 -W",
-                    &best,
-                    times_best,
-                    best_bytes,
-                ),
+                row("qemu-img convert -c", &default, times_default, default_bytes),
+                row("qemu-img convert -c, zstd -m 16 -W", &best, times_best, best_bytes),
             ],
         ))
     }
 
     fn export(&self, found: &mut Vec<Goal>) -> Result<String> {
-        let (data, qcow2) = (
-            self.fresh("export-data")?,
-            self.work.join("export-source.qcow2"),
-        );
+        let (data, qcow2) = (self.fresh("export-data")?, self.work.join("export-source.qcow2"));
         let image = self.take_in(&data, &self.disk, "disk")?.1;
-        run::quietly(
-            run::program("qemu-img")
-                .args(QEMU_BEST)
-                .arg(&self.disk)
-                .arg(&qcow2),
-        )?;
+        run::quietly(run::program("qemu-img").args(QEMU_BEST).arg(&self.disk).arg(&qcow2))?;
         let (mut ours, mut peer) = (Runs::default(), Runs::default());
         let target = self.work.join("exported.raw");
         for round in 0..self.rounds {
@@ -228,18 +174,12 @@ impl Bench {
                 run::quietly(&mut run::program("sync"))?;
                 if (round + turn) % 2 == 0 {
                     let mut command = self.kiln(&data);
-                    command
-                        .args(["image", "export", &image, "--to"])
-                        .arg(&target)
-                        .args(["--format", "raw"]);
+                    command.args(["image", "export", &image, "--to"]).arg(&target).args(["--format", "raw"]);
                     let cost = run::measured(&command, || Ok(()))?;
                     ours.add(cost.seconds, cost.peak_kib);
                 } else {
                     let mut command = run::program("qemu-img");
-                    command
-                        .args(["convert", "-f", "qcow2", "-O", "raw"])
-                        .arg(&qcow2)
-                        .arg(&target);
+                    command.args(["convert", "-f", "qcow2", "-O", "raw"]).arg(&qcow2).arg(&target);
                     let cost = run::measured(&command, || sync_file(&target))?;
                     peer.add(cost.seconds, cost.peak_kib);
                 }
@@ -249,11 +189,7 @@ impl Bench {
             }
         }
         let times = ours.faster_than(&peer);
-        found.push(at_least(
-            "export to raw, times `qemu-img convert` from zstd",
-            TIMES_EXPORT,
-            times,
-        ));
+        found.push(at_least("export to raw, times `qemu-img convert` from zstd", TIMES_EXPORT, times));
         let row = |name: &str, runs: &Runs, times: f64| {
             vec![
                 name.to_owned(),
@@ -289,10 +225,7 @@ impl Bench {
             let peer = Stored::in_folder(&store)?.since(&peer_before);
 
             found.push(Goal {
-                wanted: format!(
-                    "second version, {how}: at most what casync adds, {}",
-                    megabytes(peer.bytes)
-                ),
+                wanted: format!("second version, {how}: at most what casync adds, {}", megabytes(peer.bytes)),
                 found: megabytes(ours.bytes),
                 reached: ours.bytes <= peer.bytes,
             });
@@ -311,14 +244,7 @@ impl Bench {
             }
         }
         Ok(table(
-            &[
-                "second version",
-                "program",
-                "first takes",
-                "second adds",
-                "in blocks",
-                "second took",
-            ],
+            &["second version", "program", "first takes", "second adds", "in blocks", "second took"],
             &rows,
         ))
     }
@@ -340,10 +266,7 @@ impl Bench {
         command.args(arguments).arg(disk).arg(&target);
         let cost = run::measured(&command, || sync_file(&target))?;
         runs.add(cost.seconds, cost.peak_kib);
-        let size = target
-            .metadata()
-            .attempting(|| format!("looking at `{}`", target.display()))?
-            .len();
+        let size = target.metadata().attempting(|| format!("looking at `{}`", target.display()))?.len();
         remove_file(&target)?;
         Ok(size)
     }
@@ -352,16 +275,10 @@ impl Bench {
     fn take_in(&self, data: &Path, disk: &Path, name: &str) -> Result<(Cost, String)> {
         settle(disk)?;
         let mut command = self.kiln(data);
-        command
-            .args(["image", "import"])
-            .arg(disk)
-            .args(["--name", name, "--output", "json"]);
+        command.args(["image", "import"]).arg(disk).args(["--name", name, "--output", "json"]);
         let cost = run::measured(&command, || Ok(()))?;
         let image = image_id(&cost.said).ok_or_else(|| {
-            Error::new(format!(
-                "the import printed no `ImageId` but `{}`",
-                cost.said.trim()
-            ))
+            Error::new(format!("the import printed no `ImageId` but `{}`", cost.said.trim()))
         })?;
         Ok((cost, image))
     }
@@ -370,14 +287,8 @@ impl Bench {
         settle(disk)?;
         let index = self.work.join("index.caibx");
         let mut command = run::program("casync");
-        command
-            .arg("make")
-            .arg(format!("--store={}", store.display()))
-            .arg(&index)
-            .arg(disk);
-        run::measured(&command, || {
-            run::quietly(&mut run::program("sync")).map(drop)
-        })
+        command.arg("make").arg(format!("--store={}", store.display())).arg(&index).arg(disk);
+        run::measured(&command, || run::quietly(&mut run::program("sync")).map(drop))
     }
 
     fn kiln(&self, data: &Path) -> Command {
@@ -394,17 +305,14 @@ impl Bench {
     }
 }
 
+fn existing(path: &str) -> Result<PathBuf> {
+    fs::canonicalize(path).attempting(|| format!("finding `{path}`"))
+}
+
 fn parse_rounds(text: &str) -> Result<usize> {
-    text.parse()
-        .ok()
-        .filter(|rounds| ROUNDS.contains(rounds))
-        .ok_or_else(|| {
-            Error::new(format!(
-                "`{text}` is no number of rounds between {} and {}",
-                ROUNDS.start(),
-                ROUNDS.end()
-            ))
-        })
+    text.parse().ok().filter(|rounds| ROUNDS.contains(rounds)).ok_or_else(|| {
+        Error::new(format!("`{text}` is no number of rounds between {} and {}", ROUNDS.start(), ROUNDS.end()))
+    })
 }
 
 fn at_least(what: &str, wanted: f64, found: f64) -> Goal {
@@ -426,11 +334,7 @@ fn image_id(json: &str) -> Option<String> {
 fn settle(disk: &Path) -> Result<()> {
     let mut file = File::open(disk).attempting(|| format!("opening `{}`", disk.display()))?;
     let mut buffer = vec![0; 1 << 20];
-    while file
-        .read(&mut buffer)
-        .attempting(|| format!("reading `{}`", disk.display()))?
-        > 0
-    {}
+    while file.read(&mut buffer).attempting(|| format!("reading `{}`", disk.display()))? > 0 {}
     run::quietly(&mut run::program("sync")).map(drop)
 }
 
@@ -439,8 +343,7 @@ fn sync_file(file: &Path) -> Result<()> {
     let folder = file.parent().expect("the file lies in the work folder");
     for path in [file, folder] {
         let open = File::open(path).attempting(|| format!("opening `{}`", path.display()))?;
-        open.sync_all()
-            .attempting(|| format!("syncing `{}`", path.display()))?;
+        open.sync_all().attempting(|| format!("syncing `{}`", path.display()))?;
     }
     Ok(())
 }
@@ -457,13 +360,10 @@ struct Stored {
 impl Stored {
     fn in_folder(folder: &Path) -> Result<Self> {
         let mut sum = Self::default();
-        for entry in
-            fs::read_dir(folder).attempting(|| format!("listing `{}`", folder.display()))?
-        {
+        for entry in fs::read_dir(folder).attempting(|| format!("listing `{}`", folder.display()))? {
             let entry = entry.attempting(|| format!("listing `{}`", folder.display()))?;
-            let metadata = entry
-                .metadata()
-                .attempting(|| format!("looking at `{}`", entry.path().display()))?;
+            let metadata =
+                entry.metadata().attempting(|| format!("looking at `{}`", entry.path().display()))?;
             if metadata.is_dir() {
                 let below = Self::in_folder(&entry.path())?;
                 sum.bytes += below.bytes;
@@ -506,14 +406,8 @@ mod tests {
 
     #[test]
     fn the_id_is_found_however_the_answer_is_laid_out() {
-        assert_eq!(
-            image_id(r#"{"ImageId":"m-1","Name":"n"}"#).as_deref(),
-            Some("m-1")
-        );
-        assert_eq!(
-            image_id("{\n  \"Name\": \"n\",\n  \"ImageId\": \"m-2\"\n}").as_deref(),
-            Some("m-2")
-        );
+        assert_eq!(image_id(r#"{"ImageId":"m-1","Name":"n"}"#).as_deref(), Some("m-1"));
+        assert_eq!(image_id("{\n  \"Name\": \"n\",\n  \"ImageId\": \"m-2\"\n}").as_deref(), Some("m-2"));
         assert_eq!(image_id("{}"), None);
     }
 }

@@ -26,13 +26,7 @@ impl Runs {
     /// How many times faster than another program, as the median of the rounds' ratios: a machine that slows down
     /// for a while slows both programs of a round.
     pub(crate) fn faster_than(&self, other: &Self) -> f64 {
-        median(
-            self.seconds
-                .iter()
-                .zip(&other.seconds)
-                .map(|(ours, theirs)| theirs / ours)
-                .collect(),
-        )
+        median(self.seconds.iter().zip(&other.seconds).map(|(ours, theirs)| theirs / ours).collect())
     }
 }
 
@@ -41,11 +35,7 @@ pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
     assert!(!numbers.is_empty(), "a median needs a number");
     numbers.sort_by(f64::total_cmp);
     let middle = numbers.len() / 2;
-    if numbers.len() % 2 == 1 {
-        numbers[middle]
-    } else {
-        f64::midpoint(numbers[middle - 1], numbers[middle])
-    }
+    if numbers.len() % 2 == 1 { numbers[middle] } else { f64::midpoint(numbers[middle - 1], numbers[middle]) }
 }
 
 /// A goal of a judged line and what was found.
@@ -68,11 +58,7 @@ pub(crate) fn goals(goals: &[Goal]) -> String {
         ]
     });
     let mut text = table(&["goal", "found", ""], &rows.collect::<Vec<_>>());
-    let missed: Vec<_> = goals
-        .iter()
-        .filter(|goal| !goal.reached)
-        .map(|goal| goal.wanted.as_str())
-        .collect();
+    let missed: Vec<_> = goals.iter().filter(|goal| !goal.reached).map(|goal| goal.wanted.as_str()).collect();
     let _ = match missed.as_slice() {
         [] => writeln!(text, "\nEvery goal is reached."),
         missed => writeln!(text, "\nMissed: {}.", missed.join("; ")),
@@ -83,13 +69,8 @@ pub(crate) fn goals(goals: &[Goal]) -> String {
 /// A table in Markdown, its columns as wide as their widest cell.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
-    let width = |column: usize| {
-        rows.iter()
-            .chain([&head])
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width =
+        |column: usize| rows.iter().chain([&head]).map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let rule = widths.iter().map(|&width| "-".repeat(width)).collect();
     let mut text = String::new();
@@ -120,25 +101,15 @@ mod tests {
 
     #[test]
     fn a_ratio_is_taken_within_each_round() {
-        let ours = Runs {
-            seconds: vec![1.0, 2.0, 1.0],
-            peak_kib: 0,
-        };
-        let theirs = Runs {
-            seconds: vec![8.0, 16.0, 24.0],
-            peak_kib: 0,
-        };
+        let ours = Runs { seconds: vec![1.0, 2.0, 1.0], peak_kib: 0 };
+        let theirs = Runs { seconds: vec![8.0, 16.0, 24.0], peak_kib: 0 };
         assert!((ours.faster_than(&theirs) - 8.0).abs() < 1e-9);
         assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
     }
 
     #[test]
     fn a_missed_goal_is_named() {
-        let goal = |wanted: &str, reached| Goal {
-            wanted: wanted.into(),
-            found: "1x".into(),
-            reached,
-        };
+        let goal = |wanted: &str, reached| Goal { wanted: wanted.into(), found: "1x".into(), reached };
         assert!(goals(&[goal("8x", true)]).ends_with("Every goal is reached.\n"));
         assert!(goals(&[goal("8x", true), goal("9x", false)]).ends_with("Missed: 9x.\n"));
     }

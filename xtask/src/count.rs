@@ -81,31 +81,13 @@ mod tests {
     use super::*;
 
     fn check(text: &str, passed: u64, failed: u64, skipped: u64) {
-        assert_eq!(
-            counts(text.lines()),
-            Counts {
-                passed,
-                failed,
-                skipped
-            },
-            "{text}"
-        );
+        assert_eq!(counts(text.lines()), Counts { passed, failed, skipped }, "{text}");
     }
 
     #[test]
     fn the_summary_of_nextest_is_read() {
-        check(
-            "     Summary [   0.010s] 10 tests run: 10 passed, 0 skipped",
-            10,
-            0,
-            0,
-        );
-        check(
-            "     Summary [   0.010s] 1 test run: 1 passed (1 slow), 4 skipped",
-            1,
-            0,
-            4,
-        );
+        check("     Summary [   0.010s] 10 tests run: 10 passed, 0 skipped", 10, 0, 0);
+        check("     Summary [   0.010s] 1 test run: 1 passed (1 slow), 4 skipped", 1, 0, 4);
         check(
             "     Summary [  61.2s] 9/10 tests run: 5 passed, 2 failed, 1 timed out, 1 exec failed, 3 skipped",
             5,
@@ -113,7 +95,8 @@ mod tests {
             3,
         );
         check(
-            "\u{1b}[32;1m     Summary\u{1b}[0m [   0.010s] \u{1b}[1m2\u{1b}[0m tests run: \u{1b}[1m2\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m, 0 skipped",
+            "\u{1b}[32;1m     Summary\u{1b}[0m [   0.010s] \u{1b}[1m2\u{1b}[0m tests run: \u{1b}[1m2\u{1b}[0m \
+             \u{1b}[32;1mpassed\u{1b}[0m, 0 skipped",
             2,
             0,
             0,
@@ -129,11 +112,6 @@ mod tests {
 
     #[test]
     fn a_test_that_prints_numbers_is_not_a_summary() {
-        check(
-            "imported 3 passed, 4 failed\ntest a_test ... ok\nSummary of 3 passed",
-            0,
-            0,
-            0,
-        );
+        check("imported 3 passed, 4 failed\ntest a_test ... ok\nSummary of 3 passed", 0, 0, 0);
     }
 }

@@ -43,14 +43,8 @@ KILN_TEST_DISKS to keep them elsewhere.
 pub(crate) const PLACE_VARIABLE: &str = "KILN_TEST_DISKS";
 
 /// Every disk, by file name.
-const NAMES: [&str; 6] = [
-    "v1.raw",
-    "v1-plain.qcow2",
-    "v1-zlib.qcow2",
-    "v1-zstd.qcow2",
-    "v2-in-place.raw",
-    "v2-rebuilt.raw",
-];
+const NAMES: [&str; 6] =
+    ["v1.raw", "v1-plain.qcow2", "v1-zlib.qcow2", "v1-zstd.qcow2", "v2-in-place.raw", "v2-rebuilt.raw"];
 
 /// The file that holds the recipe the disks were made by.
 const STAMP: &str = "recipe";
@@ -58,8 +52,7 @@ const STAMP: &str = "recipe";
 /// Makes the disks and prints their paths.
 pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
     if let Some(argument) = arguments.first() {
-        return Err(Error::new(format!("`disks` takes no `{argument}`"))
-            .try_next("cargo xtask disks --help"));
+        return Err(Error::new(format!("`disks` takes no `{argument}`")).try_next("cargo xtask disks --help"));
     }
     println!("{}", setup::for_disks()?);
     let folder = make_sure()?;
@@ -72,16 +65,13 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
 /// Makes the disks unless they are there by the present recipe, and returns their folder.
 pub(crate) fn make_sure() -> Result<PathBuf> {
     let folder = folder()?;
-    let parent = folder
-        .parent()
-        .ok_or_else(|| Error::new(format!("`{}` has no parent folder", folder.display())))?;
+    let parent =
+        folder.parent().ok_or_else(|| Error::new(format!("`{}` has no parent folder", folder.display())))?;
     fs::create_dir_all(parent).attempting(|| format!("making `{}`", parent.display()))?;
     // Two runs at once must not make them twice: the second waits here and finds them made.
     let lock_file = folder.with_extension("lock");
-    let lock =
-        File::create(&lock_file).attempting(|| format!("opening `{}`", lock_file.display()))?;
-    lock.lock()
-        .attempting(|| format!("locking `{}`", lock_file.display()))?;
+    let lock = File::create(&lock_file).attempting(|| format!("opening `{}`", lock_file.display()))?;
+    lock.lock().attempting(|| format!("locking `{}`", lock_file.display()))?;
     if fs::read_to_string(folder.join(STAMP)).is_ok_and(|text| text == recipe::stamp()) {
         return Ok(folder);
     }
@@ -91,16 +81,13 @@ pub(crate) fn make_sure() -> Result<PathBuf> {
     make(&draft)?;
     write(&draft.join(STAMP), &recipe::stamp())?;
     remove(&folder)?;
-    fs::rename(&draft, &folder)
-        .attempting(|| format!("putting the disks at `{}`", folder.display()))?;
+    fs::rename(&draft, &folder).attempting(|| format!("putting the disks at `{}`", folder.display()))?;
     Ok(folder)
 }
 
 fn folder() -> Result<PathBuf> {
     match std::env::var_os(PLACE_VARIABLE) {
-        Some(place) => {
-            std::path::absolute(&place).attempting(|| format!("reading {PLACE_VARIABLE}"))
-        }
+        Some(place) => std::path::absolute(&place).attempting(|| format!("reading {PLACE_VARIABLE}")),
         None => Ok(place::target()?.join("test-disks")),
     }
 }
@@ -112,25 +99,17 @@ fn make(draft: &Path) -> Result<()> {
     for folder in [&tree, &added] {
         fs::create_dir_all(folder).attempting(|| format!("making `{}`", folder.display()))?;
     }
-    let mut steps = Steps {
-        begin: Instant::now(),
-    };
+    let mut steps = Steps { begin: Instant::now() };
 
     let first = download(&scratch.join("first"), &with_kernel(recipe::FIRST)?)?;
     let second = download(&scratch.join("second"), &resolve(recipe::ADDED)?)?;
-    steps.done(&format!(
-        "downloaded {} packages",
-        first.len() + second.len()
-    ));
+    steps.done(&format!("downloaded {} packages", first.len() + second.len()));
 
     unpack(&first, &tree)?;
     write_status(&first, &tree)?;
     steps.done("unpacked the first version");
-    let (v1, v2_in_place, v2_rebuilt) = (
-        draft.join("v1.raw"),
-        draft.join("v2-in-place.raw"),
-        draft.join("v2-rebuilt.raw"),
-    );
+    let (v1, v2_in_place, v2_rebuilt) =
+        (draft.join("v1.raw"), draft.join("v2-in-place.raw"), draft.join("v2-rebuilt.raw"));
     make_disk(&v1, &tree)?;
     steps.done("made v1.raw");
 
@@ -138,12 +117,7 @@ fn make(draft: &Path) -> Result<()> {
     let all: Vec<_> = first.iter().chain(&second).cloned().collect();
     write_status(&all, &added)?;
     copy_sparse(&v1, &v2_in_place)?;
-    add_in_place(
-        &v2_in_place,
-        &added,
-        &tree,
-        &scratch.join("debugfs-commands"),
-    )?;
+    add_in_place(&v2_in_place, &added, &tree, &scratch.join("debugfs-commands"))?;
     steps.done("made v2-in-place.raw");
 
     unpack(&second, &tree)?;
@@ -153,9 +127,7 @@ fn make(draft: &Path) -> Result<()> {
 
     for (name, options) in recipe::QCOW2 {
         let mut convert = run::program("qemu-img");
-        convert
-            .args(["convert", "-f", "raw", "-O", "qcow2", "-m", "16", "-W"])
-            .args(*options);
+        convert.args(["convert", "-f", "raw", "-O", "qcow2", "-m", "16", "-W"]).args(*options);
         run::quietly(convert.arg(&v1).arg(draft.join(name)))?;
         steps.done(&format!("made {name}"));
     }
@@ -202,8 +174,7 @@ fn with_kernel(packages: &[&str]) -> Result<Vec<String>> {
 /// Of each entry's alternatives, the first that this Debian has.
 fn resolve(packages: &[&str]) -> Result<Vec<String>> {
     let candidate = |name: &&str| {
-        let known =
-            run::quietly(run::program("apt-cache").args(["show", "--no-all-versions", name]));
+        let known = run::quietly(run::program("apt-cache").args(["show", "--no-all-versions", name]));
         known.is_ok_and(|text| !text.trim().is_empty())
     };
     let chosen = packages.iter().map(|entry| {
@@ -225,10 +196,7 @@ fn download(folder: &Path, packages: &[String]) -> Result<Vec<PathBuf>> {
     let get = || {
         let mut command = run::program("apt-get");
         // The sandbox user of apt may not write into a developer's folder, and warns about it.
-        command
-            .args(["download", "-q", "-o", "APT::Sandbox::User="])
-            .args(packages)
-            .current_dir(folder);
+        command.args(["download", "-q", "-o", "APT::Sandbox::User="]).args(packages).current_dir(folder);
         run::quietly(&mut command)
     };
     if get().is_err() {
@@ -244,11 +212,7 @@ fn download(folder: &Path, packages: &[String]) -> Result<Vec<PathBuf>> {
     if files.len() == packages.len() {
         return Ok(files);
     }
-    Err(Error::new(format!(
-        "apt-get brought {} packages instead of {}",
-        files.len(),
-        packages.len()
-    )))
+    Err(Error::new(format!("apt-get brought {} packages instead of {}", files.len(), packages.len())))
 }
 
 fn unpack(packages: &[PathBuf], tree: &Path) -> Result<()> {
@@ -272,8 +236,7 @@ fn write_status(packages: &[PathBuf], tree: &Path) -> Result<()> {
 
 fn make_disk(disk: &Path, tree: &Path) -> Result<()> {
     let file = File::create(disk).attempting(|| format!("making `{}`", disk.display()))?;
-    file.set_len(recipe::DISK_BYTES)
-        .attempting(|| format!("sizing `{}`", disk.display()))?;
+    file.set_len(recipe::DISK_BYTES).attempting(|| format!("sizing `{}`", disk.display()))?;
     let table = format!(
         "label: gpt\nlabel-id: {}\nstart={}, size={}, type=linux, name=root, uuid={}\n",
         recipe::DISK_UUID,
@@ -284,35 +247,16 @@ fn make_disk(disk: &Path, tree: &Path) -> Result<()> {
     let script = disk.with_extension("sfdisk");
     write(&script, &table)?;
     let input = File::open(&script).attempting(|| format!("opening `{}`", script.display()))?;
-    run::quietly(
-        run::program("sfdisk")
-            .arg("--quiet")
-            .arg(disk)
-            .stdin(Stdio::from(input)),
-    )?;
+    run::quietly(run::program("sfdisk").arg("--quiet").arg(disk).stdin(Stdio::from(input)))?;
     remove(&script)?;
     let mut format = at_fixed_time("mke2fs");
-    format.args([
-        "-q",
-        "-F",
-        "-t",
-        "ext4",
-        "-L",
-        "root",
-        "-U",
-        recipe::FILE_SYSTEM_UUID,
-        "-E",
-    ]);
+    format.args(["-q", "-F", "-t", "ext4", "-L", "root", "-U", recipe::FILE_SYSTEM_UUID, "-E"]);
     format.arg(format!(
         "offset={},hash_seed={},root_owner=0:0",
         recipe::PARTITION_OFFSET_BYTES,
         recipe::HASH_SEED
     ));
-    format
-        .arg("-d")
-        .arg(tree)
-        .arg(disk)
-        .arg(format!("{}k", recipe::PARTITION_BYTES >> 10));
+    format.arg("-d").arg(tree).arg(disk).arg(format!("{}k", recipe::PARTITION_BYTES >> 10));
     run::quietly(&mut format).map(drop)
 }
 
@@ -348,9 +292,8 @@ fn debugfs_commands(folder: &Path, added: &Path, tree: &Path, commands: &mut Str
     inside.sort();
     for source in inside {
         let below = source.strip_prefix(added).expect("the walk began there");
-        let metadata = source
-            .symlink_metadata()
-            .attempting(|| format!("looking at `{}`", source.display()))?;
+        let metadata =
+            source.symlink_metadata().attempting(|| format!("looking at `{}`", source.display()))?;
         let was_there = tree.join(below).symlink_metadata().is_ok();
         let target = format!("/{}", below.display());
         if metadata.is_dir() {
@@ -377,9 +320,7 @@ fn debugfs_commands(folder: &Path, added: &Path, tree: &Path, commands: &mut Str
 fn verify(disk: &Path) -> Result<()> {
     run::quietly(run::program("sfdisk").arg("--verify").arg(disk))?;
     run::quietly(run::program("e2fsck").arg("-fn").arg(partition_of(disk)))?;
-    let metadata = disk
-        .metadata()
-        .attempting(|| format!("looking at `{}`", disk.display()))?;
+    let metadata = disk.metadata().attempting(|| format!("looking at `{}`", disk.display()))?;
     // `blocks` counts in 512 bytes whatever the file system's own block is.
     let filled = metadata.blocks() * 512;
     if metadata.len() == recipe::DISK_BYTES && filled < recipe::DISK_BYTES / 2 {
@@ -394,11 +335,7 @@ fn verify(disk: &Path) -> Result<()> {
 
 /// How the tools of e2fsprogs are told that the file system begins inside the file.
 fn partition_of(disk: &Path) -> String {
-    format!(
-        "{}?offset={}",
-        disk.display(),
-        recipe::PARTITION_OFFSET_BYTES
-    )
+    format!("{}?offset={}", disk.display(), recipe::PARTITION_OFFSET_BYTES)
 }
 
 fn at_fixed_time(name: &str) -> Command {
@@ -408,24 +345,13 @@ fn at_fixed_time(name: &str) -> Command {
 }
 
 fn copy_sparse(source: &Path, target: &Path) -> Result<()> {
-    run::quietly(
-        run::program("cp")
-            .args(["--sparse=always", "--reflink=auto"])
-            .arg(source)
-            .arg(target),
-    )
-    .map(drop)
+    run::quietly(run::program("cp").args(["--sparse=always", "--reflink=auto"]).arg(source).arg(target))
+        .map(drop)
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let listing = fs::read_dir(folder).attempting(|| format!("listing `{}`", folder.display()))?;
-    listing
-        .map(|entry| {
-            Ok(entry
-                .attempting(|| format!("listing `{}`", folder.display()))?
-                .path())
-        })
-        .collect()
+    listing.map(|entry| Ok(entry.attempting(|| format!("listing `{}`", folder.display()))?.path())).collect()
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
@@ -433,11 +359,7 @@ fn write(file: &Path, text: &str) -> Result<()> {
 }
 
 fn remove(path: &Path) -> Result<()> {
-    let gone = if path.is_dir() {
-        fs::remove_dir_all(path)
-    } else {
-        fs::remove_file(path)
-    };
+    let gone = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match gone {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).attempting(|| format!("removing `{}`", path.display()))

@@ -17,10 +17,7 @@ pub(crate) struct Error {
 impl Error {
     /// An error that says what could not be done.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            next: None,
-        }
+        Self { what: what.into(), next: None }
     }
 
     /// The same error, ending in a command or an action to try.

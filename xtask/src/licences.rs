@@ -71,10 +71,7 @@ pub(crate) fn check(deadline: Instant) -> Result<(bool, String)> {
     }
     let (deny_is_well, advisories) = cargo_deny(deadline)?;
     println!("{advisories}");
-    Ok((
-        problems.is_empty() && deny_is_well,
-        format!("{} crates; {advisories}", seen.len()),
-    ))
+    Ok((problems.is_empty() && deny_is_well, format!("{} crates; {advisories}", seen.len())))
 }
 
 fn problem(package: &str, licence: &str) -> Option<String> {
@@ -89,29 +86,21 @@ fn problem(package: &str, licence: &str) -> Option<String> {
 /// Runs `cargo deny` if it is there, with the advisories if their database is.
 fn cargo_deny(deadline: Instant) -> Result<(bool, String)> {
     let Some(deny) = place::tool("cargo-deny") else {
-        return Ok((
-            true,
-            "advisories NOT checked: cargo-deny is not installed".into(),
-        ));
+        return Ok((true, "advisories NOT checked: cargo-deny is not installed".into()));
     };
     let home = std::env::var_os("CARGO_HOME").map_or_else(
         || std::path::PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
         std::path::PathBuf::from,
     );
-    let database = ["advisory-dbs", "advisory-db"]
-        .iter()
-        .any(|name| home.join(name).is_dir());
+    let database = ["advisory-dbs", "advisory-db"].iter().any(|name| home.join(name).is_dir());
     let mut command = run::program(deny);
     command.args(["--offline", "check", "licenses", "bans", "sources"]);
     if database {
         command.arg("advisories");
     }
     let well = run::watched(&mut command, deadline)?.well;
-    let note = if database {
-        "advisories checked"
-    } else {
-        "advisories NOT checked: no database is here offline"
-    };
+    let note =
+        if database { "advisories checked" } else { "advisories NOT checked: no database is here offline" };
     Ok((well, note.into()))
 }
 
@@ -137,10 +126,7 @@ impl<'a> Expression<'a> {
             }
         }
         rest.reverse();
-        Self {
-            rest,
-            broken: false,
-        }
+        Self { rest, broken: false }
     }
 
     /// Whether the licence gives permission; what cannot be read gives none.
@@ -234,39 +220,25 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_permits_nothing() {
-        for licence in [
-            "",
-            "(MIT",
-            "MIT)",
-            "MIT Apache-2.0",
-            "MIT OR",
-            "MIT WITH",
-            "MIT WITH Strange-exception",
-        ] {
+        for licence in
+            ["", "(MIT", "MIT)", "MIT Apache-2.0", "MIT OR", "MIT WITH", "MIT WITH Strange-exception"]
+        {
             check(licence, false);
         }
     }
 
     #[test]
     fn a_crate_we_decided_against_is_refused_whatever_its_licence() {
-        assert!(
-            problem("serde_yml v0.0.12", "MIT").is_some_and(|text| text.contains("not maintained"))
-        );
+        assert!(problem("serde_yml v0.0.12", "MIT").is_some_and(|text| text.contains("not maintained")));
         assert_eq!(problem("serde v1.0.0", "MIT OR Apache-2.0"), None);
     }
 
     #[test]
     fn the_lists_of_cargo_deny_are_the_same() {
-        let text = std::fs::read_to_string(place::root().join("deny.toml"))
-            .expect("the file lies in the root");
-        for name in ALLOWED
-            .into_iter()
-            .chain(REFUSED.iter().map(|(name, _)| *name))
-        {
-            assert!(
-                text.contains(&format!("\"{name}\"")),
-                "deny.toml lacks `{name}`"
-            );
+        let text =
+            std::fs::read_to_string(place::root().join("deny.toml")).expect("the file lies in the root");
+        for name in ALLOWED.into_iter().chain(REFUSED.iter().map(|(name, _)| *name)) {
+            assert!(text.contains(&format!("\"{name}\"")), "deny.toml lacks `{name}`");
         }
     }
 }

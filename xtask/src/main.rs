@@ -34,12 +34,7 @@ struct Chore {
 
 /// Every chore; adding one touches its own file and this list.
 const CHORES: [Chore; 4] = [
-    Chore {
-        name: "test",
-        summary: "run every check and every test",
-        help: test::HELP,
-        begin: test::begin,
-    },
+    Chore { name: "test", summary: "run every check and every test", help: test::HELP, begin: test::begin },
     Chore {
         name: "soak",
         summary: "run the full counts and write a report",
@@ -52,12 +47,7 @@ const CHORES: [Chore; 4] = [
         help: disks::HELP,
         begin: disks::begin,
     },
-    Chore {
-        name: "bench",
-        summary: "measure beside peers",
-        help: bench::HELP,
-        begin: bench::begin,
-    },
+    Chore { name: "bench", summary: "measure beside peers", help: bench::HELP, begin: bench::begin },
 ];
 
 /// The exit code of a chore that ran to its end and found something wrong.
@@ -89,13 +79,8 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
     let chore = CHORES
         .iter()
         .find(|chore| chore.name == name)
-        .ok_or_else(|| {
-            Error::new(format!("there is no chore `{name}`")).try_next("cargo xtask help")
-        })?;
-    if arguments
-        .iter()
-        .any(|argument| argument == "-h" || argument == "--help")
-    {
+        .ok_or_else(|| Error::new(format!("there is no chore `{name}`")).try_next("cargo xtask help"))?;
+    if arguments.iter().any(|argument| argument == "-h" || argument == "--help") {
         print!("{}", chore.help);
         return Ok(true);
     }
@@ -103,12 +88,13 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
 }
 
 fn overview() -> String {
-    let mut text =
-        String::from("Kiln's own chores\n\nUsage: cargo xtask COMMAND [OPTIONS]\n\nCommands:\n");
+    let mut text = String::from("Kiln's own chores\n\nUsage: cargo xtask COMMAND [OPTIONS]\n\nCommands:\n");
     for chore in &CHORES {
         let _ = writeln!(text, "  {:<7} {}", chore.name, chore.summary);
     }
-    text.push_str("\n`cargo xtask COMMAND --help` says more. Exit codes: 0 all is well, 1 something was found wrong, ");
+    text.push_str(
+        "\n`cargo xtask COMMAND --help` says more. Exit codes: 0 all is well, 1 something was found wrong, ",
+    );
     text.push_str("2 the chore could not do its work.\n");
     text
 }

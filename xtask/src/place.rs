@@ -29,13 +29,7 @@ pub(crate) fn cargo_program() -> OsString {
 /// The build folder, absolute.
 pub(crate) fn target() -> Result<PathBuf> {
     let output = Command::new(cargo_program())
-        .args([
-            "metadata",
-            "--no-deps",
-            "--offline",
-            "--format-version",
-            "1",
-        ])
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
         .output()
         .attempting(|| "asking cargo for its build folder".into())?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -52,10 +46,7 @@ pub(crate) fn target() -> Result<PathBuf> {
 
 /// Where a tool is, looked for on the path and among the system's own tools.
 pub(crate) fn tool(name: &str) -> Option<PathBuf> {
-    search_path()
-        .into_iter()
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
+    search_path().into_iter().map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// The path children get: the caller's, then the folders of root's tools.
@@ -64,9 +55,8 @@ pub(crate) fn search_path_variable() -> OsString {
 }
 
 fn search_path() -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = env::var_os("PATH")
-        .map(|path| env::split_paths(&path).collect())
-        .unwrap_or_default();
+    let mut folders: Vec<PathBuf> =
+        env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
     folders.extend(SYSTEM_TOOLS.iter().map(PathBuf::from));
     folders
 }

@@ -38,10 +38,7 @@ pub(crate) struct Ended {
 /// A program to be run in the root of the checkout, with root's tools on its path.
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
-    command
-        .current_dir(place::root())
-        .env("PATH", place::search_path_variable())
-        .stdin(Stdio::null());
+    command.current_dir(place::root()).env("PATH", place::search_path_variable()).stdin(Stdio::null());
     command
 }
 
@@ -58,31 +55,18 @@ pub(crate) fn cargo() -> Result<Command> {
 /// How a command would be typed.
 pub(crate) fn typed(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
-    let name = program
-        .file_name()
-        .unwrap_or(program.as_os_str())
-        .to_string_lossy()
-        .into_owned();
-    command.get_args().fold(name, |line, argument| {
-        format!("{line} {}", argument.to_string_lossy())
-    })
+    let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
+    command.get_args().fold(name, |line, argument| format!("{line} {}", argument.to_string_lossy()))
 }
 
 /// Runs a command quietly and returns what it wrote to standard output; its errors become part of ours.
 pub(crate) fn quietly(command: &mut Command) -> Result<String> {
-    let output = command
-        .output()
-        .attempting(|| format!("starting `{}`", typed(command)))?;
+    let output = command.output().attempting(|| format!("starting `{}`", typed(command)))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::new(format!(
-        "`{}` ended with {}: {}",
-        typed(command),
-        output.status,
-        said.trim()
-    )))
+    Err(Error::new(format!("`{}` ended with {}: {}", typed(command), output.status, said.trim())))
 }
 
 /// Runs a command, shows what it writes as it comes, and keeps it; kills it at the deadline.
@@ -94,14 +78,8 @@ pub(crate) fn watched(command: &mut Command, deadline: Instant) -> Result<Ended>
         .spawn()
         .attempting(|| format!("starting `{line}`"))?;
     let (sender, receiver) = mpsc::sync_channel(LINES_IN_FLIGHT);
-    forward(
-        child.stdout.take().expect("the stream was asked for"),
-        sender.clone(),
-    );
-    forward(
-        child.stderr.take().expect("the stream was asked for"),
-        sender,
-    );
+    forward(child.stdout.take().expect("the stream was asked for"), sender.clone());
+    forward(child.stderr.take().expect("the stream was asked for"), sender);
 
     let mut lines = Vec::new();
     let mut late = false;
@@ -122,33 +100,18 @@ pub(crate) fn watched(command: &mut Command, deadline: Instant) -> Result<Ended>
             break;
         }
     }
-    let status = child
-        .wait()
-        .attempting(|| format!("waiting for `{line}`"))?;
-    Ok(Ended {
-        lines,
-        well: status.success() && !late,
-        late,
-    })
+    let status = child.wait().attempting(|| format!("waiting for `{line}`"))?;
+    Ok(Ended { lines, well: status.success() && !late, late })
 }
 
 fn ended(child: &mut Child) -> Result<bool> {
-    Ok(child
-        .try_wait()
-        .attempting(|| "looking after a child".into())?
-        .is_some())
+    Ok(child.try_wait().attempting(|| "looking after a child".into())?.is_some())
 }
 
 fn forward(stream: impl Read + Send + 'static, sender: mpsc::SyncSender<String>) {
     thread::spawn(move || {
-        for line in BufReader::new(stream)
-            .split(b'\n')
-            .map_while(std::io::Result::ok)
-        {
-            if sender
-                .send(String::from_utf8_lossy(&line).into_owned())
-                .is_err()
-            {
+        for line in BufReader::new(stream).split(b'\n').map_while(std::io::Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                 break;
             }
         }
@@ -161,10 +124,7 @@ fn kill_with_descendants(child: &mut Child) {
     // The parent first, so that it starts nothing new.
     let _ = child.kill();
     for process in found {
-        let _ = Command::new("kill")
-            .args(["-KILL", &process.to_string()])
-            .stderr(Stdio::null())
-            .status();
+        let _ = Command::new("kill").args(["-KILL", &process.to_string()]).stderr(Stdio::null()).status();
     }
 }
 
@@ -174,10 +134,7 @@ fn descendants(process: u32, found: &mut Vec<u32>) {
     };
     for thread in threads.flatten() {
         let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        for child in children
-            .split_whitespace()
-            .filter_map(|number| number.parse().ok())
-        {
+        for child in children.split_whitespace().filter_map(|number| number.parse().ok()) {
             found.push(child);
             descendants(child, found);
         }
@@ -212,16 +169,11 @@ pub(crate) fn measured(command: &Command, finish: impl FnOnce() -> Result<()>) -
     let said = quietly(&mut timed)?;
     finish()?;
     let seconds = begin.elapsed().as_secs_f64();
-    let text =
-        fs::read_to_string(&figures).attempting(|| format!("reading `{}`", figures.display()))?;
+    let text = fs::read_to_string(&figures).attempting(|| format!("reading `{}`", figures.display()))?;
     let _ = fs::remove_file(&figures);
     let peak_kib = text
         .trim()
         .parse()
         .map_err(|_| Error::new(format!("`time` gave no peak memory but `{}`", text.trim())))?;
-    Ok(Cost {
-        seconds,
-        peak_kib,
-        said,
-    })
+    Ok(Cost { seconds, peak_kib, said })
 }

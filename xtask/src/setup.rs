@@ -16,54 +16,21 @@ struct Tool {
 
 /// What makes the test disks and opens them again.
 const FOR_DISKS: [Tool; 7] = [
-    Tool {
-        program: "qemu-img",
-        package: "qemu-utils",
-    },
-    Tool {
-        program: "mke2fs",
-        package: "e2fsprogs",
-    },
-    Tool {
-        program: "debugfs",
-        package: "e2fsprogs",
-    },
-    Tool {
-        program: "e2fsck",
-        package: "e2fsprogs",
-    },
-    Tool {
-        program: "sfdisk",
-        package: "fdisk",
-    },
-    Tool {
-        program: "apt-get",
-        package: "apt",
-    },
-    Tool {
-        program: "dpkg-deb",
-        package: "dpkg",
-    },
+    Tool { program: "qemu-img", package: "qemu-utils" },
+    Tool { program: "mke2fs", package: "e2fsprogs" },
+    Tool { program: "debugfs", package: "e2fsprogs" },
+    Tool { program: "e2fsck", package: "e2fsprogs" },
+    Tool { program: "sfdisk", package: "fdisk" },
+    Tool { program: "apt-get", package: "apt" },
+    Tool { program: "dpkg-deb", package: "dpkg" },
 ];
 
 /// What the tests and benches watch and compare Kiln with.
 const FOR_TESTS: [Tool; 4] = [
-    Tool {
-        program: "casync",
-        package: "casync",
-    },
-    Tool {
-        program: "strace",
-        package: "strace",
-    },
-    Tool {
-        program: "tmux",
-        package: "tmux",
-    },
-    Tool {
-        program: "time",
-        package: "time",
-    },
+    Tool { program: "casync", package: "casync" },
+    Tool { program: "strace", package: "strace" },
+    Tool { program: "tmux", package: "tmux" },
+    Tool { program: "time", package: "time" },
 ];
 
 /// Makes sure of every tool the test run needs; returns a note on what was done.
@@ -81,17 +48,13 @@ fn make_sure<'a>(tools: impl Iterator<Item = &'a Tool> + Clone) -> Result<String
     if packages.is_empty() {
         return Ok("every tool is there".into());
     }
-    let by_hand = format!(
-        "sudo apt-get install --no-install-recommends {}",
-        packages.join(" ")
-    );
+    let by_hand = format!("sudo apt-get install --no-install-recommends {}", packages.join(" "));
     if place::tool("apt-get").is_none() {
-        let text = format!(
-            "these Debian packages are missing, and there is no apt-get: {}",
-            packages.join(", ")
+        let text =
+            format!("these Debian packages are missing, and there is no apt-get: {}", packages.join(", "));
+        return Err(
+            Error::new(text).try_next("a Debian or Ubuntu machine, or your system's packages of these tools")
         );
-        return Err(Error::new(text)
-            .try_next("a Debian or Ubuntu machine, or your system's packages of these tools"));
     }
     if run::quietly(run::program("id").arg("-u"))?.trim() != "0" {
         let text = format!(
@@ -104,8 +67,7 @@ fn make_sure<'a>(tools: impl Iterator<Item = &'a Tool> + Clone) -> Result<String
     if let Err(error) = install(&packages) {
         println!("{error}\nonce more, after bringing the package lists up to date");
         run::quietly(run::program("apt-get").args(["update", "-q"]))?;
-        install(&packages)
-            .map_err(|error| Error::new(error.to_string()).try_next(by_hand.clone()))?;
+        install(&packages).map_err(|error| Error::new(error.to_string()).try_next(by_hand.clone()))?;
     }
     let still = missing(tools);
     if still.is_empty() {
@@ -119,10 +81,8 @@ fn make_sure<'a>(tools: impl Iterator<Item = &'a Tool> + Clone) -> Result<String
 }
 
 fn missing<'a>(tools: impl Iterator<Item = &'a Tool>) -> Vec<&'static str> {
-    let mut packages: Vec<_> = tools
-        .filter(|tool| place::tool(tool.program).is_none())
-        .map(|tool| tool.package)
-        .collect();
+    let mut packages: Vec<_> =
+        tools.filter(|tool| place::tool(tool.program).is_none()).map(|tool| tool.package).collect();
     packages.sort_unstable();
     packages.dedup();
     packages

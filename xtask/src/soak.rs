@@ -52,10 +52,7 @@ enum HowMuch {
     /// A count, in this variable.
     Count(&'static str, u64),
     /// Its share of the hours.
-    #[expect(
-        dead_code,
-        reason = "for soaks without a natural count; none has come yet"
-    )]
+    #[expect(dead_code, reason = "for soaks without a natural count; none has come yet")]
     Time,
 }
 
@@ -114,8 +111,7 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
     while let Some(argument) = rest.next() {
         let mut value = || {
             rest.next().ok_or_else(|| {
-                Error::new(format!("`{argument}` needs a value"))
-                    .try_next("cargo xtask soak --help")
+                Error::new(format!("`{argument}` needs a value")).try_next("cargo xtask soak --help")
             })
         };
         match argument.as_str() {
@@ -128,26 +124,19 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
                 return Ok(true);
             }
             other => {
-                return Err(Error::new(format!("`soak` takes no `{other}`"))
-                    .try_next("cargo xtask soak --help"));
+                return Err(
+                    Error::new(format!("`soak` takes no `{other}`")).try_next("cargo xtask soak --help")
+                );
             }
         }
     }
-    let chosen: Vec<&Soak> = SOAKS
-        .iter()
-        .filter(|soak| only.is_none_or(|name| name == soak.name))
-        .collect();
+    let chosen: Vec<&Soak> = SOAKS.iter().filter(|soak| only.is_none_or(|name| name == soak.name)).collect();
     println!("{}", setup::for_everything()?);
     let disks = disks::make_sure()?;
-    let seconds =
-        hours * 3600.0 / f64::from(u32::try_from(chosen.len()).expect("the table is short"));
+    let seconds = hours * 3600.0 / f64::from(u32::try_from(chosen.len()).expect("the table is short"));
     let share = Duration::from_secs_f64(seconds);
 
-    let mut rows = if only.is_some() {
-        rows_before()
-    } else {
-        Vec::new()
-    };
+    let mut rows = if only.is_some() { rows_before() } else { Vec::new() };
     let mut well = true;
     for soak in chosen {
         let (row, passed) = soak.run(share, &disks)?;
@@ -164,16 +153,9 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
 }
 
 fn parse_hours(text: &str) -> Result<f64> {
-    text.parse()
-        .ok()
-        .filter(|hours| HOURS.contains(hours))
-        .ok_or_else(|| {
-            Error::new(format!(
-                "`{text}` is no number of hours between {} and {}",
-                HOURS.start(),
-                HOURS.end()
-            ))
-        })
+    text.parse().ok().filter(|hours| HOURS.contains(hours)).ok_or_else(|| {
+        Error::new(format!("`{text}` is no number of hours between {} and {}", HOURS.start(), HOURS.end()))
+    })
 }
 
 fn find(name: &str) -> Result<&'static str> {
@@ -181,9 +163,7 @@ fn find(name: &str) -> Result<&'static str> {
         .iter()
         .map(|soak| soak.name)
         .find(|known| *known == name)
-        .ok_or_else(|| {
-            Error::new(format!("there is no soak `{name}`")).try_next("cargo xtask soak --list")
-        })
+        .ok_or_else(|| Error::new(format!("there is no soak `{name}`")).try_next("cargo xtask soak --list"))
 }
 
 impl Soak {
@@ -193,31 +173,16 @@ impl Soak {
         let seed = std::env::var(SEED_VARIABLE).unwrap_or_else(|_| "1".into());
         let mut command = run::cargo()?;
         command.args(["test", "--release", "--package", self.package, self.tests]);
-        command.args([
-            "--",
-            "--nocapture",
-            "--include-ignored",
-            "--test-threads",
-            "1",
-        ]);
-        command
-            .env("KILN_SOAK", "1")
-            .env(SEED_VARIABLE, &seed)
-            .env(disks::PLACE_VARIABLE, disks);
+        command.args(["--", "--nocapture", "--include-ignored", "--test-threads", "1"]);
+        command.env("KILN_SOAK", "1").env(SEED_VARIABLE, &seed).env(disks::PLACE_VARIABLE, disks);
         let (asked, limit) = match self.how_much {
             HowMuch::Count(variable, count) => {
                 command.env(variable, count.to_string());
-                (
-                    format!("`{variable}={count}` from `{SEED_VARIABLE}={seed}`"),
-                    share * PATIENCE,
-                )
+                (format!("`{variable}={count}` from `{SEED_VARIABLE}={seed}`"), share * PATIENCE)
             }
             HowMuch::Time => {
                 command.env("KILN_SOAK_SECONDS", share.as_secs().to_string());
-                (
-                    format!("{} s from `{SEED_VARIABLE}={seed}`", share.as_secs()),
-                    share * PATIENCE,
-                )
+                (format!("{} s from `{SEED_VARIABLE}={seed}`", share.as_secs()), share * PATIENCE)
             }
         };
         let begin = Instant::now();
@@ -227,15 +192,7 @@ impl Soak {
         let verdict = match (well, ended.late, counts) {
             (true, ..) => "well",
             (_, true, _) => "FAILED: ran out of time",
-            (
-                _,
-                _,
-                Counts {
-                    passed: 0,
-                    failed: 0,
-                    ..
-                },
-            ) => "FAILED: no test of that name ran",
+            (_, _, Counts { passed: 0, failed: 0, .. }) => "FAILED: no test of that name ran",
             _ => "FAILED",
         };
         let mut text = String::new();
@@ -259,23 +216,17 @@ impl Soak {
             let _ = writeln!(text, "- {line}");
         }
         println!("── {}: {verdict}", self.name);
-        Ok((
-            Row {
-                name: self.name.into(),
-                text,
-            },
-            well,
-        ))
+        Ok((Row { name: self.name.into(), text }, well))
     }
 }
 
 /// What a test wants in the report. With the output shown, a line may begin behind `test name ... `.
 fn reported(line: &str) -> Option<&str> {
-    line.find(REPORT_PREFIX)
-        .map(|at| line[at + REPORT_PREFIX.len()..].trim())
+    line.find(REPORT_PREFIX).map(|at| line[at + REPORT_PREFIX.len()..].trim())
 }
 
-const TITLE: &str = "# Soak report\n\nThe full counts of the judged lines, as `cargo xtask soak` last found them. Written by that command.\n";
+const TITLE: &str = "# Soak report\n\nThe full counts of the judged lines, as `cargo xtask soak` last found them. \
+    Written by that command.\n";
 
 fn write_report(rows: &[Row]) -> Result<()> {
     let mut text = String::from(TITLE);
@@ -291,10 +242,7 @@ fn rows_before() -> Vec<Row> {
     let row = |part: &str| {
         let (name, text) = part.split_once('\n')?;
         let known = SOAKS.iter().any(|soak| soak.name == name.trim());
-        known.then(|| Row {
-            name: name.trim().into(),
-            text: format!("{}\n", text.trim()),
-        })
+        known.then(|| Row { name: name.trim().into(), text: format!("{}\n", text.trim()) })
     };
     text.split("\n## ").skip(1).filter_map(row).collect()
 }
@@ -306,19 +254,13 @@ mod tests {
     #[test]
     fn a_test_reports_by_a_prefix_even_behind_the_name_libtest_prints() {
         assert_eq!(reported("soak: 212 kills"), Some("212 kills"));
-        assert_eq!(
-            reported("test torture ... soak: 212 kills"),
-            Some("212 kills")
-        );
+        assert_eq!(reported("test torture ... soak: 212 kills"), Some("212 kills"));
         assert_eq!(reported("nothing to report"), None);
     }
 
     #[test]
     fn hours_are_a_number_within_reason() {
-        assert_eq!(
-            parse_hours("0.5").expect("half an hour is fine").to_bits(),
-            0.5_f64.to_bits()
-        );
+        assert_eq!(parse_hours("0.5").expect("half an hour is fine").to_bits(), 0.5_f64.to_bits());
         for text in ["", "0", "-1", "NaN", "inf", "1000", "two"] {
             assert!(parse_hours(text).is_err(), "{text}");
         }

@@ -68,11 +68,7 @@ struct Outcome {
 
 impl Outcome {
     fn done(note: String) -> Self {
-        Self {
-            well: true,
-            counts: Counts::default(),
-            note,
-        }
+        Self { well: true, counts: Counts::default(), note }
     }
 }
 
@@ -83,8 +79,9 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
         match argument.as_str() {
             "--quick" => quick = true,
             other => {
-                return Err(Error::new(format!("`test` takes no `{other}`"))
-                    .try_next("cargo xtask test --help"));
+                return Err(
+                    Error::new(format!("`test` takes no `{other}`")).try_next("cargo xtask test --help")
+                );
             }
         }
     }
@@ -105,36 +102,17 @@ fn every_stage(run: &mut Run) {
         return;
     }
     run.stage("formatting", |run| run.cargo(&["fmt", "--all", "--check"]));
-    run.stage("clippy", |run| {
-        run.cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])
-    });
-    run.stage("docs", |run| {
-        run.cargo(&["doc", "--no-deps", "--workspace"])
-    });
+    run.stage("clippy", |run| run.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
+    run.stage("docs", |run| run.cargo(&["doc", "--no-deps", "--workspace"]));
     run.stage("licences", |run| {
         let (well, note) = licences::check(run.deadline())?;
-        Ok(Outcome {
-            well,
-            counts: Counts::default(),
-            note,
-        })
+        Ok(Outcome { well, counts: Counts::default(), note })
     });
     if !run.quick {
-        run.stage("test disks", |_| {
-            disks::make_sure().map(|_| Outcome::done(String::new()))
-        });
+        run.stage("test disks", |_| disks::make_sure().map(|_| Outcome::done(String::new())));
     }
     run.stage("tests", tests);
-    run.stage("doc tests", |run| {
-        run.suite(&["test", "--doc", "--workspace", "--no-fail-fast"])
-    });
+    run.stage("doc tests", |run| run.suite(&["test", "--doc", "--workspace", "--no-fail-fast"]));
 }
 
 /// Every test but the doc tests, by nextest if it is there.
@@ -151,9 +129,7 @@ fn tests(run: &Run) -> Result<Outcome> {
         }
         return run.suite(&arguments);
     }
-    println!(
-        "cargo-nextest is not installed: tests run by `cargo test`, without time limits of their own"
-    );
+    println!("cargo-nextest is not installed: tests run by `cargo test`, without time limits of their own");
     let mut arguments = vec!["test", "--workspace", "--all-targets", "--no-fail-fast"];
     if run.quick {
         arguments.push("--");
@@ -179,27 +155,13 @@ impl Run {
         let begin = Instant::now();
         let outcome = work(self).unwrap_or_else(|error| {
             println!("{error}");
-            Outcome {
-                well: false,
-                counts: Counts::default(),
-                note: first_line(&error.to_string()),
-            }
+            Outcome { well: false, counts: Counts::default(), note: first_line(&error.to_string()) }
         });
         let took = begin.elapsed();
         let verdict = if outcome.well { "well" } else { "FAILED" };
-        println!(
-            "── {name}: {verdict}, took {}, {} left",
-            minutes(took),
-            minutes(self.remaining())
-        );
+        println!("── {name}: {verdict}, took {}, {} left", minutes(took), minutes(self.remaining()));
         let Outcome { well, counts, note } = outcome;
-        self.ended.push(Ended {
-            name,
-            well,
-            took,
-            counts,
-            note,
-        });
+        self.ended.push(Ended { name, well, took, counts, note });
         well
     }
 
@@ -209,16 +171,8 @@ impl Run {
         // A changed `RUSTFLAGS` would build everything anew; only rustdoc is told this way.
         command.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
         let ended = run::watched(&mut command, self.deadline())?;
-        let note = if ended.late {
-            "ran out of time".into()
-        } else {
-            String::new()
-        };
-        Ok(Outcome {
-            well: ended.well,
-            counts: Counts::default(),
-            note,
-        })
+        let note = if ended.late { "ran out of time".into() } else { String::new() };
+        Ok(Outcome { well: ended.well, counts: Counts::default(), note })
     }
 
     /// A cargo command that runs tests.
@@ -232,30 +186,16 @@ impl Run {
         let counts = count::counts(ended.lines.iter().map(String::as_str));
         let note = match (ended.late, counts) {
             (true, _) => "ran out of time".into(),
-            (
-                false,
-                Counts {
-                    passed: 0,
-                    failed: 0,
-                    ..
-                },
-            ) => "no test ran".into(),
+            (false, Counts { passed: 0, failed: 0, .. }) => "no test ran".into(),
             (false, Counts { skipped: 0, .. }) => String::new(),
             (false, Counts { skipped, .. }) => format!("{skipped} not run"),
         };
-        Ok(Outcome {
-            well: ended.well && counts.passed > 0 && counts.failed == 0,
-            counts,
-            note,
-        })
+        Ok(Outcome { well: ended.well && counts.passed > 0 && counts.failed == 0, counts, note })
     }
 
     /// Prints the closing table and the last line.
     fn close(&self) -> bool {
-        println!(
-            "\n{:<12} {:<7} {:>9} {:>7} {:>7}  note",
-            "stage", "result", "took", "passed", "failed"
-        );
+        println!("\n{:<12} {:<7} {:>9} {:>7} {:>7}  note", "stage", "result", "took", "passed", "failed");
         let mut sum = Counts::default();
         for stage in &self.ended {
             let mut counts = stage.counts;
@@ -263,9 +203,7 @@ impl Run {
                 counts.failed = 1;
             }
             let result = if stage.well { "well" } else { "FAILED" };
-            let Ended {
-                name, took, note, ..
-            } = stage;
+            let Ended { name, took, note, .. } = stage;
             println!(
                 "{name:<12} {result:<7} {:>9} {:>7} {:>7}  {note}",
                 minutes(*took),
@@ -301,8 +239,6 @@ fn minutes(duration: Duration) -> String {
 }
 
 fn fresh_seed() -> String {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_millis().to_string()
 }
