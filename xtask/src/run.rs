@@ -177,3 +177,39 @@ pub(crate) fn measured(command: &Command, finish: impl FnOnce() -> Result<()>) -
         .map_err(|_| Error::new(format!("`time` gave no peak memory but `{}`", text.trim())))?;
     Ok(Cost { seconds, peak_kib, said })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_outlives_its_deadline_is_killed_with_what_it_started() {
+        let mut shell = program("sh");
+        // The shell waits for its child, which holds the output open: both must go for this to end.
+        shell.args(["-c", "sleep 1000 & wait"]);
+        let ended = watched(&mut shell, Instant::now()).expect("the shell starts");
+        assert!(ended.late && !ended.well);
+    }
+
+    #[test]
+    fn both_streams_are_kept_and_a_failure_is_seen() {
+        let mut shell = program("sh");
+        shell.args(["-c", "echo out; echo err >&2; exit 3"]);
+        let ended = watched(&mut shell, far_away()).expect("the shell starts");
+        assert!(!ended.well && !ended.late);
+        let mut lines = ended.lines;
+        lines.sort();
+        assert_eq!(lines, ["err", "out"]);
+    }
+
+    #[test]
+    fn what_a_failed_program_said_becomes_the_error() {
+        let error = quietly(program("sh").args(["-c", "echo no such thing >&2; exit 1"]))
+            .expect_err("the exit code is 1");
+        assert!(error.to_string().contains("no such thing"), "{error}");
+    }
+
+    fn far_away() -> Instant {
+        Instant::now() + Duration::from_mins(1)
+    }
+}
