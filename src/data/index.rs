@@ -188,6 +188,9 @@ pub(crate) struct JobRow {
     pub(crate) attempt: Option<Attempt>,
     /// Whether chunks it has looked up must stay: until it has ended.
     pub(crate) active: bool,
+    /// A transfer's domain.
+    #[serde(with = "serde_bytes")]
+    pub(crate) domain: Domain,
     /// A transfer's source, as it was at the beginning.
     pub(crate) source: Option<Source>,
     /// Raw bytes of the chunks it stored.

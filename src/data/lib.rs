@@ -19,6 +19,8 @@
 //! and writes formats).
 
 mod chunker;
+mod collect;
+mod examine;
 mod export;
 mod fault;
 mod fence;
@@ -26,6 +28,7 @@ mod fetch;
 mod grid;
 mod index;
 mod manifest;
+mod mark;
 mod pack;
 mod plane;
 mod root;

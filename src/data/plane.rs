@@ -14,14 +14,15 @@ use domain::{RegionId, StoreId};
 use event::{Failure, Refusal, Work};
 use files::{Files, Kind, Open};
 
+use crate::collect::Collection;
 use crate::export::Export;
 use crate::fault::{self, Result};
 use crate::fence::Fences;
-use crate::index::{TRANSFER, domain_of, job_key};
+use crate::index::{COLLECT, TRANSFER, domain_of, job_key};
 use crate::store::{Store, read_id};
 use crate::transfer::{Transfer, identity};
 use crate::walk::{Walk, count_chunks};
-use crate::{Options, export, settle};
+use crate::{Options, examine, export, settle};
 
 /// The data plane on a file system: one directory a region below a root.
 #[derive(Clone)]
@@ -286,22 +287,36 @@ impl DataPlane for Plane {
 
     async fn collect(
         &self,
-        _work: Arc<dyn Work>,
-        _region: &RegionId,
-        _store: &StoreId,
-        _job: &Job,
-        _live: Arc<dyn LiveManifests>,
+        work: Arc<dyn Work>,
+        region: &RegionId,
+        store: &StoreId,
+        job: &Job,
+        live: Arc<dyn LiveManifests>,
     ) -> Result<Collected> {
-        Err(Failure::Ours("collecting is not there yet".into()))
+        let (region, id, job) = (region.clone(), store.clone(), job.clone());
+        self.blocking(move |inner| {
+            let turn = inner.fences.begin(&job, "collect", work.attempt())?;
+            let store = inner.store(&region, &id)?;
+            Collection {
+                store: &store,
+                job: job_key(COLLECT, &job.0),
+                work: &*work,
+                turn: &turn,
+                live: &*live,
+            }
+            .run()
+        })
+        .await
     }
 
     async fn examine(
         &self,
-        _region: &RegionId,
-        _store: &StoreId,
-        _live: Arc<dyn LiveManifests>,
-        _deep: bool,
+        region: &RegionId,
+        store: &StoreId,
+        live: Arc<dyn LiveManifests>,
+        deep: bool,
     ) -> Result<StoreReport> {
-        Err(Failure::Ours("examining is not there yet".into()))
+        let (region, id) = (region.clone(), store.clone());
+        self.blocking(move |inner| examine::examine(&*inner.store(&region, &id)?, &*live, deep)).await
     }
 }

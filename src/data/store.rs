@@ -29,7 +29,7 @@ use crate::index::{
 };
 use crate::pack;
 
-const ID_FILE: &str = "store.id";
+pub(crate) const ID_FILE: &str = "store.id";
 const ID_FILE_NEW: &str = "store.id.new";
 pub(crate) const INDEX_FILE: &str = "index.redb";
 pub(crate) const PACKS_DIR: &str = "packs";
@@ -180,6 +180,11 @@ impl Store {
     /// Nobody fills these packs any more; those that have no row are strays from here on.
     pub(crate) fn forsaken(&self, packs: &[u64]) {
         self.registered(packs);
+    }
+
+    /// The packs being filled that have no row yet.
+    pub(crate) fn under_way(&self) -> HashSet<u64> {
+        self.unregistered().clone()
     }
 
     /// Makes the names of pack files durable.

@@ -110,6 +110,7 @@ impl Transfer<'_> {
             }
             let mut row = begin_job(tx, &self.job, attempt)?;
             row.source.get_or_insert_with(|| self.source.clone());
+            row.domain = self.domain;
             put_job(tx, &self.job, &row)?;
             Ok(row)
         })?;
