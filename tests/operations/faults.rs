@@ -1,0 +1,230 @@
+//! The faults, and what has to hold after each.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Error, FlowRow, State};
+use event::FlowId;
+use files::Files;
+use sim::SimFiles;
+
+use crate::cases::Case;
+use crate::world::{House, Log, Outcome, Way, actor, bucket, incarnation};
+
+/// Points tried for each case and fault in an ordinary run: first, last, and those between at
+/// equal distance. `KILN_POINTS=all` (the soak) tries every one.
+const POINTS: u64 = 24;
+/// Openings after which an operation has to have come to its end.
+const OPENINGS_MAX: u32 = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    PowerCut,
+    TornWrite,
+    Failure,
+    Full,
+    Cancel,
+    PowerCutWhileUndoing,
+}
+
+/// The operation with nothing in its way.
+pub fn undisturbed(case: &Case) -> Outcome {
+    let disk = case.before();
+    let (outcome, _) = run(case, &disk, Way::Plain, None);
+    assert_eq!(outcome.row.trouble(), None, "{}", case.name);
+    outcome
+}
+
+pub fn check_every(case: &Case, fault: Fault) {
+    if matches!(fault, Fault::Cancel | Fault::PowerCutWhileUndoing) && !case.acts {
+        return;
+    }
+    let before = case.before();
+    let calm = before.fork(1);
+    let (wanted, calls) = run(case, &calm, Way::Plain, None);
+    assert_eq!(wanted.row.trouble(), None, "{}", case.name);
+    for point in points(calls) {
+        let what = format!("{} with {fault:?} at call {point} of {calls}", case.name);
+        let disk = before.fork(point);
+        let outcome = match fault {
+            Fault::PowerCut => {
+                disk.cut_after(point);
+                through(case, &disk, &what)
+            }
+            Fault::TornWrite => {
+                disk.tear_after(point);
+                through(case, &disk, &what)
+            }
+            Fault::Failure => {
+                disk.fail_after(point, ErrorKind::Other);
+                through(case, &disk, &what)
+            }
+            Fault::Full => {
+                disk.fail_after(point, ErrorKind::StorageFull);
+                through(case, &disk, &what)
+            }
+            Fault::Cancel => run(case, &disk, Way::Plain, Some(point)).0,
+            Fault::PowerCutWhileUndoing => undone(case, &disk, point, &what),
+        };
+        judge(case, &disk, &wanted, &outcome, fault, &what);
+    }
+}
+
+fn points(calls: u64) -> Vec<u64> {
+    let all = std::env::var("KILN_POINTS").is_ok_and(|points| points == "all");
+    if all || calls <= POINTS {
+        return (1..=calls).collect();
+    }
+    (0..POINTS).map(|number| 1 + number * (calls - 1) / (POINTS - 1)).collect()
+}
+
+/// The log is the undisturbed one, or the operation is undone and the world as it was before.
+fn judge(case: &Case, disk: &SimFiles, wanted: &Outcome, outcome: &Outcome, fault: Fault, what: &str) {
+    match outcome.row.state {
+        State::Done => {
+            // A cancel that came too late leaves no record, one that was accepted cannot end well.
+            assert_eq!(outcome.log, wanted.log, "{what}");
+            assert_eq!(outcome.bucket, wanted.bucket, "{what}");
+        }
+        State::Undone => {
+            assert!(
+                !matches!(fault, Fault::PowerCut | Fault::TornWrite),
+                "{what}: a power cut turns nothing"
+            );
+            let untouched = case.before();
+            assert_eq!(outcome.bucket, bucket(&untouched), "{what}: nothing is left behind");
+            let (now, then) = (images(disk), images(&untouched));
+            assert_eq!(now, then, "{what}: the images are those there were");
+        }
+        other => panic!("{what}: the flow is {other:?}: {:?}", outcome.row.parked),
+    }
+}
+
+/// The images a disk's log tells of.
+fn images(disk: &SimFiles) -> Vec<String> {
+    let files: Arc<dyn Files> = disk.mount();
+    incarnation(async {
+        let house = House::open(&files, Way::Plain).unwrap();
+        let rows = house.engine.snapshot().unwrap();
+        let images = domain::image::IMAGES.list_all(&rows);
+        images
+            .into_iter()
+            .map(|image| format!("{} {:?} {}", image.name, image.status, image.exports))
+            .collect()
+    })
+}
+
+/// Runs the operation in one incarnation; with `cancel_at`, cancels it at that call to the disk.
+/// Says how many calls it made.
+fn run(case: &Case, disk: &Arc<SimFiles>, way: Way, cancel_at: Option<u64>) -> (Outcome, u64) {
+    let files: Arc<dyn Files> = disk.mount();
+    incarnation(async {
+        let house = House::open(&files, way).unwrap();
+        house.engine.drive().await.unwrap();
+        let before = disk.calls();
+        let id = case.start(&house).await.unwrap();
+        if let Some(point) = cancel_at {
+            while disk.calls() < before + point && house.engine.watch(id).is_some() {
+                // Real time: the data plane works on threads of its own.
+                std::thread::sleep(Duration::from_micros(50));
+                tokio::task::yield_now().await;
+            }
+            match house.engine.cancel(actor(), id, "the test says so").await {
+                Ok(()) | Err(Error::Denied { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let row = house.engine.wait(id).await.unwrap();
+        let calls = disk.calls() - before;
+        (finish(&house, disk, id, row, case.name).await, calls)
+    })
+}
+
+/// Looks at the world when the operation is over.
+async fn finish(house: &House, disk: &Arc<SimFiles>, id: FlowId, row: FlowRow, what: &str) -> Outcome {
+    let log = Log::of(house, id);
+    // Deleted images' chunks, and those of an undone import, are gone after a collection.
+    disk.clear_faults();
+    house.collect("afterwards").await;
+    house.check_whole(what).await;
+    Outcome { row, log, bucket: bucket(disk) }
+}
+
+/// Runs the operation through a fault: opens again until it has come to its end.
+fn through(case: &Case, disk: &Arc<SimFiles>, what: &str) -> Outcome {
+    for _ in 0..OPENINGS_MAX {
+        let files: Arc<dyn Files> = disk.mount();
+        let ended = incarnation(async {
+            let house = House::open(&files, Way::Plain)?;
+            house.engine.drive().await?;
+            let id = case.start(&house).await?;
+            let row = house.engine.wait(id).await?;
+            Ok::<_, Error>(finish(&house, disk, id, row, what).await)
+        });
+        match ended {
+            Ok(outcome) => return outcome,
+            // The log has stopped, as it must when the disk fails under it; it is opened again.
+            Err(Error::Stopped { .. } | Error::Open { .. } | Error::Read { .. }) => disk.power_on(),
+            Err(error) => panic!("{what}: {error}"),
+        }
+    }
+    panic!("{what}: it has not come to its end after {OPENINGS_MAX} openings")
+}
+
+/// Cancels the operation half-way, cuts the power while it is being undone, and opens again.
+fn undone(case: &Case, disk: &Arc<SimFiles>, point: u64, what: &str) -> Outcome {
+    let files: Arc<dyn Files> = disk.mount();
+    let ended = incarnation(async {
+        let house = House::open(&files, Way::Plain)?;
+        house.engine.drive().await?;
+        let half = disk.calls() + point / 2;
+        let id = case.start(&house).await?;
+        while disk.calls() < half && house.engine.watch(id).is_some() {
+            std::thread::sleep(Duration::from_micros(50));
+            tokio::task::yield_now().await;
+        }
+        match house.engine.cancel(actor(), id, "the test says so").await {
+            Ok(()) | Err(Error::Denied { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        disk.cut_after(1 + point / 2 % 12);
+        let row = house.engine.wait(id).await?;
+        Ok::<_, Error>(finish(&house, disk, id, row, what).await)
+    });
+    match ended {
+        Ok(outcome) => outcome,
+        Err(Error::Stopped { .. } | Error::Read { .. }) => {
+            disk.power_on();
+            through(case, disk, what)
+        }
+        Err(error) => panic!("{what}: {error}"),
+    }
+}
+
+pub fn check_twice(case: &Case) {
+    let before = case.before();
+    let (wanted, _) = run(case, &before.fork(1), Way::Plain, None);
+    let (twice, _) = run(case, &before.fork(2), Way::Twice, None);
+    assert_eq!(twice.log, wanted.log, "{}", case.name);
+    assert_eq!(twice.bucket, wanted.bucket, "{}", case.name);
+}
+
+pub fn check_undo_of_nothing(case: &Case) {
+    if !case.acts {
+        return;
+    }
+    let disk = case.before();
+    let files: Arc<dyn Files> = disk.mount();
+    let what = format!("{} with its first effect refused", case.name);
+    let row = incarnation(async {
+        let house = House::open(&files, Way::Refused).unwrap();
+        house.engine.drive().await.unwrap();
+        let id = case.start(&house).await.unwrap();
+        let row = house.engine.wait(id).await.unwrap();
+        house.check_whole(&what).await;
+        row
+    });
+    assert!(row.state.has_ended(), "{what}: {:?}", row.parked);
+    assert_eq!(bucket(&disk), bucket(&case.before()), "{what}");
+}

@@ -1,0 +1,119 @@
+//! What stands between the stories and the data plane: calls made twice, or never let begin.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::port::{
+    Collected, DataPlane, Format, Job, LiveManifests, Place, Source, StoreReport, StoredDisk, Target,
+    Transferred, Verified,
+};
+use domain::{RegionId, StoreId};
+use event::{Failure, Work};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twice {
+    Twice,
+    Never,
+}
+
+pub struct Wrapped {
+    pub inner: Arc<dyn DataPlane>,
+    pub way: Twice,
+}
+
+/// Makes a call twice and has both say the same; or refuses it.
+macro_rules! forward {
+    ($self:ident, $call:expr) => {{
+        if $self.way == Twice::Never {
+            return Err(Failure::caller("Test.Refused", "the test does not let it begin"));
+        }
+        let first = $call.await?;
+        let second = $call.await?;
+        assert_eq!(first, second, "a second run gives the first one's answer");
+        Ok(second)
+    }};
+}
+
+/// Makes an undo twice.
+macro_rules! undo {
+    ($call:expr) => {{
+        $call.await?;
+        $call.await
+    }};
+}
+
+#[async_trait]
+impl DataPlane for Wrapped {
+    async fn make_store(&self, region: &RegionId, store: &StoreId) -> Result<(), Failure> {
+        self.inner.make_store(region, store).await?;
+        self.inner.make_store(region, store).await
+    }
+
+    async fn inspect(&self, path: &str, format: Option<Format>) -> Result<Source, Failure> {
+        self.inner.inspect(path, format).await
+    }
+
+    async fn transfer(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        source: &Source,
+    ) -> Result<Transferred, Failure> {
+        forward!(self, self.inner.transfer(work.clone(), place, job, source))
+    }
+
+    async fn verify(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        disk: &StoredDisk,
+    ) -> Result<Verified, Failure> {
+        forward!(self, self.inner.verify(work.clone(), place, job, disk))
+    }
+
+    async fn settle(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<(), Failure> {
+        forward!(self, self.inner.settle(work.clone(), place, job))
+    }
+
+    async fn discard(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<(), Failure> {
+        undo!(self.inner.discard(work.clone(), place, job))
+    }
+
+    async fn export(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        disk: &StoredDisk,
+        target: &Target,
+    ) -> Result<(), Failure> {
+        forward!(self, self.inner.export(work.clone(), place, job, disk, target))
+    }
+
+    async fn discard_export(&self, work: Arc<dyn Work>, job: &Job, target: &Target) -> Result<(), Failure> {
+        undo!(self.inner.discard_export(work.clone(), job, target))
+    }
+
+    async fn collect(
+        &self,
+        work: Arc<dyn Work>,
+        region: &RegionId,
+        store: &StoreId,
+        job: &Job,
+        live: Arc<dyn LiveManifests>,
+    ) -> Result<Collected, Failure> {
+        forward!(self, self.inner.collect(work.clone(), region, store, job, live.clone()))
+    }
+
+    async fn examine(
+        &self,
+        region: &RegionId,
+        store: &StoreId,
+        live: Arc<dyn LiveManifests>,
+        deep: bool,
+    ) -> Result<StoreReport, Failure> {
+        self.inner.examine(region, store, live, deep).await
+    }
+}
