@@ -25,7 +25,8 @@ use crate::{Error, qcow2_header};
 pub(crate) const CONVERT: &str =
     "convert it on a machine you trust: `qemu-img convert -O qcow2 IMAGE WHOLE.qcow2`";
 const UNPACK: &str = "unpack it, and import the disk file in it";
-const INSTALL: &str = "it is an installation medium, not a disk: start a machine from it, install, and import that machine's disk";
+const INSTALL: &str =
+    "it is an installation medium, not a disk: install a machine from it, and import that machine's disk";
 const DECRYPT: &str = "open it with its key, and import the disk inside";
 
 /// Bytes looked at from the beginning, with the three sectors that tell an ISO, and from the end.

@@ -14,6 +14,24 @@
 //! file, an external data file), everything that does not fit into the file or into bounds, and
 //! every file that can be taken for two formats is refused by name before a guest byte is read.
 //!
+//! ```
+//! use disk::{Sink, Source};
+//! use domain::port::{Compression, Format};
+//! use files::{Files, Open, RealFiles};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("disk.qcow2");
+//! let file = RealFiles.open(&path, Open::Create)?;
+//! let sink = disk::create(file, Format::Qcow2, Compression::Zstd, 1 << 30)?;
+//! sink.write_at(64 << 10, &[7; 64 << 10])?;
+//! sink.finish()?;
+//!
+//! let source = disk::open(RealFiles.open(&path, Open::Read)?, None)?;
+//! assert_eq!((source.format(), source.disk_bytes()), (Format::Qcow2, 1 << 30));
+//! assert_eq!(source.next_data(0)?, Some(64 << 10..128 << 10));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! What this room deliberately does not do: repair a damaged file, read an internal snapshot, write
 //! into an existing image, or guess again a format that was told.
 

@@ -68,6 +68,17 @@ pub(crate) enum Codec {
     Zstd,
 }
 
+impl Codec {
+    /// What a cluster takes at least, compressed: nothing that deflate makes is longer than 1032
+    /// times its stream, and a frame of zstd has ten bytes and four more for each further 128 KiB.
+    pub(crate) fn stream_bytes_min(self, cluster_bytes: u64) -> u64 {
+        match self {
+            Self::Deflate => cluster_bytes.div_ceil(1032),
+            Self::Zstd => 6 + 4 * cluster_bytes.div_ceil(128 << 10),
+        }
+    }
+}
+
 /// A header all of which is understood: the shape of the tables behind it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header {
@@ -190,7 +201,7 @@ impl Header {
         }
         if claimed < needed {
             return Err(Error::malformed(format!(
-                "the image's L1 table has `{claimed}` entries where a disk of {disk_bytes} bytes needs {needed}"
+                "the image's L1 table has `{claimed}` entries, a disk of {disk_bytes} bytes needs {needed}"
             )));
         }
         header.l1_entries = usize::try_from(needed).expect("at most 32 MiB of entries fit into memory");
@@ -248,7 +259,7 @@ impl Header {
                 EXTENSION_ENCRYPTION => return Err(encrypted()),
                 _ if len > end - at - 8 => {
                     return Err(Error::malformed(format!(
-                        "the image's header extension `{kind:#010x}` at byte `{at}` claims {len} bytes, more than there are"
+                        "the image's header extension `{kind:#010x}` claims `{len}` bytes, more than there are"
                     )));
                 }
                 _ => at += 8 + len.next_multiple_of(8),
@@ -271,9 +282,11 @@ fn refuse_references(fixed: &[u8; KNOWN_BYTES]) -> Result<(), Error> {
     }
     let snapshots = u32_at(fixed, 60);
     if snapshots != 0 {
-        return Err(Error::not_supported(format!("the image holds `{snapshots}` internal snapshots")).advise(
-            "choose one state: `qemu-img snapshot -d NAME IMAGE` for each, or `qemu-img convert -l NAME -O qcow2 IMAGE WHOLE.qcow2`",
-        ));
+        return Err(Error::not_supported(format!("the image holds `{snapshots}` internal snapshots"))
+            .advise(
+                "delete them, `qemu-img snapshot -d NAME IMAGE`, or take one of them out: \
+             `qemu-img convert -l NAME -O qcow2 IMAGE WHOLE.qcow2`",
+            ));
     }
     Ok(())
 }

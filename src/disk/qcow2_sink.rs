@@ -330,7 +330,7 @@ impl Map {
 fn join(runs: &mut Vec<(u64, Range<usize>)>, place: u64, part: Range<usize>) {
     match runs.last_mut() {
         Some((first, run)) if *first + run.len() as u64 == place && run.end == part.start => {
-            run.end = part.end
+            run.end = part.end;
         }
         _ => runs.push((place, part)),
     }

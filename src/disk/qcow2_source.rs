@@ -205,7 +205,7 @@ impl Qcow2Source {
         let undecodable = |_| {
             let Packed { guest, place, .. } = packed;
             Error::malformed(format!(
-                "the compressed cluster of guest byte `{guest}`, at byte `{place}` of the file, does not decode"
+                "the compressed cluster of guest byte `{guest}`, at `{place}` in the file, does not decode"
             ))
         };
         if part.len() == self.cluster_len() {

@@ -91,6 +91,10 @@ fn impossible(entry: u64) -> Error {
 /// Reads the L1 table, then every L2 table once, and checks that all they name lies in the file:
 /// so a file that is cut anywhere before its last cluster ends is refused before anything is read
 /// from it. Two L1 entries must not share a table, which also bounds the work by the file's length.
+///
+/// Clusters that share a place are read, but not without end: all of them together must not take
+/// more room than the file has. So a small file cannot be made to decode for hours, and no honest
+/// file is refused, since in one that has no snapshots each cluster has a place of its own.
 pub(crate) fn check_all(header: &Header, file: &dyn File, file_bytes: u64) -> Result<Vec<u64>, Error> {
     let mut table = vec![0; usize::try_from(header.cluster_bytes()).expect("a cluster has at most 2 MiB")];
     let mut places = Vec::with_capacity(header.l1_entries);
@@ -104,16 +108,23 @@ pub(crate) fn check_all(header: &Header, file: &dyn File, file_bytes: u64) -> Re
     }
     let mut distinct: Vec<u64> = places.iter().copied().filter(|&place| place != 0).collect();
     distinct.sort_unstable();
-    if let Some(twice) = distinct.array_windows().find(|[a, b]| a == b) {
-        return Err(Error::malformed(format!("the L2 table at byte `{}` is used twice", twice[0])));
+    if let Some([twice, _]) = distinct.array_windows().find(|[a, b]| a == b) {
+        return Err(Error::malformed(format!("the L2 table at byte `{twice}` is used twice")));
     }
     drop(distinct);
+    let mut claimed = 0;
     for (number, &place) in places.iter().enumerate().filter(|&(_, &place)| place != 0) {
         if place + header.cluster_bytes() > file_bytes {
             return Err(cut(&format!("an L2 table begins at byte {place}"), file_bytes));
         }
         read_table(file, place, &mut table)?;
-        check_table(header, number as u64 * header.l2_span(), &table, file_bytes)?;
+        claimed += check_table(header, number as u64 * header.l2_span(), &table, file_bytes)?;
+        if claimed > file_bytes + header.cluster_bytes() {
+            return Err(Error::malformed(format!(
+                "the image's clusters take `{claimed}` bytes, but the file has `{file_bytes}`: many share one place"
+            ))
+            .advise("make a sound copy of it: `qemu-img convert -O qcow2 IMAGE WHOLE.qcow2`"));
+        }
     }
     Ok(places)
 }
@@ -123,9 +134,12 @@ pub(crate) fn read_table(file: &dyn File, place: u64, table: &mut [u8]) -> Resul
         .map_err(|e| Error::io(format!("reading the qcow2's L2 table at byte `{place}`"), e))
 }
 
-/// Checks the entries of one L2 table, which maps the disk from `begin`.
-fn check_table(header: &Header, begin: u64, table: &[u8], file_bytes: u64) -> Result<(), Error> {
+/// Checks the entries of one L2 table, which maps the disk from `begin`; gives the bytes of file
+/// that its clusters take at least, if each has its own.
+fn check_table(header: &Header, begin: u64, table: &[u8], file_bytes: u64) -> Result<u64, Error> {
     let cluster_bytes = header.cluster_bytes();
+    let compressed_bytes_min = header.codec.stream_bytes_min(cluster_bytes);
+    let mut claimed = 0;
     let guests = (begin..header.disk_bytes).step_by(1 << header.cluster_bits);
     let entries = usize::try_from(header.l2_entries()).expect("a table fits into a cluster");
     for (index, guest) in (0..entries).zip(guests) {
@@ -134,14 +148,18 @@ fn check_table(header: &Header, begin: u64, table: &[u8], file_bytes: u64) -> Re
             Cluster::Host { place, present } => {
                 // QEMU leaves out what follows the disk's end in its last cluster.
                 let used = u64::from(32 - present.leading_zeros()) * (cluster_bytes / SUBCLUSTERS);
+                claimed += cluster_bytes;
                 place + used.min(header.disk_bytes - guest)
             }
             // The last sector may stick out of a file that was written without padding.
-            Cluster::Compressed { place, bytes } => (place + bytes - SECTOR_BYTES).max(place) + 1,
+            Cluster::Compressed { place, bytes } => {
+                claimed += compressed_bytes_min;
+                (place + bytes - SECTOR_BYTES).max(place) + 1
+            }
         };
         if end > file_bytes {
             return Err(cut(&format!("the cluster of guest byte {guest} ends at byte {end}"), file_bytes));
         }
     }
-    Ok(())
+    Ok(claimed)
 }

@@ -101,7 +101,7 @@ fn check_written_by_a_guest(seed: u64, options: &str) {
 
 #[test]
 fn what_a_guest_wrote_in_any_order_is_read() {
-    for seed in 0..6 {
+    for seed in 0..3 {
         check_written_by_a_guest(200 + seed, "cluster_size=64k");
         check_written_by_a_guest(220 + seed, "cluster_size=4k");
         check_written_by_a_guest(240 + seed, "extended_l2=on,cluster_size=32k");

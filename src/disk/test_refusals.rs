@@ -61,7 +61,7 @@ fn a_qcow2_that_refers_to_another_file_is_refused() {
     refuses_patched(&[(79, &[4])], NotSupported, "external data file");
     refuses_patched(&[(112, &[0x44, 0x41, 0x54, 0x41, 0, 0, 0, 4])], NotSupported, "external data file");
     let dir = Dir::new();
-    let (base, image) = (dir.write("base", &[1; 1 << 20]), dir.path("image"));
+    let (base, image) = (dir.write("base", &vec![1; 1 << 20]), dir.path("image"));
     qemu("qemu-img", &["create", "-f", "qcow2", "-b", text(&base), "-F", "raw", text(&image)]);
     check(&std::fs::read(&image).unwrap(), None, NotSupported, "backing file");
     let (data, image) = (dir.path("data"), dir.path("with-data"));
@@ -158,7 +158,7 @@ fn tables_that_lead_out_of_the_file_or_twice_to_one_place_are_refused() {
     refuses_patched(&[(l2, &(first | 1 << 58).to_be_bytes())], Malformed, "L2 table");
     refuses_patched(&[(l2, &(1u64 << 62).to_be_bytes())], Malformed, "L2 table");
     let dir = Dir::new();
-    let (raw, image) = (dir.write("raw", &[1; 1 << 20]), dir.path("image"));
+    let (raw, image) = (dir.write("raw", &vec![1; 1 << 20]), dir.path("image"));
     qemu(
         "qemu-img",
         &["convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=512", text(&raw), text(&image)],
@@ -167,6 +167,27 @@ fn tables_that_lead_out_of_the_file_or_twice_to_one_place_are_refused() {
     let l1 = at(u64_at(&bytes, 40));
     bytes.copy_within(l1..l1 + 8, l1 + 8);
     check(&bytes, None, Malformed, "used twice");
+}
+
+/// Many entries may name one cluster, but not so many that a small file takes hours to decode.
+#[test]
+fn clusters_that_share_one_place_without_end_are_refused() {
+    for options in ["compat=1.1", "compression_type=zlib", "compression_type=zstd"] {
+        let dir = Dir::new();
+        let (raw, image) = (dir.path("raw"), dir.path("image"));
+        std::fs::write(&raw, vec![7; 4 << 10]).unwrap();
+        std::fs::File::options().write(true).open(&raw).unwrap().set_len(512 << 30).unwrap();
+        let packed = if options.starts_with("compat") { "-W" } else { "-c" };
+        let options = format!("cluster_size=2M,{options}");
+        let convert = ["convert", packed, "-f", "raw", "-O", "qcow2", "-o", &options];
+        qemu("qemu-img", &[&convert[..], &[text(&raw), text(&image)]].concat());
+        let mut bytes = std::fs::read(&image).unwrap();
+        let l2 = at(u64_at(&bytes, at(u64_at(&bytes, 40))) & 0x00ff_ffff_ffff_fe00);
+        bytes.copy_within(l2..l2 + 8, l2 + 8);
+        disk::open(MemoryFile::new(bytes.clone()), None).unwrap();
+        (1..256 << 10).for_each(|entry| bytes.copy_within(l2..l2 + 8, l2 + entry * 8));
+        check(&bytes, None, Kind::Malformed, "share one place");
+    }
 }
 
 /// The shortest prefix that may be taken is the whole file but for what nobody reads at its end.
@@ -192,7 +213,7 @@ fn a_compressed_cluster_that_does_not_decode_fails_by_name() {
         [("compression_type=zlib", "does not decode"), ("compression_type=zstd", "does not decode")]
     {
         let dir = Dir::new();
-        let (raw, image) = (dir.write("raw", &[7; 1 << 20]), dir.path("image"));
+        let (raw, image) = (dir.write("raw", &vec![7; 1 << 20]), dir.path("image"));
         qemu(
             "qemu-img",
             &["convert", "-c", "-f", "raw", "-O", "qcow2", "-o", options, text(&raw), text(&image)],

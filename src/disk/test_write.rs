@@ -74,7 +74,7 @@ fn a_large_sparse_disk_is_written_with_few_tables_in_memory() {
         let image = dir.path("image");
         let disk_bytes = 1024u64 << 30;
         let sink = disk::create(create_file(&image), Format::Qcow2, compression, disk_bytes).unwrap();
-        let place = |round: u64, table: u64| (table * 5 << 29) + (round << 20);
+        let place = |round: u64, table: u64| ((table * 5) << 29) + (round << 20);
         let piece = |round: u64, table: u64| vec![u8::try_from(1 + round * 100 + table).unwrap(); 64 << 10];
         for round in 0..2 {
             (0..100).for_each(|table| sink.write_at(place(round, table), &piece(round, table)).unwrap());
@@ -192,7 +192,7 @@ fn a_half_written_qcow2_is_no_disk() {
     let dir = Dir::new();
     let image = dir.path("image");
     let sink = disk::create(create_file(&image), Format::Qcow2, Compression::None, 1 << 20).unwrap();
-    sink.write_at(0, &[1; 1 << 20]).unwrap();
+    sink.write_at(0, &vec![1; 1 << 20]).unwrap();
     drop(sink);
     let file = create_file(&image);
     assert!(disk::open(file, Some(Format::Qcow2)).is_err());
