@@ -51,6 +51,11 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
             Err(join) if join.is_panic() => Err(Failure::Ours(panic_text(&*join.into_panic()))),
             Err(_) => return Err(Halt::Stopped(inner.shared.queue.error())),
         };
+        // Past the point of no return there is nobody left to say no to: it is tried again.
+        let outcome = outcome.map_err(|failure| match failure {
+            Failure::Caller(refusal) if flow.is_committed() => Failure::World(refusal.to_string()),
+            failure => failure,
+        });
         match outcome {
             Ok(value) => {
                 if tried.is_some() {
@@ -68,6 +73,9 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
             }
             Err(Failure::World(error)) => {
                 tracing::warn!(flow = %inner.id, path, number, error, "an attempt failed");
+                if number >= policy.attempts_max && flow.is_committed() {
+                    return Err(Halt::Park(format!("step {path} failed {number} times: {error}")));
+                }
                 if number >= policy.attempts_max {
                     let refusal = Refusal::new("ServiceUnavailable", format!("{error} ({number} attempts)"));
                     return Ok(Err(

@@ -49,6 +49,8 @@ pub(crate) struct Told<P> {
     pub(crate) journal: HashMap<String, Record>,
     /// Undos of what began, oldest first.
     pub(crate) armed: Vec<Armed<P>>,
+    /// It is past its point of no return.
+    pub(crate) committed: bool,
     /// Nothing goes forward any more.
     pub(crate) turned: bool,
     /// The newest thing submitted.
@@ -233,6 +235,11 @@ impl<P: Send + Sync + 'static> Flow<P> {
         Ok(self.inner.shared.queue.durable(last).await?)
     }
 
+    /// Whether the story is past its point of no return.
+    pub(crate) fn is_committed(&self) -> bool {
+        lock(&self.inner.told).committed
+    }
+
     fn arm(&self, path: &str, undo: Undo<P>) {
         lock(&self.inner.told).armed.push(Armed { path: path.to_owned(), undo });
     }
@@ -253,6 +260,9 @@ impl<P: Send + Sync + 'static> Flow<P> {
             Some(answer) => answer?,
             None => self.ask_now(&path, scope.clone(), decide).await?,
         };
+        if path.ends_with('!') {
+            lock(&self.inner.told).committed = true;
+        }
         // Its record is its effect: only a decide that is in the log has anything to undo.
         if let Some(undo) = undo {
             self.arm(&path, Undo::Decide(scope, undo));

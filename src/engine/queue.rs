@@ -162,6 +162,11 @@ impl Queue {
         self.stopped.get().cloned().unwrap_or_else(|| Error::Stopped { why: "it was closed".into() })
     }
 
+    /// Why it stopped, if it did.
+    pub(crate) fn stopped(&self) -> Option<Error> {
+        self.stopped.get().cloned()
+    }
+
     pub(crate) fn close(&self) {
         lock(&self.state).closed = true;
         self.wake.notify_all();

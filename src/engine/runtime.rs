@@ -475,7 +475,9 @@ impl<P: Send + Sync + 'static> Shared<P> {
                 // The sender lives as long as `live` does, which is held here.
                 let _ = at_rest.wait_for(|rest| *rest).await;
             }
-            let row = self.flow_row(id)?.ok_or(Error::NoFlow(id))?;
+            let Some(row) = self.flow_row(id)? else {
+                return Err(self.queue.stopped().unwrap_or(Error::NoFlow(id)));
+            };
             if row.state.has_ended() || row.state == State::Parked {
                 return Ok(row);
             }

@@ -96,6 +96,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         minted: 0,
         journal: HashMap::new(),
         armed: Vec::new(),
+        committed: false,
         turned: false,
         last: Ticket::default(),
         now_ms: 0,
@@ -148,7 +149,13 @@ async fn finish<P: Send + Sync + 'static>(
             let why = format!("history diverged: the log has a step {path} that the story never comes to");
             return park(flow, &why).await;
         }
-        Ok(output) if !turned => return end(flow, Outcome::Done(output)).await,
+        // A cancel that was accepted while the last step ran is kept: what it did is undone.
+        Ok(output) if !turned => {
+            if end_well(flow, output).await? {
+                return Ok(());
+            }
+            None
+        }
         Ok(_) | Err(Halt::Turned) => None,
         Err(Halt::Refused(refusal) | Halt::Failed(refusal)) => Some(Turn::Failed(refusal)),
     };
@@ -242,6 +249,25 @@ async fn undo_decide<P: Send + Sync + 'static>(
         let _ = sender.send(answer);
     }));
     lock(&inner.told).last = ticket;
+    receiver.await.map_err(|_| inner.shared.queue.error())
+}
+
+/// Ends a flow that did what it was for; says no if it was cancelled just before.
+async fn end_well<P: Send + Sync + 'static>(flow: &Flow<P>, output: Vec<u8>) -> Result<bool, Error> {
+    let inner = &flow.inner;
+    let (id, scope) = (inner.id, inner.scope.clone());
+    let (sender, receiver) = oneshot::channel();
+    let ticket = inner.shared.queue.submit(Box::new(move |batch| {
+        let cancelled = batch.flow(id).is_some_and(|flow| flow.cancel.is_some() && !flow.committed);
+        if !cancelled {
+            let ended = Ended { outcome: Outcome::Done(output) };
+            batch.append(&Slot { flow: id, path: "", scope: &scope }, Draft::of(&ended));
+            batch.clear_work(id, "");
+        }
+        // The flow's end does not depend on anybody hearing of it.
+        let _ = sender.send(!cancelled);
+    }));
+    inner.shared.queue.durable(ticket).await?;
     receiver.await.map_err(|_| inner.shared.queue.error())
 }
 

@@ -102,10 +102,11 @@ impl House {
     }
 
     /// Runs a collection, so that what was condemned or deleted is gone.
-    pub async fn collect(&self, request: &str) {
+    pub async fn collect(&self, request: &str) -> Result<(), engine::Error> {
         let collection = workflows::CollectChunks { region: RegionId::from(REGION), store: self.store() };
-        let row = self.engine.run(actor(), request, collection).await.unwrap();
+        let row = self.engine.run(actor(), request, collection).await?;
         assert!(row.state.has_ended(), "{:?}", row.parked);
+        Ok(())
     }
 }
 
