@@ -259,7 +259,7 @@ impl Header {
                 EXTENSION_ENCRYPTION => return Err(encrypted()),
                 _ if len > end - at - 8 => {
                     return Err(Error::malformed(format!(
-                        "the image's header extension `{kind:#010x}` claims `{len}` bytes, more than there are"
+                        "the image's header extension `{kind:#010x}` claims `{len}` bytes, too many"
                     )));
                 }
                 _ => at += 8 + len.next_multiple_of(8),

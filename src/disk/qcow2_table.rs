@@ -121,7 +121,7 @@ pub(crate) fn check_all(header: &Header, file: &dyn File, file_bytes: u64) -> Re
         claimed += check_table(header, number as u64 * header.l2_span(), &table, file_bytes)?;
         if claimed > file_bytes + header.cluster_bytes() {
             return Err(Error::malformed(format!(
-                "the image's clusters take `{claimed}` bytes, but the file has `{file_bytes}`: many share one place"
+                "the image's clusters take `{claimed}` bytes of a file of `{file_bytes}`: many share one place"
             ))
             .advise("make a sound copy of it: `qemu-img convert -O qcow2 IMAGE WHOLE.qcow2`"));
         }
