@@ -12,15 +12,20 @@
 //! | `segments` | job, segment | a finished segment of an unfinished transfer |
 //! | `counters` | name | the next pack, the next job |
 //!
-//! A database that has failed to write is not used again: it is opened anew, as after a crash.
+//! A database that has failed to write is not used again: it is opened anew, as after a crash. If
+//! it was a sync that failed, the system may show bytes that will never reach the disk; then the
+//! whole file is copied first, so that what is seen is what is durable.
 
+use std::io;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::port::{Collected, Source, Transferred};
 use domain::{AccountId, Digest};
 use event::{Attempt, Failure};
-use files::{Backend, File};
+use files::{Backend, File, Files, Open};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -229,9 +234,69 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Inside<T> {
         .map_err(|error| redb::Error::Corrupted(format!("a row does not decode: {error}")))
 }
 
+/// A file that remembers whether it failed to sync.
+#[derive(Debug)]
+struct Watched {
+    file: Arc<dyn File>,
+    lost: Arc<AtomicBool>,
+}
+
+impl File for Watched {
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(offset, out)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, bytes)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync().inspect_err(|_| self.lost.store(true, Ordering::Relaxed))
+    }
+
+    fn identity(&self) -> io::Result<files::Identity> {
+        self.file.identity()
+    }
+
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        self.file.next_data(from)
+    }
+}
+
+/// Copies a database whose sync failed: every byte that is seen is written and synced anew.
+pub(crate) fn rescue(files: &dyn Files, path: &Path) -> io::Result<()> {
+    let new = path.with_file_name(crate::store::INDEX_FILE_NEW);
+    crate::store::remove_if_there(files, &new)?;
+    let (from, to) = (files.open(path, Open::Read)?, files.open(&new, Open::CreateNew)?);
+    let len = from.identity()?.size_bytes;
+    to.set_len(len)?;
+    let mut bytes = vec![0; RESCUE_BYTES];
+    let mut at = 0;
+    while at < len
+        && let Some(data) = from.next_data(at)?
+    {
+        let end = data.end.min(data.start + RESCUE_BYTES as u64).min(len);
+        let part = &mut bytes[..usize::try_from(end - data.start).expect("at most the buffer")];
+        from.read_at(data.start, part)?;
+        to.write_at(data.start, part)?;
+        at = end;
+    }
+    to.sync()?;
+    files.rename(&new, path)?;
+    files.sync_dir(path.parent().expect("an index lies in a store"))
+}
+
+/// Bytes copied at once.
+const RESCUE_BYTES: usize = 1 << 20;
+
 /// The database.
 pub(crate) struct Index {
     db: Database,
+    lost: Arc<AtomicBool>,
     region: String,
     broken: AtomicBool,
 }
@@ -239,12 +304,14 @@ pub(crate) struct Index {
 impl Index {
     /// Opens or makes the index in this file.
     pub(crate) fn open(file: Arc<dyn File>, cache_bytes: usize, region: &str) -> Result<Self> {
+        let lost = Arc::new(AtomicBool::new(false));
+        let watched = Arc::new(Watched { file, lost: Arc::clone(&lost) });
         let mut builder = Database::builder();
         builder.set_cache_size(cache_bytes);
         let db = builder
-            .create_with_backend(Backend::new(file))
+            .create_with_backend(Backend::new(watched))
             .map_err(|error| failure(region, &error.into()))?;
-        let index = Self { db, region: region.to_owned(), broken: AtomicBool::new(false) };
+        let index = Self { db, lost, region: region.to_owned(), broken: AtomicBool::new(false) };
         let missing = index.read(|tx| Ok(tx.open_table(COUNTERS).is_err()))?;
         if missing {
             index.write(|tx| {
@@ -266,6 +333,11 @@ impl Index {
     /// Whether it has failed and has to be opened anew.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is seen of its file may not be what is durable.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Looks into the state as last committed.

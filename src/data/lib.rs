@@ -85,3 +85,12 @@ impl Default for Options {
         }
     }
 }
+
+#[cfg(test)]
+mod test_collect;
+#[cfg(test)]
+mod test_crash;
+#[cfg(test)]
+mod test_story;
+#[cfg(test)]
+mod test_support;

@@ -1,7 +1,7 @@
 //! The port, filled: finds the store and the turn for each call, and moves the work off the
 //! runtime's threads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +19,7 @@ use crate::export::Export;
 use crate::fault::{self, Result};
 use crate::fence::Fences;
 use crate::index::{COLLECT, TRANSFER, domain_of, job_key};
-use crate::store::{Store, read_id};
+use crate::store::{Store, check_id, read_id};
 use crate::transfer::{Transfer, identity};
 use crate::walk::{Walk, count_chunks};
 use crate::{Options, examine, export, settle};
@@ -33,6 +33,8 @@ struct Inner {
     root: PathBuf,
     options: Options,
     stores: Mutex<HashMap<RegionId, Arc<Store>>>,
+    /// Regions whose index failed to sync and has not been copied yet.
+    lost: Mutex<HashSet<RegionId>>,
     fences: Fences,
 }
 
@@ -41,7 +43,7 @@ impl Plane {
     pub fn new(files: Arc<dyn Files>, root: PathBuf, options: Options) -> Self {
         let options = Options { workers: options.workers.max(1), ..options };
         let (stores, fences) = (Mutex::default(), Fences::default());
-        Self(Arc::new(Inner { files, root, options, stores, fences }))
+        Self(Arc::new(Inner { files, root, options, stores, lost: Mutex::default(), fences }))
     }
 
     /// Bytes read from sources for this job since this plane was made, repeated ones counted again.
@@ -78,19 +80,29 @@ impl Inner {
         let dir = self.dir(region)?;
         let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = stores.get(region) {
-            let usable = store.id == *id && !store.index.is_broken() && store.check_id().is_ok();
-            if usable {
+            // First of all: nothing is closed or opened for a store that is not there.
+            check_id(&*self.files, &dir, region, id)?;
+            if store.id == *id && !store.index.is_broken() {
                 return Ok(Arc::clone(store));
             }
             // Two databases on one file would destroy it: wait for the last user of this one.
             if Arc::strong_count(store) > 1 {
-                store.check_id()?;
                 return Err(Failure::World(format!(
                     "the store of region `{region}` has failed and is still in use; it is opened \
                      anew when what uses it has ended"
                 )));
             }
+            let lost = store.index.is_lost();
             stores.remove(region);
+            if lost {
+                self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(region.clone());
+            }
+        }
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost.contains(region) {
+            check_id(&*self.files, &dir, region, id)?;
+            Store::rescue(&*self.files, &dir, region)?;
+            lost.remove(region);
         }
         let store = Arc::new(Store::open(&self.files, &dir, region, id, &self.options)?);
         stores.insert(region.clone(), Arc::clone(&store));

@@ -32,6 +32,7 @@ use crate::pack;
 pub(crate) const ID_FILE: &str = "store.id";
 const ID_FILE_NEW: &str = "store.id.new";
 pub(crate) const INDEX_FILE: &str = "index.redb";
+pub(crate) const INDEX_FILE_NEW: &str = "index.redb.new";
 pub(crate) const PACKS_DIR: &str = "packs";
 /// Longest id file read: an id is a few dozen letters.
 const ID_BYTES_MAX: u64 = 256;
@@ -107,6 +108,9 @@ impl Store {
     ) -> Result<Self> {
         check_id(&**files, dir, region, id)?;
         let say = |error| fault::io(format_args!("opening the store of region `{region}`"), &error);
+        for unfinished in [ID_FILE_NEW, INDEX_FILE_NEW] {
+            remove_if_there(&**files, &dir.join(unfinished)).map_err(say)?;
+        }
         let file = match files.open(&dir.join(INDEX_FILE), Open::Write) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -134,6 +138,13 @@ impl Store {
         };
         store.sweep()?;
         Ok(store)
+    }
+
+    /// Makes what is seen of an index durable after its sync has failed; nobody may have it open.
+    pub(crate) fn rescue(files: &dyn Files, dir: &Path, region: &RegionId) -> Result<()> {
+        tracing::warn!(%region, "copying an index that failed to sync");
+        crate::index::rescue(files, &dir.join(INDEX_FILE))
+            .map_err(|error| fault::io(format_args!("copying the index of region `{region}`"), &error))
     }
 
     /// Fails unless the id file still says what it should.
@@ -407,7 +418,8 @@ pub(crate) fn read_id(files: &dyn Files, dir: &Path, region: &RegionId) -> Resul
     Ok(Some(StoreId(String::from_utf8_lossy(&text).trim().to_owned())))
 }
 
-fn check_id(files: &dyn Files, dir: &Path, region: &RegionId, id: &StoreId) -> Result<()> {
+/// Fails unless the store in this directory is the one named.
+pub(crate) fn check_id(files: &dyn Files, dir: &Path, region: &RegionId, id: &StoreId) -> Result<()> {
     match read_id(files, dir, region)? {
         Some(found) if found == *id => Ok(()),
         Some(found) => Err(anothers(region, id, &found)),
