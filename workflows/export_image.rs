@@ -8,7 +8,7 @@ use engine::{Halt, Workflow};
 use event::{Failure, Scope, Subject};
 use serde::{Deserialize, Serialize};
 
-use crate::{At, Flow, Ports};
+use crate::{At, Flow, Ports, of, on};
 
 /// What an export is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,30 +46,34 @@ impl Workflow for ExportImage {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<String, Halt> {
-        let [begin, withdraw, end] = [self.image.clone(), self.image.clone(), self.image.clone()];
-        let target = self.target.clone();
-        let disk = flow.decide(self.scope(), move |view| rules::begin_export(view, &begin, target))  // ExportBegun
-            .undo(move |view| rules::withdraw_export(view, &withdraw)).await?.disk;                   // ExportWithdrawn
+        let disk = flow.decide(self.scope(), of(&self, |view, it| rules::begin_export(view, &it.image, it.target)))
+            .undo(of(&self, |view, it| rules::withdraw_export(view, &it.image))).await?.disk;   // ExportWithdrawn
+        let export = Export { job: Job(format!("e-{}", flow.new_id())), asked: self, disk };
 
-        let job = Job(format!("e-{}", flow.new_id()));
-        let (this, job_to_discard) = (self.clone(), job.clone());
-        let that = self.clone();
-        flow.step(move |at| write(at, this.clone(), job.clone(), disk.clone()))                       // ExportWritten
-            .undo(move |at| discard(at, that.clone(), job_to_discard.clone())).await?;                // ExportDiscarded
+        flow.step(on(&export, write))                                                           // ExportWritten
+            .undo(on(&export, discard)).await?;                                                 // ExportDiscarded
 
-        flow.decide(self.scope(), move |view| rules::end_export(view, &end))                          // ExportEnded
+        flow.decide(export.asked.scope(), of(&export, |view, it| rules::end_export(view, &it.asked.image)))
             .point_of_no_return("the file stands under its name; it is the caller's now").await?;
-        Ok(self.target.path)
+        Ok(export.asked.target.path)
     }
 }
 
-async fn write(at: At, export: ExportImage, job: Job, disk: StoredDisk) -> Result<ExportWritten, Failure> {
-    let place = Place { region: export.region, store: export.store, account: export.account };
-    at.ports().data.export(at.work(), &place, &job, &disk, &export.target).await?;
-    Ok(ExportWritten { image: export.image, path: export.target.path, disk_bytes: disk.disk_bytes })
+/// An export that has begun: what its steps need.
+#[derive(Clone)]
+struct Export {
+    asked: ExportImage,
+    job: Job,
+    disk: StoredDisk,
 }
 
-async fn discard(at: At, export: ExportImage, job: Job) -> Result<ExportDiscarded, Failure> {
-    at.ports().data.discard_export(at.work(), &job, &export.target).await?;
-    Ok(ExportDiscarded { image: export.image })
+async fn write(at: At, Export { asked, job, disk }: Export) -> Result<ExportWritten, Failure> {
+    let place = Place { region: asked.region, store: asked.store, account: asked.account };
+    at.ports().data.export(at.work(), &place, &job, &disk, &asked.target).await?;
+    Ok(ExportWritten { image: asked.image, path: asked.target.path, disk_bytes: disk.disk_bytes })
+}
+
+async fn discard(at: At, Export { asked, job, .. }: Export) -> Result<ExportDiscarded, Failure> {
+    at.ports().data.discard_export(at.work(), &job, &asked.target).await?;
+    Ok(ExportDiscarded { image: asked.image })
 }

@@ -12,13 +12,13 @@ use async_trait::async_trait;
 use domain::events::{
     DataDiscarded, DataSettled, DataTransferred, DataVerified, ImageReserved, SourceInspected,
 };
-use domain::port::{Format, Job, Place, StoredDisk};
+use domain::port::{Format, Job, Place, Source};
 use domain::{AccountId, ImageId, RegionId, SnapshotId, StoreId, image, rules};
 use engine::{Halt, Workflow};
 use event::Scope;
 use serde::{Deserialize, Serialize};
 
-use crate::{Flow, Ports};
+use crate::{Flow, Ports, of, on};
 
 /// Imports of an account that move data in one region at once; the others wait their turn. Two
 /// keep two processors busy, more would only thin each other out.
@@ -68,63 +68,73 @@ impl Workflow for ImportImage {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<ImageId, Halt> {
-        let image = ImageId(format!("m-{}", flow.new_id()));
-        let snapshot = SnapshotId(format!("s-{}", flow.new_id()));
-        let [to_release, to_seal] = [image.clone(), image.clone()];
-        let (place, job) = (self.place(), Job(image.0.clone()));
-        let busy = format!("transfers of {} in {}", self.account, self.region);
-        let scope = self.scope();
-
-        let (path, format) = (self.path.clone(), self.format);
-        let source = flow.step(move |at| steps::inspect(at, path.clone(), format))              // SourceInspected
+        let source = flow.step(on(&self, steps::inspect))                                   // SourceInspected
             .nothing_to_undo("looking at a file leaves nothing behind").await?.source;
+        let import = Import::new(self, source, flow);
 
-        let wanted = self.reservation(&image, snapshot, &source);
-        flow.decide(scope.clone(), move |view| rules::reserve(view, wanted))                     // ImageReserved
-            .undo(move |view| rules::release(view, &to_release)).await?;                         // ImageReleased
+        flow.decide(import.scope(), of(&import, |view, it| rules::reserve(view, it.reservation())))  // ImageReserved
+            .undo(of(&import, |view, it| rules::release(view, &it.image))).await?;          // ImageReleased
 
-        let [transfer, discard] = [steps::Bytes::of(&image, &place, &job), steps::Bytes::of(&image, &place, &job)];
-        let from = source.clone();
-        let data = flow.step(move |at| steps::transfer(at, transfer.clone(), from.clone()))      // DataTransferred
-            .limit(busy, TRANSFERS_AT_ONCE)
-            .undo(move |at| steps::discard(at, discard.clone())).await?.data;                    // DataDiscarded
+        let data = flow.step(on(&import, steps::transfer))                                  // DataTransferred
+            .limit(import.queue(), TRANSFERS_AT_ONCE)
+            .undo(on(&import, steps::discard)).await?.data;                                 // DataDiscarded
 
-        let stored = StoredDisk { manifest: data.manifest, disk_bytes: source.disk_bytes, root: data.root };
-        let verify = steps::Bytes::of(&image, &place, &job);
-        flow.step(move |at| steps::verify(at, verify.clone(), stored.clone()))                   // DataVerified
+        flow.step(on(&(import.clone(), data), steps::verify))                               // DataVerified
             .nothing_to_undo("reading back changes nothing").await?;
 
-        flow.decide(scope, move |view| rules::seal(view, &to_seal))                              // ImageSealed
+        flow.decide(import.scope(), of(&import, |view, it| rules::seal(view, &it.image)))   // ImageSealed
             .point_of_no_return("a sealed image is whole; deleting it is an operation of its own").await?;
 
-        let settle = steps::Bytes::of(&image, &place, &job);
-        flow.step(move |at| steps::settle(at, settle.clone()))                                   // DataSettled
+        flow.step(on(&import, steps::settle))                                               // DataSettled
             .nothing_to_undo("it is past the point of no return").await?;
-        Ok(image)
+        Ok(import.image)
     }
 }
 
-impl ImportImage {
-    fn place(&self) -> Place {
-        Place { region: self.region.clone(), store: self.store.clone(), account: self.account.clone() }
+/// An import whose source has been looked at: what its steps need.
+#[derive(Clone)]
+struct Import {
+    asked: ImportImage,
+    source: Source,
+    image: ImageId,
+    snapshot: SnapshotId,
+    place: Place,
+    job: Job,
+}
+
+impl Import {
+    fn new(asked: ImportImage, source: Source, flow: &Flow) -> Self {
+        let image = ImageId(format!("m-{}", flow.new_id()));
+        let snapshot = SnapshotId(format!("s-{}", flow.new_id()));
+        let place = Place {
+            region: asked.region.clone(),
+            store: asked.store.clone(),
+            account: asked.account.clone(),
+        };
+        let job = Job(image.0.clone());
+        Self { asked, source, image, snapshot, place, job }
     }
 
-    fn reservation(
-        &self,
-        image: &ImageId,
-        snapshot: SnapshotId,
-        source: &domain::port::Source,
-    ) -> ImageReserved {
+    fn scope(&self) -> Scope {
+        self.asked.scope()
+    }
+
+    /// Those who wait for one another.
+    fn queue(&self) -> String {
+        format!("transfers of {} in {}", self.place.account, self.place.region)
+    }
+
+    fn reservation(self) -> ImageReserved {
         ImageReserved {
-            image: image.clone(),
-            snapshot,
-            name: self.name.clone(),
-            description: self.description.clone(),
-            family: self.family.clone(),
-            tags: self.tags.clone(),
-            account: self.account.clone(),
-            region: self.region.clone(),
-            source: source.clone(),
+            image: self.image,
+            snapshot: self.snapshot,
+            name: self.asked.name,
+            description: self.asked.description,
+            family: self.asked.family,
+            tags: self.asked.tags,
+            account: self.asked.account,
+            region: self.asked.region,
+            source: self.source,
         }
     }
 }
@@ -132,54 +142,36 @@ impl ImportImage {
 mod steps {
     //! What the steps do to the world.
 
-    use domain::port::Source;
+    use domain::port::{StoredDisk, Transferred};
     use event::Failure;
 
     use super::{
-        DataDiscarded, DataSettled, DataTransferred, DataVerified, Format, ImageId, Job, Place,
-        SourceInspected, StoredDisk,
+        DataDiscarded, DataSettled, DataTransferred, DataVerified, Import, ImportImage, SourceInspected,
     };
     use crate::At;
 
-    /// Which image's bytes, and where they lie.
-    #[derive(Clone)]
-    pub(super) struct Bytes {
-        image: ImageId,
-        place: Place,
-        job: Job,
+    pub(super) async fn inspect(at: At, asked: ImportImage) -> Result<SourceInspected, Failure> {
+        Ok(SourceInspected { source: at.ports().data.inspect(&asked.path, asked.format).await? })
     }
 
-    impl Bytes {
-        pub(super) fn of(image: &ImageId, place: &Place, job: &Job) -> Self {
-            Self { image: image.clone(), place: place.clone(), job: job.clone() }
-        }
+    pub(super) async fn transfer(at: At, it: Import) -> Result<DataTransferred, Failure> {
+        let data = at.ports().data.transfer(at.work(), &it.place, &it.job, &it.source).await?;
+        Ok(DataTransferred { image: it.image, data })
     }
 
-    pub(super) async fn inspect(
-        at: At,
-        path: String,
-        format: Option<Format>,
-    ) -> Result<SourceInspected, Failure> {
-        Ok(SourceInspected { source: at.ports().data.inspect(&path, format).await? })
+    pub(super) async fn discard(at: At, it: Import) -> Result<DataDiscarded, Failure> {
+        at.ports().data.discard(at.work(), &it.place, &it.job).await?;
+        Ok(DataDiscarded { image: it.image })
     }
 
-    pub(super) async fn transfer(at: At, bytes: Bytes, source: Source) -> Result<DataTransferred, Failure> {
-        let data = at.ports().data.transfer(at.work(), &bytes.place, &bytes.job, &source).await?;
-        Ok(DataTransferred { image: bytes.image, data })
+    pub(super) async fn verify(at: At, (it, data): (Import, Transferred)) -> Result<DataVerified, Failure> {
+        let disk = StoredDisk { manifest: data.manifest, disk_bytes: it.source.disk_bytes, root: data.root };
+        let found = at.ports().data.verify(at.work(), &it.place, &it.job, &disk).await?;
+        Ok(DataVerified { image: it.image, root: found.root, chunks: found.chunks })
     }
 
-    pub(super) async fn discard(at: At, bytes: Bytes) -> Result<DataDiscarded, Failure> {
-        at.ports().data.discard(at.work(), &bytes.place, &bytes.job).await?;
-        Ok(DataDiscarded { image: bytes.image })
-    }
-
-    pub(super) async fn verify(at: At, bytes: Bytes, disk: StoredDisk) -> Result<DataVerified, Failure> {
-        let found = at.ports().data.verify(at.work(), &bytes.place, &bytes.job, &disk).await?;
-        Ok(DataVerified { image: bytes.image, root: found.root, chunks: found.chunks })
-    }
-
-    pub(super) async fn settle(at: At, bytes: Bytes) -> Result<DataSettled, Failure> {
-        at.ports().data.settle(at.work(), &bytes.place, &bytes.job).await?;
-        Ok(DataSettled { image: bytes.image })
+    pub(super) async fn settle(at: At, it: Import) -> Result<DataSettled, Failure> {
+        at.ports().data.settle(at.work(), &it.place, &it.job).await?;
+        Ok(DataSettled { image: it.image })
     }
 }

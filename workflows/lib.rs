@@ -19,7 +19,7 @@ use std::sync::Arc;
 use domain::image::SNAPSHOTS;
 use domain::port::{DataPlane, LiveManifests};
 use domain::{AccountId, ManifestId};
-use event::Failure;
+use event::{Failure, View};
 
 pub use add_region::AddRegion;
 pub use collect_chunks::CollectChunks;
@@ -54,6 +54,24 @@ pub fn book() -> engine::Book<Ports> {
         .with::<ImportImage>()
         .with::<ModifyImage>()
         .with::<RestoreImage>()
+}
+
+/// A step's action on something the story holds, of which each attempt gets a copy.
+pub(crate) fn on<C: Clone, A, Fut>(held: &C, act: A) -> impl Fn(At) -> Fut + use<C, A, Fut>
+where
+    A: Fn(At, C) -> Fut,
+{
+    let held = held.clone();
+    move |at| act(at, held.clone())
+}
+
+/// A rule asked about something the story holds.
+pub(crate) fn of<C: Clone, A, T>(held: &C, ask: A) -> impl FnOnce(&View<'_>) -> T + use<C, A, T>
+where
+    A: FnOnce(&View<'_>, C) -> T,
+{
+    let held = held.clone();
+    move |view| ask(view, held)
 }
 
 /// The manifests of all snapshots in a region, read from the log at every call.

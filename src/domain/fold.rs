@@ -33,7 +33,7 @@ impl Fold for Projections {
         match record.kind.as_str() {
             ImageReserved::KIND => with(record, |event| reserved(rows, record, event)),
             ImageReleased::KIND => with(record, |event: ImageReleased| released(rows, record, &event.image)),
-            DataTransferred::KIND => with(record, |event| transferred(rows, record, event)),
+            DataTransferred::KIND => with(record, |event| transferred(rows, record, &event)),
             DataVerified::KIND => with(record, |event: DataVerified| {
                 change(rows, record, &event.image, |image| {
                     image.verified = image.disk.as_ref().is_some_and(|disk| disk.root == event.root);
@@ -131,7 +131,7 @@ fn released(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
     }
 }
 
-fn transferred(rows: &mut dyn RowsMut, record: &Record, event: DataTransferred) {
+fn transferred(rows: &mut dyn RowsMut, record: &Record, event: &DataTransferred) {
     change(rows, record, &event.image, |image| {
         let (manifest, root) = (event.data.manifest, event.data.root);
         image.disk = Some(StoredDisk { manifest, root, disk_bytes: image.disk_bytes });

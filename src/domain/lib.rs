@@ -11,6 +11,8 @@ pub mod image;
 pub mod name;
 pub mod port;
 pub mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use fold::Projections;
 pub use id::{
