@@ -379,8 +379,11 @@ fn settled(tx: &ReadTransaction) -> Inside<Vec<(u64, PackRow)>> {
     Ok(settled)
 }
 
-/// A pack's row and its frames in order.
-fn frames_of(tx: &ReadTransaction, pack: u64) -> Inside<(Option<PackRow>, Vec<(Digest, Place)>)> {
+/// The frames of a pack, in order.
+type Frames = Vec<(Digest, Place)>;
+
+/// A pack's row and its frames.
+fn frames_of(tx: &ReadTransaction, pack: u64) -> Inside<(Option<PackRow>, Frames)> {
     let Some(row) = tx.open_table(PACKS)?.get(pack)?.map(|row| decode::<PackRow>(row.value())).transpose()?
     else {
         return Ok((None, Vec::new()));

@@ -120,7 +120,10 @@ impl Examination<'_> {
             let lost = next.is_err();
             let Some(Some(segment)) = self.bear(next)? else {
                 // A branch that is lost takes its segments with it; the next may be there.
-                if lost { continue } else { return Ok(()) }
+                if lost {
+                    continue;
+                }
+                return Ok(());
             };
             if !self.marked.insert(domain, segment.page) {
                 continue;
@@ -211,7 +214,9 @@ impl Examination<'_> {
             // What an unrecorded segment is to store again may be missing still.
             let Ok(bytes) = Fetcher::new(self.store, domain, false).page(&page) else { continue };
             let Ok(chunks) = decode_leaf(&bytes, segment_len(disk_bytes, segment)) else { continue };
-            chunks.iter().for_each(|chunk| _ = self.marked.insert(domain, chunk.id));
+            for chunk in chunks {
+                self.marked.insert(domain, chunk.id);
+            }
         }
         Ok(())
     }

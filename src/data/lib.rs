@@ -25,6 +25,7 @@ mod export;
 mod fault;
 mod fence;
 mod fetch;
+mod finish;
 mod grid;
 mod index;
 mod manifest;
@@ -34,9 +35,11 @@ mod plane;
 mod root;
 mod segment;
 mod settle;
+mod source;
 mod store;
 mod transfer;
 mod walk;
+mod worker;
 
 pub use plane::Plane;
 

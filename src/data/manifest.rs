@@ -69,7 +69,7 @@ pub(crate) fn encode_leaf(chunks: &[ChunkRef]) -> Vec<u8> {
 /// Reads a leaf page of a segment with `len` bytes.
 pub(crate) fn decode_leaf(page: &[u8], len: usize) -> Result<Vec<ChunkRef>> {
     let mut behind = 0;
-    entries::<40>(page, LEAF)?
+    entries::<40>(page, *LEAF)?
         .iter()
         .map(|entry| {
             let chunk = ChunkRef { offset: word(entry, 0), len: word(entry, 4), id: digest(entry, 8) };
@@ -100,7 +100,7 @@ pub(crate) fn encode_branch(segments: &[SegmentRef]) -> Vec<u8> {
 pub(crate) fn decode_branch(page: &[u8], number: u32, disk_bytes: u64) -> Result<Vec<SegmentRef>> {
     let mut next = u64::from(number) * SEGMENTS_PER_BRANCH;
     let end = (next + SEGMENTS_PER_BRANCH).min(segments(disk_bytes));
-    entries::<72>(page, BRANCH)?
+    entries::<72>(page, *BRANCH)?
         .iter()
         .map(|entry| {
             let segment = u64::from_le_bytes(*entry.first_chunk().expect("8 of 72 bytes"));
@@ -165,8 +165,8 @@ pub(crate) fn leaf_len(root: &Root, segment: u64) -> usize {
     segment_len(root.disk_bytes, segment)
 }
 
-fn entries<'a, const N: usize>(page: &'a [u8], magic: &[u8; 4]) -> Result<&'a [[u8; N]]> {
-    let rest = page.strip_prefix(magic).ok_or_else(|| bad("a page of another kind or version"))?;
+fn entries<const N: usize>(page: &[u8], magic: [u8; 4]) -> Result<&[[u8; N]]> {
+    let rest = page.strip_prefix(&magic).ok_or_else(|| bad("a page of another kind or version"))?;
     let (entries, rest) = rest.as_chunks::<N>();
     if rest.is_empty() { Ok(entries) } else { Err(bad("a page cut short")) }
 }

@@ -19,8 +19,9 @@ use crate::export::Export;
 use crate::fault::{self, Result};
 use crate::fence::Fences;
 use crate::index::{COLLECT, TRANSFER, domain_of, job_key};
+use crate::source::identity;
 use crate::store::{Store, check_id, read_id};
-use crate::transfer::{Transfer, identity};
+use crate::transfer::Transfer;
 use crate::walk::{Walk, count_chunks};
 use crate::{Options, examine, export, settle};
 
@@ -40,8 +41,8 @@ struct Inner {
 
 impl Plane {
     /// A data plane whose stores are `root/<region>/`. Opens nothing yet.
-    pub fn new(files: Arc<dyn Files>, root: PathBuf, options: Options) -> Self {
-        let options = Options { workers: options.workers.max(1), ..options };
+    pub fn new(files: Arc<dyn Files>, root: PathBuf, mut options: Options) -> Self {
+        options.workers = options.workers.max(1);
         let (stores, fences) = (Mutex::default(), Fences::default());
         Self(Arc::new(Inner { files, root, options, stores, lost: Mutex::default(), fences }))
     }

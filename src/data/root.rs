@@ -126,8 +126,7 @@ impl Tree {
         for level in SEGMENT_LEVEL..top_level {
             top = match (self.complete[level], top) {
                 (Some(left), Some(right)) => Some(node(&left, &right)),
-                (Some(left), None) => Some(node(&left, &ZEROS[level])),
-                (None, Some(left)) => Some(node(&left, &ZEROS[level])),
+                (Some(left), None) | (None, Some(left)) => Some(node(&left, &ZEROS[level])),
                 (None, None) => None,
             };
         }

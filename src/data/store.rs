@@ -185,7 +185,9 @@ impl Store {
     /// These packs' rows are committed now.
     pub(crate) fn registered(&self, packs: &[u64]) {
         let mut unregistered = self.unregistered();
-        packs.iter().for_each(|pack| _ = unregistered.remove(pack));
+        for pack in packs {
+            unregistered.remove(pack);
+        }
     }
 
     /// Nobody fills these packs any more; those that have no row are strays from here on.

@@ -154,7 +154,7 @@ fn a_transfer_cut_at_any_call_can_be_discarded() {
 #[test]
 fn an_export_survives_a_power_cut_at_any_call() {
     let (house, kept) = prepared();
-    let path = format!("{OUT}/a.raw");
+    let (path, disk) = (format!("{OUT}/a.raw"), guest_disk(50));
     for replace in [false, true] {
         let house = house.fork(u64::from(replace));
         if replace {
@@ -167,7 +167,7 @@ fn an_export_survives_a_power_cut_at_any_call() {
             |house, incarnation| house.export(attempt(incarnation, 1), "x-1", &kept, &target),
             |house, context| {
                 use files::Files;
-                assert!(house.sim.get(&path).unwrap() == guest_disk(50), "{context}");
+                assert!(file_is(&house.sim, &path, &disk), "{context}");
                 assert_eq!(house.sim.mount().list(OUT.as_ref()).unwrap(), ["a.raw"], "{context}");
             },
         );

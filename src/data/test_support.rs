@@ -74,7 +74,9 @@ pub(crate) struct Live(pub(crate) Arc<Mutex<Vec<(AccountId, ManifestId)>>>);
 impl Live {
     pub(crate) fn of(account: &str, disks: &[&StoredDisk]) -> Self {
         let live = Self::default();
-        disks.iter().for_each(|disk| live.add(account, disk));
+        for disk in disks {
+            live.add(account, disk);
+        }
         live
     }
 
@@ -246,6 +248,18 @@ impl House {
             assert_eq!((report.chunks, report.packs), (0, 0), "{context}");
         }
     }
+}
+
+/// Whether a file is this disk, read piece by piece.
+pub(crate) fn file_is(sim: &SimFiles, path: &str, disk: &[u8]) -> bool {
+    let file = sim.mount().open(path.as_ref(), Open::Read).unwrap();
+    let mut bytes = vec![0; 1 << 20];
+    file.identity().unwrap().size_bytes == disk.len() as u64
+        && disk.chunks(bytes.len()).enumerate().all(|(number, piece)| {
+            let read = &mut bytes[..piece.len()];
+            file.read_at((number << 20) as u64, read).unwrap();
+            read == piece
+        })
 }
 
 pub(crate) fn stored(source: &Source, transferred: &Transferred) -> StoredDisk {

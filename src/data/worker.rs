@@ -1,0 +1,199 @@
+//! A thread of an import: takes segments, cuts them, and stores the chunks nobody has.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use domain::Digest;
+use files::File;
+
+use crate::fault::{self, Result};
+use crate::grid::{CELL_BYTES, SEGMENT_BYTES, segment_begin, segment_len};
+use crate::index::{Kind, SegmentRow};
+use crate::manifest::{self, ChunkRef};
+use crate::pack::{Appended, Writer, Zstd};
+use crate::root::of_zero_segment;
+use crate::segment::{Segment, stretch};
+use crate::store::Sight;
+use crate::transfer::Run;
+
+/// A segment that is in packs and not yet recorded.
+pub(crate) struct Finished {
+    pub(crate) segment: u64,
+    pub(crate) row: Option<SegmentRow>,
+    pub(crate) bytes: u64,
+    pub(crate) frames: Vec<Appended>,
+    /// Packs written, the durable length to record, and the file's length if sealed.
+    pub(crate) packs: Vec<Filled>,
+}
+
+pub(crate) struct Filled {
+    pub(crate) pack: u64,
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) data_bytes: u64,
+    pub(crate) sealed: Option<u64>,
+}
+
+pub(crate) fn seal(writer: Writer) -> Result<Filled> {
+    let (pack, file) = (writer.pack, Arc::clone(writer.file()));
+    let data_bytes = writer.data_bytes();
+    let file_bytes = writer.seal()?;
+    Ok(Filled { pack, file, data_bytes, sealed: Some(file_bytes) })
+}
+
+/// A thread that takes segments in.
+pub(crate) struct Worker<'a> {
+    run: &'a Run<'a>,
+    zstd: Zstd,
+    pub(crate) writer: Option<Writer>,
+    /// Packs this segment filled up and sealed.
+    sealed: Vec<Filled>,
+}
+
+impl<'a> Worker<'a> {
+    pub(crate) fn new(run: &'a Run<'a>) -> Self {
+        Self { run, zstd: Zstd::new(), writer: None, sealed: Vec::new() }
+    }
+
+    /// Until there is nothing left or someone failed; gives the pack it leaves open.
+    pub(crate) fn run(mut self) -> Result<Option<Writer>> {
+        let mut buffer = Segment::new();
+        while let Some(segment) = self.run.next()? {
+            let finished = self.segment(segment, &mut buffer)?;
+            self.run.shared().finished.push(finished);
+            self.run.finished.notify_all();
+        }
+        Ok(self.writer.take())
+    }
+
+    fn segment(&mut self, segment: u64, buffer: &mut Segment) -> Result<Finished> {
+        let disk_bytes = self.run.transfer.source.disk_bytes;
+        let len = segment_len(disk_bytes, segment);
+        let bytes = self.read(segment, buffer)?;
+        self.run.shared().unrecorded_bytes -= len as u64 - bytes;
+        let chunks = buffer.cut();
+        let mut finished = Finished {
+            segment,
+            row: Some(SegmentRow { page: None, subtree: of_zero_segment(len), data_bytes: 0 }),
+            bytes,
+            frames: Vec::new(),
+            packs: Vec::new(),
+        };
+        if chunks.is_empty() {
+            return Ok(finished);
+        }
+        let ids: Vec<Digest> = chunks
+            .iter()
+            .map(|chunk| Digest(*blake3::hash(&buffer.bytes()[chunk.clone()]).as_bytes()))
+            .collect();
+        let word = |value: usize| u32::try_from(value).expect("within a segment");
+        let refs: Vec<ChunkRef> = chunks
+            .iter()
+            .zip(&ids)
+            .map(|(chunk, id)| ChunkRef { offset: word(chunk.start), len: word(chunk.len()), id: *id })
+            .collect();
+        for (which, id) in self.claim(&ids)? {
+            let frame = self.append(id, Kind::Chunk, &buffer.bytes()[stretch(&refs[which])])?;
+            finished.frames.push(frame);
+        }
+        let page = manifest::encode_leaf(&refs);
+        let page_id = manifest::page_id(&page);
+        for (_, id) in self.claim(&[page_id])? {
+            finished.frames.push(self.append(id, Kind::Page, &page)?);
+        }
+        finished.packs = self.fill()?;
+        finished.row = Some(SegmentRow {
+            page: Some(page_id),
+            subtree: buffer.subtree(),
+            data_bytes: chunks.iter().map(|chunk| chunk.len() as u64).sum(),
+        });
+        Ok(finished)
+    }
+
+    /// Reads a segment, holes left out, and tells how much it read.
+    fn read(&self, segment: u64, buffer: &mut Segment) -> Result<u64> {
+        let say = |error| fault::disk("reading the source", error);
+        let source = self.run.transfer.source;
+        let begin = segment_begin(segment);
+        let end = begin + segment_len(source.disk_bytes, segment) as u64;
+        let mut stretches: Vec<std::ops::Range<usize>> = Vec::new();
+        let mut from = begin;
+        while from < end
+            && let Some(data) = self.run.disk.next_data(from).map_err(say)?
+            && data.start < end
+        {
+            from = data.end.min(end);
+            let place = |at: u64| usize::try_from(at - begin).expect("within a segment");
+            match stretches.last_mut() {
+                Some(last) if last.end == place(data.start) => last.end = place(from),
+                _ => stretches.push(place(data.start)..place(from)),
+            }
+        }
+        buffer.begin(source.disk_bytes, segment, stretches.iter().cloned());
+        let bytes = stretches.iter().map(|stretch| stretch.len() as u64).sum();
+        self.run.transfer.turn.read.fetch_add(bytes, Ordering::Relaxed);
+        for stretch in stretches {
+            for at in stretch.clone().step_by(CELL_BYTES) {
+                let part = at..stretch.end.min(at + CELL_BYTES);
+                let offset = begin + part.start as u64;
+                self.run.disk.read_at(offset, &mut buffer.bytes_mut()[part]).map_err(say)?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Claims what nobody has: gives, in order, the first place of each id that is to be stored.
+    pub(crate) fn claim(&self, ids: &[Digest]) -> Result<Vec<(usize, Digest)>> {
+        let mut mine: Vec<(usize, Digest)> = {
+            let mut claims = self.run.claims();
+            ids.iter()
+                .enumerate()
+                .filter(|(_, id)| claims.insert(**id))
+                .map(|(which, id)| (which, *id))
+                .collect()
+        };
+        // Looked up behind the claim: what was claimed and recorded meanwhile is seen here.
+        let asked: Vec<Digest> = mine.iter().map(|(_, id)| *id).collect();
+        let transfer = self.run.transfer;
+        let known =
+            transfer.store.index.read(|tx| Sight::new(tx, transfer.domain).known(&asked, &transfer.job))?;
+        let mut claims = self.run.claims();
+        let mut known = known.into_iter();
+        mine.retain(|(_, id)| {
+            let known = known.next().expect("an answer for each");
+            if known {
+                claims.remove(id);
+            }
+            !known
+        });
+        Ok(mine)
+    }
+
+    pub(crate) fn append(&mut self, id: Digest, kind: Kind, raw: &[u8]) -> Result<Appended> {
+        let store = self.run.transfer.store;
+        if self.writer.as_ref().is_some_and(|writer| writer.data_bytes() >= store.options.pack_bytes)
+            && let Some(full) = self.writer.take()
+        {
+            self.sealed.push(seal(full)?);
+        }
+        if self.writer.is_none() {
+            store.check_room(SEGMENT_BYTES as u64)?;
+            let writer = store.begin_pack(&self.run.transfer.domain)?;
+            self.run.shared().begun.push(writer.pack);
+            self.writer = Some(writer);
+        }
+        let writer = self.writer.as_mut().expect("made above");
+        writer.append(&mut self.zstd, id, kind, raw)
+    }
+
+    /// Gives everything to the files, and says which and how long they are.
+    pub(crate) fn fill(&mut self) -> Result<Vec<Filled>> {
+        let mut packs = std::mem::take(&mut self.sealed);
+        if let Some(writer) = &mut self.writer {
+            self.run.transfer.store.check_room(0)?;
+            writer.flush()?;
+            let (pack, file) = (writer.pack, Arc::clone(writer.file()));
+            packs.push(Filled { pack, file, data_bytes: writer.data_bytes(), sealed: None });
+        }
+        Ok(packs)
+    }
+}
