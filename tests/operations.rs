@@ -75,6 +75,13 @@ fn an_undo_of_a_step_that_never_began_does_nothing() {
     }
 }
 
+/// A disk that stays full, unlike the one call of [`Fault::Full`]: packs stop at the reserve, the log
+/// can still be written, the import is undone and what it took comes back.
+#[test]
+fn an_import_that_fills_the_disk_gives_its_space_back_and_everything_else_goes_on() {
+    faults::check_full_disk();
+}
+
 #[test]
 fn the_story_of_each_operation_is_the_one_on_record() {
     for case in all() {

@@ -41,10 +41,17 @@ enum What {
     AddRegion,
 }
 
-/// Every operation of the book.
+/// Every operation of the book, or those that `KILN_CASE` picks.
 pub fn all() -> Vec<Case> {
+    let only = std::env::var("KILN_CASE").ok();
+    let mut cases = all_there_are();
+    cases.retain(|case| only.as_ref().is_none_or(|only| case.name.contains(only)));
+    cases
+}
+
+fn all_there_are() -> Vec<Case> {
     let case = |name, what, acts| Case { name, what, acts };
-    let cases = vec![
+    vec![
         case("import_image", What::Import, true),
         case("import_image_of_a_second_version", What::ImportSecond, true),
         case("import_image_of_holes", What::ImportEmpty, true),
@@ -57,9 +64,23 @@ pub fn all() -> Vec<Case> {
         case("export_image_to_qcow2", What::ExportQcow2, true),
         case("create_account", What::CreateAccount, false),
         case("add_region", What::AddRegion, true),
-    ];
-    let only = std::env::var("KILN_CASE").ok();
-    cases.into_iter().filter(|case| only.as_ref().is_none_or(|only| case.name.contains(only))).collect()
+    ]
+}
+
+/// The operation of that name.
+pub fn named(name: &str) -> Case {
+    all_there_are().into_iter().find(|case| case.name == name).expect("an operation has that name")
+}
+
+/// The import of the second version, by itself.
+pub fn second_import(house: &House) -> ImportImage {
+    import(house, DISKS[1], "v2")
+}
+
+/// A deprecation of the first version, by itself.
+pub fn deprecation(house: &House) -> DeprecateImage {
+    let (account, region, image) = ids(house);
+    DeprecateImage { account, region, image }
 }
 
 impl Case {

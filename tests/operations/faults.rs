@@ -213,6 +213,36 @@ fn undone(case: &Case, disk: &Arc<SimFiles>, point: u64, what: &str) -> Outcome 
     }
 }
 
+pub fn check_full_disk() {
+    let case = crate::cases::named("import_image_of_a_second_version");
+    let disk = case.before();
+    let files: Arc<dyn Files> = disk.mount();
+    let used = disk.used_bytes();
+    // Room for the reserve and a quarter of what the import wants to store.
+    disk.set_capacity(used + crate::world::RESERVE_BYTES + (256 << 10));
+    incarnation(async {
+        let house = House::open(&files, Way::Reserved).unwrap();
+        house.engine.drive().await.unwrap();
+        let id = case.start(&house).await.unwrap();
+        let row = house.engine.wait(id).await.unwrap();
+        assert_eq!(row.state, State::Undone, "{:?}", row.parked);
+        assert_eq!(row.trouble().expect("it failed").code, "Storage.Full");
+        house.check_whole("a full disk").await;
+        let row = house.engine.run(actor(), "meanwhile", crate::cases::deprecation(&house)).await.unwrap();
+        assert_eq!(row.trouble(), None, "everything else goes on");
+    });
+    disk.set_capacity(u64::MAX);
+    let left = disk.used_bytes() - used;
+    assert!(left < 6 << 20, "{left} bytes are left behind; the log may have grown, the packs may not");
+    incarnation(async {
+        let house = House::open(&files, Way::Reserved).unwrap();
+        house.engine.drive().await.unwrap();
+        let row = house.engine.run(actor(), "again", crate::cases::second_import(&house)).await.unwrap();
+        assert_eq!(row.trouble(), None);
+        house.check_whole("after the full disk").await;
+    });
+}
+
 pub fn check_twice(case: &Case) {
     let before = case.before();
     let (wanted, _) = run(case, &before.fork(1), Way::Plain, None);

@@ -21,6 +21,10 @@ pub const DIR: &str = "/kiln";
 /// Two small disks that share most of their content, and one of nothing but holes.
 pub const DISKS: [&str; 3] = ["/disks/v1.raw", "/disks/v2.raw", "/disks/empty.raw"];
 
+/// What packs leave alone where the disk is narrow: the log and the index grow in steps of about
+/// a MiB.
+pub const RESERVE_BYTES: u64 = 8 << 20;
+
 /// Time that passes only as tokio's does, so that an operation begun anew has the same id.
 #[derive(Debug)]
 struct TestClock(tokio::time::Instant);
@@ -39,6 +43,8 @@ pub enum Way {
     Twice,
     /// Forward calls are refused before they begin.
     Refused,
+    /// Packs leave [`RESERVE_BYTES`] of the disk alone.
+    Reserved,
 }
 
 /// An incarnation of the house, inside its runtime.
@@ -54,13 +60,13 @@ impl House {
             checkpoint_bytes: 1 << 20,
             checkpoint_interval_bytes: 64 << 20,
             pack_bytes: 1 << 20,
-            reserve_bytes: 0,
+            reserve_bytes: if way == Way::Reserved { RESERVE_BYTES } else { 0 },
             index_cache_bytes: 1 << 20,
         };
         let plane: Arc<dyn DataPlane> =
             Arc::new(Plane::new(files.clone(), PathBuf::from(DIR).join("regions"), options));
         let data: Arc<dyn DataPlane> = match way {
-            Way::Plain => plane.clone(),
+            Way::Plain | Way::Reserved => plane.clone(),
             Way::Twice => Arc::new(Wrapped { inner: plane.clone(), way: Twice::Twice }),
             Way::Refused => Arc::new(Wrapped { inner: plane.clone(), way: Twice::Never }),
         };
