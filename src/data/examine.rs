@@ -8,7 +8,7 @@ use event::Failure;
 use redb::ReadableTable;
 
 use crate::fault::{self, Result};
-use crate::fetch::Fetcher;
+use crate::fetch::{Cold, Fetcher};
 use crate::grid::segment_len;
 use crate::index::{
     CHUNKS, Domain, JOBS, JobRow, Kind, PACKS, PackRow, Place, SEGMENTS, SegmentRow, TRANSFER,
@@ -108,7 +108,8 @@ impl Examination<'_> {
         if !self.marked.insert(domain, manifest.0) {
             return Ok(());
         }
-        let mut fetcher = Fetcher::new(self.store, domain, self.deep);
+        let cold = Cold::default();
+        let mut fetcher = Fetcher::new(self.store, domain, self.deep.then_some(&cold));
         let opened = Segments::open(&mut fetcher, manifest);
         let Some(mut segments) = self.bear(opened)? else { return Ok(()) };
         for (_, branch) in &segments.root.branches {
@@ -212,7 +213,7 @@ impl Examination<'_> {
                 continue;
             }
             // What an unrecorded segment is to store again may be missing still.
-            let Ok(bytes) = Fetcher::new(self.store, domain, false).page(&page) else { continue };
+            let Ok(bytes) = Fetcher::new(self.store, domain, None).page(&page) else { continue };
             let Ok(chunks) = decode_leaf(&bytes, segment_len(disk_bytes, segment)) else { continue };
             for chunk in chunks {
                 self.marked.insert(domain, chunk.id);

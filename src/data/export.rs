@@ -10,6 +10,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 
 use domain::port::{Format, Job, StoredDisk, Target};
 use event::{Failure, Refusal, Work};
@@ -29,6 +32,8 @@ use crate::walk::Walk;
 
 /// What sinks want their pieces to be multiples of.
 const PIECE_BYTES: usize = 64 << 10;
+/// Written bytes after which the disk is set to work on them, so that little is left for the end.
+const FLUSH_BYTES: u64 = 64 << 20;
 /// The longest name most file systems take.
 const NAME_BYTES_MAX: usize = 255;
 /// Finished exports remembered, so that a second run of the step knows its file: far more than
@@ -155,7 +160,8 @@ impl Export<'_> {
         let file = files.open(temporary, Open::CreateNew).map_err(self.say("writing"))?;
         let Target { format, compression, .. } = self.target;
         let say = |error| fault::disk(format_args!("writing `{}`", self.target.path), error);
-        let sink = disk::create(file, *format, *compression, self.disk.disk_bytes).map_err(say)?;
+        let sink =
+            disk::create(Arc::clone(&file), *format, *compression, self.disk.disk_bytes).map_err(say)?;
         let walk = Walk {
             store: self.store,
             domain: self.domain,
@@ -168,11 +174,25 @@ impl Export<'_> {
             },
             thorough: false,
         };
-        walk.run(&|number, segment: &Segment, chunks: &[ChunkRef]| {
-            pieces(chunks, segment.bytes().len()).into_iter().try_for_each(|piece| {
-                let offset = segment_begin(number) + piece.start as u64;
-                sink.write_at(offset, &segment.bytes()[piece]).map_err(say)
-            })
+        let written = AtomicU64::new(0);
+        let (ask, asked) = sync_channel(1);
+        std::thread::scope(|scope| {
+            let syncing = scope.spawn(move || asked.iter().try_for_each(|()| file.sync()));
+            let walked = walk.run(&|number, segment: &Segment, chunks: &[ChunkRef]| {
+                for piece in pieces(chunks, segment.bytes().len()) {
+                    let (at, len) = (piece.start as u64, piece.len() as u64);
+                    sink.write_at(segment_begin(number) + at, &segment.bytes()[piece]).map_err(say)?;
+                    let before = written.fetch_add(len, Ordering::Relaxed);
+                    if before / FLUSH_BYTES != (before + len) / FLUSH_BYTES {
+                        // One that waits already will see to these bytes too.
+                        let _ = ask.try_send(());
+                    }
+                }
+                Ok(())
+            });
+            drop(ask);
+            let flushed = syncing.join().expect("syncing does not panic");
+            walked.and(flushed.map_err(self.say("syncing")))
         })?;
         sink.finish().map_err(say)?;
         files.sync_dir(dir).map_err(self.say("writing"))?;
@@ -238,12 +258,7 @@ fn forget_old(tx: &redb::WriteTransaction) -> Inside<()> {
 }
 
 /// Undoes an export: the partial file goes, and the file itself if this job made it.
-pub(crate) fn discard(
-    files: &dyn Files,
-    stores: &[std::sync::Arc<Store>],
-    job: &Job,
-    target: &Target,
-) -> Result<()> {
+pub(crate) fn discard(files: &dyn Files, stores: &[Arc<Store>], job: &Job, target: &Target) -> Result<()> {
     let path = Path::new(&target.path);
     let (dir, temporary) = partial(job, target)?;
     let key = job_key(EXPORT, &job.0);

@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Digest;
 use event::Failure;
+use files::File;
 
 use crate::fault::{self, Result};
 use crate::index::{Domain, Kind, Place};
@@ -25,45 +28,69 @@ pub(crate) struct Fetcher<'a> {
     store: &'a Store,
     domain: Domain,
     decoder: zstd::bulk::Decompressor<'static>,
+    /// Grows to the longest read and stays, so that it is not cleared again and again.
     buffer: Vec<u8>,
-    /// Whether to take packs from the disk itself rather than from the system's cache.
-    cold: bool,
-    cooled: HashSet<u64>,
+    cold: Option<&'a Cold>,
 }
 
+/// The packs that have been dropped from the system's cache, for all threads of a verification: so
+/// that they are read from the disk itself, once.
+#[derive(Default)]
+pub(crate) struct Cold(Mutex<HashSet<u64>>);
+
+/// Frames in the order in which they lie in packs.
+type Plan<'a> = Vec<(u64, Place, &'a ChunkRef)>;
+
 impl<'a> Fetcher<'a> {
-    pub(crate) fn new(store: &'a Store, domain: Domain, cold: bool) -> Self {
+    pub(crate) fn new(store: &'a Store, domain: Domain, cold: Option<&'a Cold>) -> Self {
         Self {
             store,
             domain,
             decoder: zstd::bulk::Decompressor::new().expect("without a dictionary nothing can fail"),
             buffer: Vec::new(),
             cold,
-            cooled: HashSet::new(),
         }
     }
 
     /// Decodes chunks to their places in a segment; with `check`, each is held against its id.
     pub(crate) fn chunks(&mut self, chunks: &[ChunkRef], out: &mut [u8], check: bool) -> Result<()> {
         for _ in 0..TRIES {
-            let places = self
-                .store
-                .index
-                .read(|tx| Sight::new(tx, self.domain).places(chunks.iter().map(|chunk| chunk.id)))?;
-            let mut plan = Vec::with_capacity(chunks.len());
-            for (chunk, place) in chunks.iter().zip(places) {
-                let (pack, place) = place.ok_or_else(|| gone(&chunk.id))?;
-                if place.raw_len != chunk.len || place.kind != Kind::Chunk {
-                    return Err(fault::corrupt_chunk(&chunk.id, pack, "has another length"));
-                }
-                plan.push((pack, place, chunk));
-            }
-            plan.sort_unstable_by_key(|(pack, place, _)| (*pack, place.offset));
+            let plan = self.plan(chunks)?;
             if self.run(&plan, out, check)? {
                 return Ok(());
             }
         }
         Err(Failure::World("packs move faster than they can be read".into()))
+    }
+
+    /// Tells the system that these chunks will be read next.
+    pub(crate) fn announce(&mut self, chunks: &[ChunkRef]) -> Result<()> {
+        let plan = self.plan(chunks)?;
+        let mut rest = &plan[..];
+        while let Some((pack, ..)) = rest.first() {
+            let (range, count) = reach(rest);
+            // A pack that is gone or cannot be opened shows itself when it is read.
+            if let Ok(file) = self.file(*pack) {
+                file.advise(range, true);
+            }
+            rest = &rest[count..];
+        }
+        Ok(())
+    }
+
+    fn plan<'b>(&self, chunks: &'b [ChunkRef]) -> Result<Plan<'b>> {
+        let ids = chunks.iter().map(|chunk| chunk.id);
+        let places = self.store.index.read(|tx| Sight::new(tx, self.domain).places(ids))?;
+        let mut plan = Vec::with_capacity(chunks.len());
+        for (chunk, place) in chunks.iter().zip(places) {
+            let (pack, place) = place.ok_or_else(|| gone(&chunk.id))?;
+            if place.raw_len != chunk.len || place.kind != Kind::Chunk {
+                return Err(fault::corrupt_chunk(&chunk.id, pack, "has another length"));
+            }
+            plan.push((pack, place, chunk));
+        }
+        plan.sort_unstable_by_key(|(pack, place, _)| (*pack, place.offset));
+        Ok(plan)
     }
 
     /// A page of a manifest.
@@ -96,23 +123,14 @@ impl<'a> Fetcher<'a> {
     fn run(&mut self, plan: &[(u64, Place, &ChunkRef)], out: &mut [u8], check: bool) -> Result<bool> {
         let mut rest = plan;
         while let Some((pack, first, chunk)) = rest.first() {
-            let mut end = first.offset + frame_len(first);
-            let mut count = 1;
-            for (other, place, _) in &rest[1..] {
-                let behind = place.offset + frame_len(place);
-                if other != pack || place.offset > end + GAP_BYTES || behind - first.offset > READ_BYTES_MAX {
-                    break;
-                }
-                end = end.max(behind);
-                count += 1;
-            }
-            if !self.read(*pack, first.offset, end - first.offset, &chunk.id)? {
+            let (range, count) = reach(rest);
+            if !self.read(*pack, range.start, range.end - range.start, &chunk.id)? {
                 return Ok(false);
             }
             let bytes = std::mem::take(&mut self.buffer);
             let decoded = rest[..count].iter().try_for_each(|(pack, place, chunk)| {
                 let begin = usize::try_from(place.offset - first.offset).expect("within one read");
-                let frame = &bytes[begin..begin + FRAME_HEADER_BYTES + place.len as usize];
+                let frame = &bytes[begin..];
                 let out = &mut out[stretch(chunk)];
                 self.decode(*pack, place, &chunk.id, frame, out)?;
                 if check && blake3::hash(out).as_bytes() != &chunk.id.0 {
@@ -133,7 +151,7 @@ impl<'a> Fetcher<'a> {
 
     /// Reads a stretch of a pack into the buffer. `false` if the pack is gone.
     fn read(&mut self, pack: u64, offset: u64, len: u64, first: &Digest) -> Result<bool> {
-        let file = match self.store.pack_file(pack) {
+        let file = match self.file(pack) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return if self.is_listed(pack)? {
@@ -144,12 +162,11 @@ impl<'a> Fetcher<'a> {
             }
             Err(error) => return Err(fault::io("opening a pack", &error)),
         };
-        if self.cold && self.cooled.insert(pack) {
-            let len = file.identity().map_or(0, |identity| identity.size_bytes);
-            file.advise(0..len, false);
+        let len = usize::try_from(len).expect("bounded above");
+        if self.buffer.len() < len {
+            self.buffer.resize(len, 0);
         }
-        self.buffer.resize(usize::try_from(len).expect("bounded above"), 0);
-        match file.read_at(offset, &mut self.buffer) {
+        match file.read_at(offset, &mut self.buffer[..len]) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(fault::corrupt_chunk(first, pack, "is lost: the pack is cut short"))
@@ -158,12 +175,23 @@ impl<'a> Fetcher<'a> {
         }
     }
 
+    fn file(&self, pack: u64) -> io::Result<Arc<dyn File>> {
+        let file = self.store.pack_file(pack)?;
+        if let Some(Cold(cooled)) = self.cold
+            && cooled.lock().unwrap_or_else(PoisonError::into_inner).insert(pack)
+        {
+            let len = file.identity().map_or(0, |identity| identity.size_bytes);
+            file.advise(0..len, false);
+        }
+        Ok(file)
+    }
+
     fn is_listed(&self, pack: u64) -> Result<bool> {
         self.store.index.read(|tx| Ok(tx.open_table(crate::index::PACKS)?.get(pack)?.is_some()))
     }
 
     fn decode(&mut self, pack: u64, place: &Place, id: &Digest, frame: &[u8], out: &mut [u8]) -> Result<()> {
-        let (header, content) = frame.split_at(FRAME_HEADER_BYTES);
+        let (header, content) = frame[..FRAME_HEADER_BYTES + place.len as usize].split_at(FRAME_HEADER_BYTES);
         if header != frame_header(id, place) {
             return Err(fault::corrupt_chunk(id, pack, "has a damaged header"));
         }
@@ -179,6 +207,22 @@ impl<'a> Fetcher<'a> {
             _ => Err(fault::corrupt_chunk(id, pack, "does not decode")),
         }
     }
+}
+
+/// The frames from the first on that are read at once: their stretch of the pack, and how many.
+fn reach(plan: &[(u64, Place, &ChunkRef)]) -> (Range<u64>, usize) {
+    let (pack, first, _) = &plan[0];
+    let mut end = first.offset + frame_len(first);
+    let mut count = 1;
+    for (other, place, _) in &plan[1..] {
+        let behind = place.offset + frame_len(place);
+        if other != pack || place.offset > end + GAP_BYTES || behind - first.offset > READ_BYTES_MAX {
+            break;
+        }
+        end = end.max(behind);
+        count += 1;
+    }
+    (first.offset..end, count)
 }
 
 fn frame_len(place: &Place) -> u64 {

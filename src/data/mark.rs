@@ -43,7 +43,7 @@ pub(crate) fn mark(
         if !marked.insert(domain, manifest.0) {
             continue;
         }
-        let mut fetcher = Fetcher::new(store, domain, false);
+        let mut fetcher = Fetcher::new(store, domain, None);
         let mut segments = Segments::open(&mut fetcher, manifest)?;
         for (_, branch) in &segments.root.branches {
             marked.insert(domain, *branch);

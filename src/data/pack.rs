@@ -9,6 +9,7 @@
 //! A frame needs no checksum: its id is the digest of what it decodes to. The footer lets an index
 //! be made again from packs alone. A pack belongs to one account and is filled by one thread.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use domain::Digest;
@@ -101,10 +102,8 @@ impl Writer {
         let offset = self.data_bytes();
         let begin = self.buffer.len();
         let content = begin + FRAME_HEADER_BYTES;
-        // What does not fit into one byte less than the raw bytes is no gain.
-        self.buffer.resize(content + raw.len().saturating_sub(1), 0);
-        let squeezed = zstd.squeeze(raw, &mut self.buffer[content..]);
-        self.buffer.truncate(content + squeezed.unwrap_or(0));
+        self.buffer.resize(content, 0);
+        let squeezed = zstd.squeeze(raw, &mut self.buffer);
         if squeezed.is_none() {
             self.buffer.extend_from_slice(raw);
         }
@@ -183,8 +182,14 @@ impl Zstd {
         Self(zstd::bulk::Compressor::new(ZSTD_LEVEL).expect("the level is one zstd has"))
     }
 
-    /// Bytes it took in `out`, or none if it does not fit.
-    fn squeeze(&mut self, raw: &[u8], out: &mut [u8]) -> Option<usize> {
-        self.0.compress_to_buffer(raw, out).ok()
+    /// Appends what it makes of `raw` and tells its length; if that is no gain, appends nothing.
+    fn squeeze(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+        let begin = out.len();
+        out.reserve(raw.len());
+        let mut cursor = Cursor::new(&mut *out);
+        cursor.set_position(begin as u64);
+        let squeezed = self.0.compress_to_buffer(raw, &mut cursor).ok().filter(|&len| len < raw.len());
+        out.truncate(begin + squeezed.unwrap_or(0));
+        squeezed
     }
 }

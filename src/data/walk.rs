@@ -14,7 +14,7 @@ use event::{Failure, Progress, Work};
 
 use crate::fault::{self, Result};
 use crate::fence::Turn;
-use crate::fetch::Fetcher;
+use crate::fetch::{Cold, Fetcher};
 use crate::grid::{segment_begin, segment_len};
 use crate::index::Domain;
 use crate::manifest::{self, ChunkRef, Root, SegmentRef};
@@ -91,7 +91,9 @@ impl Walk<'_> {
         &self,
         take: &(impl Fn(u64, &Segment, &[ChunkRef]) -> Result<()> + Sync),
     ) -> Result<ContentRoot> {
-        let mut fetcher = Fetcher::new(self.store, self.domain, self.thorough);
+        let cold = Cold::default();
+        let cold = self.thorough.then_some(&cold);
+        let mut fetcher = Fetcher::new(self.store, self.domain, cold);
         let segments = Segments::open(&mut fetcher, &self.disk.manifest)?;
         if segments.root.disk_bytes != self.disk.disk_bytes {
             return Err(fault::corrupt(format_args!(
@@ -102,9 +104,9 @@ impl Walk<'_> {
         let shared = Mutex::new(Shared { segments, done_bytes: 0, failure: None });
         std::thread::scope(|scope| {
             for _ in 1..self.store.options.workers {
-                scope.spawn(|| self.worker(&shared, take));
+                scope.spawn(|| self.worker(&shared, cold, take));
             }
-            self.worker(&shared, take);
+            self.worker(&shared, cold, take);
         });
         let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(failure) = shared.failure {
@@ -126,23 +128,35 @@ impl Walk<'_> {
         self.work.checkpoint(Progress { doing: self.doing.to_owned(), done_bytes, total_bytes })
     }
 
-    fn worker(&self, shared: &Mutex<Shared>, take: &impl Fn(u64, &Segment, &[ChunkRef]) -> Result<()>) {
+    fn worker(
+        &self,
+        shared: &Mutex<Shared>,
+        cold: Option<&Cold>,
+        take: &impl Fn(u64, &Segment, &[ChunkRef]) -> Result<()>,
+    ) {
         let guard = || -> MutexGuard<'_, Shared> { shared.lock().unwrap_or_else(PoisonError::into_inner) };
         let mut run = || -> Result<()> {
-            let mut fetcher = Fetcher::new(self.store, self.domain, self.thorough);
+            let mut fetcher = Fetcher::new(self.store, self.domain, cold);
             let mut segment = Segment::new();
-            loop {
+            let ahead = |fetcher: &mut Fetcher<'_>| -> Result<Option<(SegmentRef, Vec<ChunkRef>)>> {
                 let next = {
                     let mut shared = guard();
                     if shared.failure.is_some() {
-                        return Ok(());
+                        return Ok(None);
                     }
-                    match shared.segments.next(&mut fetcher)? {
-                        Some(next) => next,
-                        None => return Ok(()),
-                    }
+                    shared.segments.next(fetcher)?
                 };
-                let chunks = self.segment(&mut fetcher, &mut segment, &next)?;
+                let Some(next) = next else { return Ok(None) };
+                let page = fetcher.page(&next.page)?;
+                let chunks = manifest::decode_leaf(&page, segment_len(self.disk.disk_bytes, next.segment))?;
+                fetcher.announce(&chunks)?;
+                Ok(Some((next, chunks)))
+            };
+            let mut upcoming = ahead(&mut fetcher)?;
+            while let Some((next, chunks)) = upcoming.take() {
+                // While this one is decoded, the system reads the one behind it.
+                upcoming = ahead(&mut fetcher)?;
+                self.segment(&mut fetcher, &mut segment, &next, &chunks)?;
                 take(next.segment, &segment, &chunks)?;
                 let end =
                     segment_begin(next.segment) + segment_len(self.disk.disk_bytes, next.segment) as u64;
@@ -154,6 +168,7 @@ impl Walk<'_> {
                 self.turn.check()?;
                 self.report(done_bytes)?;
             }
+            Ok(())
         };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut run));
         let result =
@@ -168,20 +183,19 @@ impl Walk<'_> {
         fetcher: &mut Fetcher<'_>,
         segment: &mut Segment,
         next: &SegmentRef,
-    ) -> Result<Vec<ChunkRef>> {
-        let page = fetcher.page(&next.page)?;
-        let chunks = manifest::decode_leaf(&page, segment_len(self.disk.disk_bytes, next.segment))?;
+        chunks: &[ChunkRef],
+    ) -> Result<()> {
         segment.begin(self.disk.disk_bytes, next.segment, chunks.iter().map(stretch));
-        fetcher.chunks(&chunks, segment.bytes_mut(), self.thorough)?;
+        fetcher.chunks(chunks, segment.bytes_mut(), self.thorough)?;
         if segment.subtree() != next.subtree {
             // Find the chunk to name.
-            fetcher.chunks(&chunks, segment.bytes_mut(), true)?;
+            fetcher.chunks(chunks, segment.bytes_mut(), true)?;
             return Err(fault::corrupt(format_args!(
                 "segment {} of manifest `{}` does not have the content its branch records",
                 next.segment, self.disk.manifest
             )));
         }
-        Ok(chunks)
+        Ok(())
     }
 }
 
@@ -197,7 +211,7 @@ pub(crate) fn count_chunks(
     let mut count = 0;
     for pass in 0..passes {
         let mut seen: HashSet<u64> = HashSet::new();
-        let mut fetcher = Fetcher::new(store, domain, false);
+        let mut fetcher = Fetcher::new(store, domain, None);
         let mut segments = Segments::open(&mut fetcher, manifest)?;
         while let Some(segment) = segments.next(&mut fetcher)? {
             for chunk in leaf(&mut fetcher, &segments.root, &segment)? {
