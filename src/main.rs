@@ -1,3 +1,18 @@
-//! The one binary, `kiln`. It only wires.
+//! The one binary, `kiln`. It only wires: file system, clock and data plane behind their ports,
+//! the command line in front.
 
-fn main() {}
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    let files: Arc<dyn files::Files> = Arc::new(files::RealFiles);
+    let under = files.clone();
+    let wiring = service::Wiring {
+        files,
+        clock: Arc::new(engine::SystemClock),
+        data: Arc::new(move |root| {
+            Arc::new(data::Plane::new(under.clone(), root.to_owned(), data::Options::default()))
+        }),
+    };
+    cli::run(&wiring)
+}

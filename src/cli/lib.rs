@@ -1,1 +1,81 @@
-//! The command line.
+//! The command line: one adapter onto `service`, made for a person and for scripts alike.
+//!
+//! Data goes to stdout, everything else to stderr. Every output exists as JSON, every error ends
+//! in what to try next, and the exit code says what kind of end it was ([`exit`]).
+//!
+//! It deliberately knows no rule: what may be done, and why not, is the service's to say.
+
+mod audit;
+mod bar;
+mod command;
+mod completions;
+mod demo;
+mod exit;
+mod family;
+mod follow;
+mod image;
+mod image_change;
+mod image_export;
+mod image_import;
+mod region;
+mod screen;
+mod session;
+mod table;
+mod workflow;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+use clap::Parser;
+use service::{Family, Trouble, Wiring};
+
+use crate::command::Kiln;
+use crate::exit::Stop;
+
+/// The last panic's words. It is told as an error, not printed where it happened.
+static LAST_WORDS: Mutex<Option<String>> = Mutex::new(None);
+
+/// Runs the command line of this process.
+pub fn run(wiring: &Wiring) -> ExitCode {
+    quiet_panics();
+    // Usage errors, help and version are clap's to print, and its exit code for them is ours.
+    let kiln = Kiln::parse();
+    let screen = kiln.screen();
+    let ran = catch_unwind(AssertUnwindSafe(|| block_on(kiln.run(wiring))));
+    let ended = ran.unwrap_or_else(|_| {
+        let words = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        let message = format!("a fault stopped the command: {words}");
+        let advice =
+            "if the disk is suspected, restore the data directory from a copy; else please report this";
+        Err(Stop::Trouble(Trouble::new(Family::Damaged, "InternalError", message).advise(advice)))
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            stop.tell(&screen);
+            ExitCode::from(stop.code())
+        }
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stop::Trouble(Trouble::world("starting threads", error)))?;
+    let done = runtime.block_on(work);
+    // Work of other operations that is under way is safe to leave: it goes on from its checkpoint.
+    runtime.shutdown_background();
+    done
+}
+
+/// A panic is an answer here (a damaged database asserts), so its words are kept for the answer
+/// instead of being printed in its middle. With RUST_BACKTRACE they are printed as well.
+fn quiet_panics() {
+    let loud = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        *LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic.to_string());
+        if std::env::var_os("RUST_BACKTRACE").is_some() {
+            loud(panic);
+        }
+    }));
+}

@@ -24,6 +24,7 @@ mod error;
 mod flow;
 mod fold;
 mod kinds;
+mod look;
 mod queue;
 mod runtime;
 mod store;

@@ -1,1 +1,42 @@
-//! Use cases and views.
+//! Use cases and views: what the API, the console and the command line may ask, and nothing else.
+//!
+//! [`dispatch`] is the only door: a [`Request`] in, a [`Reply`] out. A [`Service`] is the open data
+//! directory behind it; a [`House`] is how a process gets to one: whoever holds the directory
+//! answers on a socket in it, and every other process asks there.
+//!
+//! ```text
+//!  command ──Request──▶ House ──┬─ holds the directory itself ──▶ dispatch ──▶ engine, data plane
+//!                               └─ another process holds it ──▶ kiln.sock ──▶ dispatch ──▶ …
+//! ```
+//!
+//! It deliberately prints nothing and knows no wire of the outside world.
+
+mod audit;
+mod export;
+mod flows;
+mod frame;
+mod holder;
+mod house;
+mod images;
+mod import;
+mod lookup;
+mod payload;
+mod regions;
+mod request;
+mod service;
+mod story;
+mod trouble;
+mod view;
+
+pub use house::{Because, House, LOCK, SOCKET};
+pub use request::{Call, ImageAt, ImageExport, ImageImport, PROTOCOL, Reply, Request};
+pub use service::{
+    DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
+};
+pub use story::bytes_text;
+pub use trouble::{Family, Trouble};
+pub use view::{
+    Checked, Collected, Families, FamilySummary, FamilyView, Fault, Head, ImageView, Images, LogLine,
+    LogPage, Progress, Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView,
+    Workflows, time_text,
+};

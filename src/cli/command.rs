@@ -1,0 +1,149 @@
+//! The surface: global options, and the groups of commands.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use domain::RegionId;
+use service::{Because, House, Wiring};
+
+use crate::audit::Audit;
+use crate::completions::Completions;
+use crate::demo::Demo;
+use crate::exit::{CODES, Stop};
+use crate::family::FamilyCommand;
+use crate::image::ImageCommand;
+use crate::region::RegionCommand;
+use crate::screen::Screen;
+use crate::session::Session;
+use crate::workflow::WorkflowCommand;
+
+/// What is acknowledged is safe, so a clean end is a courtesy: it may not keep a person waiting.
+const CLOSING_MAX: Duration = Duration::from_secs(3);
+
+/// Kiln keeps the disk images of virtual machines: imports, verifies, deduplicates, exports them,
+/// and loses nothing when the plug is pulled.
+#[derive(Debug, Parser)]
+#[command(name = "kiln", version, arg_required_else_help = true, subcommand_required = true)]
+#[command(after_help = "Examples:
+  kiln image import debian.qcow2 --name debian-12 --family debian
+  kiln image list
+  kiln image export debian-12 --to copy.raw --format raw
+  kiln workflow watch
+  kiln demo")]
+#[command(after_long_help = format!("Examples:
+  kiln image import debian.qcow2 --name debian-12 --family debian
+  kiln image list
+  kiln image export debian-12 --to copy.raw --format raw
+  kiln workflow watch
+  kiln demo
+
+{CODES}"))]
+pub(crate) struct Kiln {
+    /// The data directory [default: $XDG_DATA_HOME/kiln, or ~/.local/share/kiln]
+    #[arg(long, global = true, value_name = "DIR", env = "KILN_DATA", hide_env_values = true)]
+    data: Option<PathBuf>,
+    /// How to print
+    #[arg(long, global = true, value_name = "FORM", default_value = "table")]
+    output: Output,
+    /// The region meant [default: cn-hangzhou for what is made, all for what is looked for]
+    #[arg(long, global = true, value_name = "REGION")]
+    region: Option<String>,
+    /// Print data and errors, nothing else
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Import, list, change, export and delete images
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// See which image a family stands for
+    #[command(subcommand)]
+    Family(FamilyCommand),
+    /// See, wait for, stop and release operations
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
+    /// Read the log, and prove that it and everything made of it is as it was written
+    #[command(subcommand)]
+    Audit(Audit),
+    /// See regions, give back space, check what is stored
+    #[command(subcommand)]
+    Region(RegionCommand),
+    /// Show it all on a disk made for the purpose, in under a minute
+    Demo(Demo),
+    /// Print completions for a shell
+    Completions(Completions),
+}
+
+impl Command {
+    fn because(&self) -> Because {
+        match self {
+            Self::Image(command) => command.because(),
+            Self::Workflow(command) => command.because(),
+            Self::Region(command) => command.because(),
+            Self::Family(_) | Self::Audit(_) | Self::Demo(_) | Self::Completions(_) => Because::Looks,
+        }
+    }
+}
+
+impl Kiln {
+    /// The screen it asks for.
+    pub(crate) fn screen(&self) -> Screen {
+        Screen::new(self.output == Output::Json, self.quiet)
+    }
+
+    /// Does what it asks for.
+    pub(crate) async fn run(self, wiring: &Wiring) -> Result<(), Stop> {
+        let screen = self.screen();
+        let because = self.command.because();
+        let command = match self.command {
+            Command::Completions(completions) => {
+                completions.run(&screen);
+                return Ok(());
+            }
+            Command::Demo(demo) => return demo.run().await,
+            other => other,
+        };
+        let dir = self.data.map_or_else(default_dir, Ok)?;
+        let dir = std::path::absolute(&dir)
+            .map_err(|error| Stop::Usage(format!("`{}`: {error}", dir.display())))?;
+        let told = screen.clone();
+        let house = House::new(dir, wiring.clone(), because, Box::new(move |line| told.say(line)));
+        let session = Session { house, screen, region: self.region.map(RegionId::from) };
+        let done = match command {
+            Command::Image(command) => command.run(&session).await,
+            Command::Family(command) => command.run(&session).await,
+            Command::Workflow(command) => command.run(&session).await,
+            Command::Audit(command) => command.run(&session).await,
+            Command::Region(command) => command.run(&session).await,
+            Command::Demo(_) | Command::Completions(_) => Ok(()),
+        };
+        let _ = tokio::time::timeout(CLOSING_MAX, session.house.close()).await;
+        done
+    }
+}
+
+/// Where data is kept when nobody says.
+fn default_dir() -> Result<PathBuf, Stop> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+    let base = base.ok_or_else(|| {
+        Stop::Usage(
+            "no data directory is named, and there is no HOME to keep one in: give `--data DIR`".to_owned(),
+        )
+    })?;
+    Ok(base.join("kiln"))
+}

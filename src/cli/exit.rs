@@ -1,0 +1,80 @@
+//! How a command ends when it does not end well: what is told, and the exit code.
+
+use event::FlowId;
+use service::{Family, Trouble};
+
+use crate::screen::Screen;
+
+/// What the exit codes mean, for the help.
+pub(crate) const CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed, cancelled or given up
+  2    the command line was not understood
+  3    a rule said no: ask otherwise
+  4    the world did: a disk is full, a directory cannot be written …
+  5    something stored is damaged, or a check found something
+  6    the operation is parked: a person has to look at it
+  130  interrupted; the work is kept";
+
+/// Why a command does not go on.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Something could not be.
+    Trouble(Trouble),
+    /// The person interrupted the wait for an operation, which is kept.
+    Interrupted(FlowId),
+    /// The command line asks for what cannot be.
+    Usage(String),
+    /// A check found something; it has been told.
+    Found,
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl Stop {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Trouble(trouble) => match trouble.family {
+                Family::Refused => 3,
+                Family::World => 4,
+                Family::Damaged => 5,
+                Family::Parked => 6,
+                Family::Ended | Family::Ours => 1,
+            },
+            Self::Usage(_) => 2,
+            Self::Found => 5,
+            Self::Interrupted(_) => 130,
+        }
+    }
+
+    /// Tells the person.
+    pub(crate) fn tell(&self, screen: &Screen) {
+        match self {
+            Self::Trouble(trouble) => {
+                screen.error(&trouble.message);
+                screen.say_always(&format!("  code: {}", trouble.code));
+                if !trouble.advice.is_empty() {
+                    screen.say_always(&format!("  try: {}", trouble.advice));
+                }
+            }
+            Self::Usage(message) => {
+                screen.error(message);
+                screen.say_always("  try: `kiln help`");
+            }
+            Self::Interrupted(id) => {
+                screen.say_always(&format!("interrupted; the work is kept, as workflow `{id}`"));
+                screen.say_always(&format!(
+                    "  to go on:  kiln workflow watch {id}   (or the same command again)"
+                ));
+                screen.say_always(&format!("  to stop:   kiln workflow cancel {id}"));
+            }
+            Self::Found => {}
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Tables that fit: on a terminal, wide columns give way; in a pipe, nothing is cut.
+
+use crate::screen::Screen;
+
+/// Below this a column says nothing any more.
+const COLUMN_CHARS_MIN: usize = 6;
+const GAP: &str = "  ";
+
+/// How a column is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// Never cut: an id is copied.
+    Whole(&'static str),
+    /// Cut where there is no room.
+    Text(&'static str),
+    /// A number, to the right.
+    Number(&'static str),
+    /// A state, coloured; never cut.
+    State(&'static str),
+}
+
+impl Column {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Whole(title) | Self::Text(title) | Self::Number(title) | Self::State(title) => title,
+        }
+    }
+}
+
+/// Draws a table.
+pub(crate) fn draw(screen: &Screen, columns: &[Column], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = columns.iter().map(|column| width(column.title())).collect();
+    for row in rows {
+        for (column, cell) in widths.iter_mut().zip(row) {
+            *column = (*column).max(width(cell));
+        }
+    }
+    if let Some(room) = screen.columns() {
+        fit(columns, &mut widths, room);
+    }
+    let titles: Vec<String> = columns.iter().map(|column| column.title().to_owned()).collect();
+    let mut text = screen.bold(line(None, columns, &widths, &titles).trim_end());
+    text.push('\n');
+    for row in rows {
+        text.push_str(line(Some(screen), columns, &widths, row).trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Takes from the widest column that may be cut, until all fit or none can give.
+fn fit(columns: &[Column], widths: &mut [usize], room: usize) {
+    loop {
+        let total: usize = widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
+        let Some(over) = total.checked_sub(room).filter(|over| *over > 0) else { return };
+        let places = (0..columns.len()).filter(|place| matches!(columns[*place], Column::Text(_)));
+        let Some(widest) = places.max_by_key(|place| widths[*place]) else { return };
+        if widths[widest] <= COLUMN_CHARS_MIN {
+            return;
+        }
+        // One at a time would do; a step of the whole excess could cut one column to nothing.
+        widths[widest] -= over.div_ceil(4).min(widths[widest] - COLUMN_CHARS_MIN);
+    }
+}
+
+fn line(screen: Option<&Screen>, columns: &[Column], widths: &[usize], cells: &[String]) -> String {
+    let mut text = String::new();
+    for ((column, room), cell) in columns.iter().zip(widths).zip(cells) {
+        if !text.is_empty() {
+            text.push_str(GAP);
+        }
+        let cell = cut(cell, *room);
+        let blank = " ".repeat(room.saturating_sub(width(&cell)));
+        match (column, screen) {
+            (Column::Number(_), _) => text.push_str(&(blank + &cell)),
+            (Column::State(_), Some(screen)) => text.push_str(&(screen.state(&cell) + &blank)),
+            _ => text.push_str(&(cell + &blank)),
+        }
+    }
+    text
+}
+
+/// The text in at most so many columns, with a sign where something is left out.
+fn cut(text: &str, room: usize) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    for letter in text.chars() {
+        if width(&short) + letter_width(letter) + 1 > room {
+            break;
+        }
+        short.push(letter);
+    }
+    short.push('…');
+    short
+}
+
+/// Columns a text takes on a terminal.
+pub(crate) fn width(text: &str) -> usize {
+    text.chars().map(letter_width).sum()
+}
+
+/// Ideographs, which image names may hold, are two columns wide.
+fn letter_width(letter: char) -> usize {
+    if matches!(letter, '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}')
+    {
+        2
+    } else {
+        1
+    }
+}
+
+/// Lines of a name and a value each, the values under each other; those without a value left out.
+pub(crate) fn facts(screen: &Screen, facts: &[(&str, String)]) -> String {
+    let room = facts.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
+    let mut text = String::new();
+    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        let blank = " ".repeat(room - width(name));
+        text.push_str(&format!("{}{blank}{GAP}{value}\n", screen.bold(name)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_gives_way_where_it_may_and_keeps_what_is_copied() {
+        let columns = [Column::Whole("ID"), Column::Text("NAME"), Column::Text("WHAT")];
+        let mut widths = vec![22, 60, 30];
+        fit(&columns, &mut widths, 80);
+        assert_eq!(widths[0], 22);
+        assert!(widths.iter().sum::<usize>() + 4 <= 80 && widths[1] >= 6 && widths[2] >= 6, "{widths:?}");
+    }
+
+    #[test]
+    fn a_cut_text_shows_that_it_is_cut_and_ideographs_count_twice() {
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("镜像镜像", 6), "镜像…");
+        assert_eq!(cut("abc", 3), "abc");
+    }
+}

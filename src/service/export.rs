@@ -1,0 +1,75 @@
+//! The export use case: what is refused at once.
+
+use std::path::Path;
+
+use domain::port::Target;
+use domain::{image::REGIONS, rules};
+use event::{Actor, Refusal};
+use files::{Kind, Open};
+use workflows::ExportImage;
+
+use crate::request::ImageExport;
+use crate::view::Started;
+use crate::{Service, Trouble};
+
+impl Service {
+    /// Starts an export.
+    pub(crate) async fn export(
+        &self,
+        actor: Actor,
+        request: &str,
+        ask: ImageExport,
+    ) -> Result<Started, Trouble> {
+        if let Some(known) = self.known(request)? {
+            return Ok(known);
+        }
+        let target =
+            Target { path: ask.path, format: ask.format, compression: ask.compression, replace: ask.replace };
+        let image = self.allowed(&actor, &ask.at, |view, image| {
+            rules::begin_export(view, &image.id, target.clone()).map(drop)
+        })?;
+        self.check_target(&target)?;
+        let region = REGIONS.get(&self.engine.snapshot()?, &domain::image::house(), &[image.region.as_str()]);
+        let store = region.ok_or_else(|| Trouble::world("finding the store", &image.region))?.store;
+        let id = image.id.clone();
+        let export = ExportImage { account: image.account, region: image.region, store, image: id, target };
+        self.begin(actor, request, export, image.id.0).await
+    }
+
+    /// Whether a file can be made there; found out by making one beside it, for the mode of a
+    /// directory does not say what a file system allows.
+    fn check_target(&self, target: &Target) -> Result<(), Trouble> {
+        let path = Path::new(&target.path);
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(no_directory(&target.path));
+        };
+        match self.files.identity(path) {
+            Ok(found) if found.kind == Kind::Directory => {
+                let why = format!("`{}` is a directory", target.path);
+                let advice = "give the name of the file to be made in it";
+                return Err(Refusal::new("InvalidTarget.Exists", why).advise(advice).into());
+            }
+            Ok(_) if !target.replace => {
+                let why = format!("`{}` exists already", target.path);
+                let advice = "choose another name, or replace it with `--force`";
+                return Err(Refusal::new("InvalidTarget.Exists", why).advise(advice).into());
+            }
+            _ => {}
+        }
+        if !self.files.identity(dir).is_ok_and(|found| found.kind == Kind::Directory) {
+            return Err(no_directory(&dir.display().to_string()));
+        }
+        let probe =
+            dir.join(format!(".{}.kiln-probe", name.to_string_lossy().chars().take(32).collect::<String>()));
+        let made = self.files.open(&probe, Open::Create).and_then(|_| self.files.remove(&probe));
+        made.map_err(|error| {
+            let trouble = Trouble::world(format_args!("writing to the directory `{}`", dir.display()), error);
+            trouble.advise("let this user write there, or export to another directory")
+        })
+    }
+}
+
+fn no_directory(dir: &str) -> Trouble {
+    let refusal = Refusal::new("InvalidTarget.NotFound", format!("there is no directory `{dir}`"));
+    refusal.advise("make the directory first, or export to another").into()
+}

@@ -1,0 +1,132 @@
+//! Use cases on operations: which there are, waiting for one, and a person's word on one.
+
+use std::time::Duration;
+
+use domain::port::Collected;
+use engine::{FlowRow, Outcome, Workflow as _};
+use event::{Actor, FlowId};
+use workflows::CollectChunks;
+
+use crate::view::{Progress, WorkflowView, Workflows, time_text};
+use crate::{Service, Trouble};
+
+/// How long a wait is held before it is answered with what there is: a progress bar moves five
+/// times a second, and a client learns soon that its holder is gone.
+const WAIT_MAX: Duration = Duration::from_millis(200);
+/// Operations listed at most: a screen of them is useful, all of them are what the log is for.
+const LISTED_MAX: u32 = 10_000;
+
+impl Service {
+    pub(crate) fn workflows(&self, actor: &Actor, open: bool, count: u32) -> Result<Workflows, Trouble> {
+        let count = usize::try_from(count.min(LISTED_MAX)).unwrap_or(usize::MAX);
+        let wanted =
+            |flow: &FlowRow| flow.actor.account == actor.account && !(open && flow.state.has_ended());
+        let flows = self.engine.snapshot()?.flows(count, wanted);
+        Ok(Workflows { workflows: flows.iter().map(|flow| self.view_of(flow)).collect() })
+    }
+
+    pub(crate) fn workflow(&self, actor: &Actor, id: FlowId) -> Result<WorkflowView, Trouble> {
+        Ok(self.view_of(&self.flow(actor, id)?))
+    }
+
+    /// The operation, as soon as it differs from what was seen, or after a moment.
+    pub(crate) async fn wait(&self, actor: &Actor, id: FlowId, events: u64) -> Result<WorkflowView, Trouble> {
+        let flow = self.flow(actor, id)?;
+        if flow.records > events || flow.state.has_ended() || flow.parked.is_some() {
+            return Ok(self.view_of(&flow));
+        }
+        match self.engine.watch(id) {
+            Some(mut watch) => {
+                // Either way what there is now is the answer.
+                let _ = tokio::time::timeout(WAIT_MAX, watch.at_rest.wait_for(|rest| *rest)).await;
+            }
+            None => tokio::time::sleep(WAIT_MAX).await,
+        }
+        self.workflow(actor, id)
+    }
+
+    pub(crate) async fn cancel(
+        &self,
+        actor: Actor,
+        id: FlowId,
+        reason: &str,
+    ) -> Result<WorkflowView, Trouble> {
+        self.flow(&actor, id)?;
+        self.engine.cancel(actor.clone(), id, reason).await?;
+        self.workflow(&actor, id)
+    }
+
+    pub(crate) async fn resume(
+        &self,
+        actor: Actor,
+        id: FlowId,
+        reason: &str,
+    ) -> Result<WorkflowView, Trouble> {
+        let flow = self.flow(&actor, id)?;
+        // One that is not parked goes on anyway: resuming it is watching it.
+        if flow.parked.is_some() {
+            self.engine.retry(actor.clone(), id, reason).await?;
+        }
+        self.workflow(&actor, id)
+    }
+
+    pub(crate) async fn unwind(
+        &self,
+        actor: Actor,
+        id: FlowId,
+        reason: &str,
+    ) -> Result<WorkflowView, Trouble> {
+        self.flow(&actor, id)?;
+        self.engine.unwind(actor.clone(), id, reason).await?;
+        self.workflow(&actor, id)
+    }
+
+    pub(crate) async fn abandon(
+        &self,
+        actor: Actor,
+        id: FlowId,
+        reason: &str,
+    ) -> Result<WorkflowView, Trouble> {
+        self.flow(&actor, id)?;
+        self.engine.abandon(actor.clone(), id, reason).await?;
+        self.workflow(&actor, id)
+    }
+
+    fn view_of(&self, flow: &FlowRow) -> WorkflowView {
+        let watch = self.engine.watch(flow.id);
+        let progress = watch.as_ref().map(|watch| watch.progress.borrow().clone());
+        let progress = progress.filter(|progress| !progress.doing.is_empty());
+        let trouble = flow.trouble();
+        let done = match &flow.outcome {
+            Some(Outcome::Done(output)) => Some(output.as_slice()),
+            _ => None,
+        };
+        let collected = done.filter(|_| flow.name == CollectChunks::NAME);
+        let collected = collected.and_then(|output| rmp_serde::from_slice::<Collected>(output).ok());
+        WorkflowView {
+            workflow_id: flow.id,
+            name: flow.name.clone(),
+            label: flow.label.clone(),
+            state: format!("{:?}", flow.state),
+            driven: watch.is_some(),
+            progress: progress.map(|progress| Progress {
+                doing: progress.doing,
+                done_bytes: progress.done_bytes,
+                total_bytes: progress.total_bytes,
+            }),
+            start_time: time_text(flow.started_ms),
+            end_time: flow.ended_ms.map(time_text).unwrap_or_default(),
+            events: flow.records,
+            subjects: flow.subjects.iter().map(|subject| subject.0.clone()).collect(),
+            past_no_return: flow.committed,
+            cancel_requested: flow.cancel.is_some(),
+            error_code: trouble.as_ref().map(|trouble| trouble.code.clone()).unwrap_or_default(),
+            error_message: trouble.as_ref().map(|trouble| trouble.message.clone()).unwrap_or_default(),
+            advice: trouble.map(|trouble| trouble.advice).unwrap_or_default(),
+            // An output is an id or a path, or nothing to show.
+            output: done.and_then(|output| rmp_serde::from_slice(output).ok()).unwrap_or_default(),
+            collected: collected.map(Into::into),
+            account_id: flow.actor.account.clone(),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! How a process gets at a data directory: it holds it, or it asks who does.
+//!
+//! ```text
+//!            ┌── lock free ──▶ open it, answer on the socket ──▶ ask here
+//!  ask ──────┤
+//!            └── lock taken ─▶ connect ──▶ ask there ──┐
+//!                 ▲                                    │ the holder is gone
+//!                 └────────────────────────────────────┘
+//! ```
+//!
+//! A question is asked again under the same request id when the holder vanishes, so that nothing
+//! is started twice; the process may be the holder itself by then, and its wait goes on.
+
+use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use event::Actor;
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::holder::{BUSY, Holder, Lock, reach};
+use crate::request::{Call, PROTOCOL, Reply, Request};
+use crate::service::{Options, Wiring, local_actor};
+use crate::{Family, Service, Trouble, dispatch, frame};
+
+/// The lock's file name in the data directory.
+pub const LOCK: &str = "lock";
+/// The socket's.
+pub const SOCKET: &str = "kiln.sock";
+
+/// How long a holder may neither answer nor go. It may be repairing a large log after a power
+/// cut, a second or two for each GiB of it.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// After this, the person is told what is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Pauses between two tries, doubling.
+const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+/// Holders that may vanish, or be busy, during one question.
+const TRIES_MAX: u32 = 50;
+
+/// What a process wants the data directory for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// To look, or to start something and go: operations do not go on under it.
+    Looks,
+    /// To wait for something to be done: operations go on under it.
+    Waits,
+}
+
+/// A data directory, wherever it is open.
+pub struct House {
+    dir: PathBuf,
+    wiring: Wiring,
+    because: Because,
+    actor: Actor,
+    tell: Box<dyn Fn(&str) + Send + Sync>,
+    role: Mutex<Role>,
+}
+
+enum Role {
+    Outside,
+    Holds(Box<Holder>),
+    Asks(UnixStream),
+}
+
+impl House {
+    /// A data directory; nothing is opened before something is asked. `tell` is called with a line
+    /// for the person when something takes long.
+    pub fn new(
+        dir: PathBuf,
+        wiring: Wiring,
+        because: Because,
+        tell: Box<dyn Fn(&str) + Send + Sync>,
+    ) -> Self {
+        Self { dir, wiring, because, actor: local_actor(), tell, role: Mutex::new(Role::Outside) }
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Asks, and takes the answer as what it has to be.
+    pub async fn ask<T: TryFrom<Reply, Error = Trouble>>(&self, request: Request) -> Result<T, Trouble> {
+        let drive = self.because == Because::Waits;
+        let call = Call { protocol: PROTOCOL, drive, actor: self.actor.clone(), id: request_id(), request };
+        let mut role = self.role.lock().await;
+        let mut last = None;
+        for _ in 0..TRIES_MAX {
+            if matches!(*role, Role::Outside) {
+                *role = self.enter().await?;
+            }
+            match &mut *role {
+                Role::Holds(holder) => return T::try_from(dispatch(&holder.service, call.clone()).await?),
+                Role::Asks(stream) => match exchange(stream, &call).await {
+                    Ok(Err(busy)) if busy.code == BUSY => {
+                        last = Some(busy);
+                        tokio::time::sleep(PAUSE_MAX).await;
+                    }
+                    Ok(answer) => return T::try_from(answer?),
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        return Err(Trouble::world(
+                            "understanding the process that holds the data directory",
+                            error,
+                        )
+                        .advise("it may be another version of `kiln`: wait until it has ended"));
+                    }
+                    Err(error) => last = Some(self.silent(&error.to_string())),
+                },
+                Role::Outside => {}
+            }
+            *role = Role::Outside;
+        }
+        Err(last.unwrap_or_else(|| self.silent("it vanished again and again")))
+    }
+
+    /// Lets go of the directory, after what was acknowledged is safe.
+    pub async fn close(self) {
+        if let Role::Holds(holder) = self.role.into_inner() {
+            holder.end().await;
+        }
+    }
+
+    async fn enter(&self) -> Result<Role, Trouble> {
+        let begun = Instant::now();
+        let (mut pause, mut told) = (PAUSE, false);
+        loop {
+            if let Some(lock) = Lock::take(&self.dir)? {
+                let drive = self.because == Because::Waits;
+                let options = Options { dir: self.dir.clone(), wiring: self.wiring.clone(), drive };
+                let service = Service::open(options).await?;
+                return Ok(Role::Holds(Box::new(Holder::begin(lock, &self.dir, service)?)));
+            }
+            let connected = match self.connect() {
+                Ok(stream) => stream.await,
+                Err(error) => Err(error),
+            };
+            let error = match connected {
+                Ok(stream) => return Ok(Role::Asks(stream)),
+                Err(error) => error,
+            };
+            if begun.elapsed() > SILENCE_MAX {
+                return Err(self.silent(&error.to_string()));
+            }
+            if begun.elapsed() > PATIENCE && !told {
+                told = true;
+                (self.tell)(&format!("waiting for {}, which holds the data directory", self.holder()));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    fn connect(&self) -> io::Result<impl Future<Output = io::Result<UnixStream>>> {
+        // Connecting on a socket of this machine does not wait, so it is done while the path holds.
+        let stream = reach(&self.dir, |path| std::os::unix::net::UnixStream::connect(path))?;
+        stream.set_nonblocking(true)?;
+        Ok(async move { UnixStream::from_std(stream) })
+    }
+
+    /// Who holds the directory, as far as they say.
+    fn holder(&self) -> String {
+        let pid = fs::read_to_string(self.dir.join(LOCK)).unwrap_or_default();
+        match pid.trim() {
+            "" => "another process".to_owned(),
+            pid => format!("process {pid}"),
+        }
+    }
+
+    fn silent(&self, why: &str) -> Trouble {
+        let holder = self.holder();
+        let dir = self.dir.display();
+        let message = format!("the data directory `{dir}` is held by {holder}, which does not answer: {why}");
+        Trouble::new(Family::World, "DataDirectory.Held", message)
+            .advise("end that process if it hangs; what was acknowledged is safe")
+    }
+}
+
+async fn exchange(stream: &mut UnixStream, call: &Call) -> io::Result<Result<Reply, Trouble>> {
+    frame::write(stream, call).await?;
+    frame::read(stream).await?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// A request id that nobody else has: 128 bits of the chance that seeds every hash map.
+fn request_id() -> String {
+    let chance = || RandomState::new().build_hasher().finish();
+    format!("cli-{:016x}{:016x}", chance(), chance())
+}

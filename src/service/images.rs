@@ -1,0 +1,241 @@
+//! Use cases on images: what there is, and the operations of one decide.
+//!
+//! Each operation is asked of its rule once before it begins, so that what cannot be is refused at
+//! once and leaves no trace; the rule at the head of the log stays the judge.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::events::Attributes;
+use domain::image::{FAMILIES, IMAGES, Image, Status, family_head, family_members, scope};
+use domain::{RegionId, rules};
+use engine::{FlowRow, Snapshot};
+use event::{Actor, Refusal, Rows, Scope, View};
+use workflows::{DeleteImage, DeprecateImage, ModifyImage, RestoreImage};
+
+use crate::lookup::{self, account};
+use crate::request::ImageAt;
+use crate::view::{Families, FamilySummary, FamilyView, ImageView, Images, Started};
+use crate::{Service, Trouble};
+
+impl Service {
+    pub(crate) fn images(
+        &self,
+        actor: &Actor,
+        region: Option<&RegionId>,
+        family: Option<&str>,
+    ) -> Result<Images, Trouble> {
+        let rows = self.engine.snapshot()?;
+        let mut images = Vec::new();
+        for region in lookup::regions(&rows, region)? {
+            let scope = scope(&account(actor), &region);
+            let mut found = IMAGES.list(&rows, &scope, &[]);
+            found.retain(|image| family.is_none() || image.family.as_deref() == family);
+            found.sort_by(|a, b| (&a.family, b.born).cmp(&(&b.family, a.born)));
+            let heads = heads(&found);
+            images.extend(found.iter().map(|image| ImageView::of(image, heads.is_head(image))));
+        }
+        Ok(Images { images })
+    }
+
+    pub(crate) fn image(&self, actor: &Actor, at: &ImageAt) -> Result<ImageView, Trouble> {
+        let rows = self.engine.snapshot()?;
+        let image = lookup::image(&rows, actor, at)?;
+        Ok(view(&rows, &scope_of(&image), &image))
+    }
+
+    pub(crate) fn families(&self, actor: &Actor, region: Option<&RegionId>) -> Result<Families, Trouble> {
+        let rows = self.engine.snapshot()?;
+        let mut families = Vec::new();
+        for region in lookup::regions(&rows, region)? {
+            let images = IMAGES.list(&rows, &scope(&account(actor), &region), &[]);
+            let heads = heads(&images);
+            let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+            for family in images.iter().filter_map(|image| image.family.as_deref()) {
+                *counts.entry(family).or_default() += 1;
+            }
+            families.extend(counts.into_iter().map(|(family, images)| {
+                let head = heads.0.get(family);
+                FamilySummary {
+                    image_family: family.to_owned(),
+                    region_id: region.0.clone(),
+                    image_id: head.map(|image| image.id.0.clone()).unwrap_or_default(),
+                    image_name: head.map(|image| image.name.clone()).unwrap_or_default(),
+                    images,
+                }
+            }));
+        }
+        Ok(Families { families })
+    }
+
+    pub(crate) fn family(
+        &self,
+        actor: &Actor,
+        family: &str,
+        region: Option<&RegionId>,
+    ) -> Result<FamilyView, Trouble> {
+        let rows = self.engine.snapshot()?;
+        domain::name::family(family)?;
+        let scopes =
+            lookup::regions(&rows, region)?.into_iter().map(|region| scope(&account(actor), &region));
+        let mut scopes: Vec<Scope> =
+            scopes.filter(|scope| !FAMILIES.list(&rows, scope, &[family]).is_empty()).collect();
+        if scopes.len() > 1 {
+            let why = format!("there are families `{family}` in {} regions", scopes.len());
+            return Err(Refusal::new("InvalidImageFamily.Ambiguous", why)
+                .advise("say which with `--region`")
+                .into());
+        }
+        let Some(scope) = scopes.pop() else {
+            let known = self.families(actor, region)?.families;
+            let refusal =
+                Refusal::new("InvalidImageFamily.NotFound", format!("there is no family `{family}`"));
+            let advice = match lookup::nearest(family, known.iter().map(|known| known.image_family.as_str()))
+            {
+                Some(meant) => format!("did you mean `{meant}`? `kiln family list` shows all"),
+                None => "`kiln family list` shows those there are".to_owned(),
+            };
+            return Err(refusal.advise(advice).into());
+        };
+        let members = family_members(&rows, &scope, family);
+        let Some(head) = family_head(&rows, &scope, family) else {
+            let why = format!("no image of the family `{family}` is Available");
+            let advice = "`kiln image restore` brings a deprecated one back, `kiln image list` shows them";
+            return Err(Refusal::new("InvalidImageFamily.NoneAvailable", why).advise(advice).into());
+        };
+        let members = members.iter().map(|image| ImageView::of(image, image.id == head.id)).collect();
+        Ok(FamilyView { image: ImageView::of(&head, true), members })
+    }
+
+    pub(crate) async fn modify(
+        &self,
+        actor: Actor,
+        request: &str,
+        at: &ImageAt,
+        to: Attributes,
+    ) -> Result<Started, Trouble> {
+        if let Some(known) = self.known(request)? {
+            return Ok(known);
+        }
+        let image = self.allowed(&actor, at, |view, image| rules::modify(view, &image.id, &to).map(drop))?;
+        let flow = ModifyImage { account: image.account, region: image.region, image: image.id.clone(), to };
+        self.begin(actor, request, flow, image.id.0).await
+    }
+
+    pub(crate) async fn deprecate(
+        &self,
+        actor: Actor,
+        request: &str,
+        at: &ImageAt,
+    ) -> Result<Started, Trouble> {
+        if let Some(known) = self.known(request)? {
+            return Ok(known);
+        }
+        let image = self.allowed(&actor, at, |view, image| rules::deprecate(view, &image.id).map(drop))?;
+        let flow = DeprecateImage { account: image.account, region: image.region, image: image.id.clone() };
+        self.begin(actor, request, flow, image.id.0).await
+    }
+
+    pub(crate) async fn restore(
+        &self,
+        actor: Actor,
+        request: &str,
+        at: &ImageAt,
+    ) -> Result<Started, Trouble> {
+        if let Some(known) = self.known(request)? {
+            return Ok(known);
+        }
+        let image = self.allowed(&actor, at, |view, image| rules::restore(view, &image.id).map(drop))?;
+        let flow = RestoreImage { account: image.account, region: image.region, image: image.id.clone() };
+        self.begin(actor, request, flow, image.id.0).await
+    }
+
+    pub(crate) async fn delete(
+        self: &Arc<Self>,
+        actor: Actor,
+        request: &str,
+        at: &ImageAt,
+    ) -> Result<Started, Trouble> {
+        if let Some(known) = self.known(request)? {
+            return Ok(known);
+        }
+        let image = self.allowed(&actor, at, |view, image| rules::delete(view, &image.id).map(drop))?;
+        let flow = DeleteImage { account: image.account, region: image.region, image: image.id.clone() };
+        let started = self.begin(actor, request, flow, image.id.0).await?;
+        if self.engine.is_driving() {
+            let flow = self.engine.snapshot()?.flow(started.workflow_id);
+            flow.into_iter().for_each(|flow| self.collect_after(flow));
+        }
+        Ok(started)
+    }
+
+    /// When a deletion is done, what only it had needed is collected.
+    pub(crate) fn collect_after(self: &Arc<Self>, deletion: FlowRow) {
+        let service = self.clone();
+        tokio::spawn(async move {
+            let region = deletion.scope.as_str().split_once('/').map(|(_, region)| RegionId::from(region));
+            let ended = service.engine.wait(deletion.id).await;
+            if ended.is_ok_and(|flow| flow.trouble().is_none()) {
+                // Should it fail to start, the next deletion collects as well.
+                let _ = service.collect(deletion.actor, "", region, Some(deletion.id)).await;
+            }
+        });
+    }
+
+    /// The image, if its rule would have it now.
+    pub(crate) fn allowed(
+        &self,
+        actor: &Actor,
+        at: &ImageAt,
+        rule: impl FnOnce(&View<'_>, &Image) -> Result<(), Refusal>,
+    ) -> Result<Image, Trouble> {
+        let rows = self.engine.snapshot()?;
+        let image = lookup::image(&rows, actor, at)?;
+        let scope = scope_of(&image);
+        rule(&View::new(&rows, &scope, self.clock.now_ms()), &image)?;
+        Ok(image)
+    }
+
+    /// Starts an operation about an image.
+    pub(crate) async fn begin<W: engine::Workflow<Ports = workflows::Ports>>(
+        &self,
+        actor: Actor,
+        request: &str,
+        workflow: W,
+        image_id: String,
+    ) -> Result<Started, Trouble> {
+        let workflow_id = self.engine.start(actor, request, workflow).await?;
+        Ok(Started { workflow_id, joined: false, image_id })
+    }
+}
+
+/// The image each family stands for.
+struct Heads<'a>(BTreeMap<&'a str, &'a Image>);
+
+impl Heads<'_> {
+    fn is_head(&self, image: &Image) -> bool {
+        image.family.as_deref().and_then(|family| self.0.get(family)).is_some_and(|head| head.id == image.id)
+    }
+}
+
+fn heads(images: &[Image]) -> Heads<'_> {
+    let mut heads: BTreeMap<&str, &Image> = BTreeMap::new();
+    for image in images.iter().filter(|image| image.status == Status::Available) {
+        let Some(family) = image.family.as_deref() else { continue };
+        let head = heads.entry(family).or_insert(image);
+        if image.born > head.born {
+            *head = image;
+        }
+    }
+    Heads(heads)
+}
+
+fn view(rows: &Snapshot, scope: &Scope, image: &Image) -> ImageView {
+    let rows: &dyn Rows = rows;
+    let head = image.family.as_deref().and_then(|family| family_head(rows, scope, family));
+    ImageView::of(image, head.is_some_and(|head| head.id == image.id))
+}
+
+pub(crate) fn scope_of(image: &Image) -> Scope {
+    scope(&image.account, &image.region)
+}

@@ -1,0 +1,122 @@
+//! Finding what a person named: an image by id or name, a region, a family; and when it is not
+//! there, what they may have meant.
+
+use domain::image::{IMAGES, Image, NAMES, PLACES, REGIONS, Region, house, scope};
+use domain::{AccountId, ImageId, RegionId, rules};
+use event::{Actor, Refusal, Rows};
+
+use crate::Trouble;
+use crate::request::ImageAt;
+use crate::service::DEFAULT_REGION;
+
+/// Changes of a letter that still count as a slip of the hand.
+const SLIPS_MAX: usize = 3;
+
+/// The account somebody acts as.
+pub(crate) fn account(actor: &Actor) -> AccountId {
+    AccountId::from(actor.account.as_str())
+}
+
+/// The region named, or the default one.
+pub(crate) fn region(rows: &dyn Rows, wanted: Option<&RegionId>) -> Result<Region, Trouble> {
+    let wanted = wanted.cloned().unwrap_or_else(|| RegionId::from(DEFAULT_REGION));
+    rules::known_region(&region_ids(rows), &wanted)?;
+    let region = REGIONS.get(rows, &house(), &[wanted.as_str()]).filter(|region| region.ready);
+    region.ok_or_else(|| {
+        Refusal::new("InvalidRegionId.NotReady", format!("the region `{wanted}` is being made")).into()
+    })
+}
+
+/// The regions in question: the one named, or all.
+pub(crate) fn regions(rows: &dyn Rows, wanted: Option<&RegionId>) -> Result<Vec<RegionId>, Trouble> {
+    let all = region_ids(rows);
+    let Some(wanted) = wanted else { return Ok(all) };
+    rules::known_region(&all, wanted)?;
+    Ok(vec![wanted.clone()])
+}
+
+fn region_ids(rows: &dyn Rows) -> Vec<RegionId> {
+    REGIONS.list(rows, &house(), &[]).into_iter().map(|region| region.id).collect()
+}
+
+/// The account's image of that id or name.
+pub(crate) fn image(rows: &dyn Rows, actor: &Actor, at: &ImageAt) -> Result<Image, Trouble> {
+    let regions = regions(rows, at.region.as_ref())?;
+    if let Some(image) = by_id(rows, actor, &at.image).filter(|image| regions.contains(&image.region)) {
+        return Ok(image);
+    }
+    let named = |region: &RegionId| {
+        let scope = scope(&account(actor), region);
+        // A name may be anything a person types; keys hold no control characters.
+        let name = (!at.image.contains('\0')).then_some(at.image.as_str())?;
+        let id = NAMES.get(rows, &scope, &[name])?;
+        IMAGES.get(rows, &scope, &[id.as_str()])
+    };
+    let mut found: Vec<Image> = regions.iter().filter_map(named).collect();
+    match found.len() {
+        0 => Err(absent(rows, actor, at, &regions)),
+        1 => Ok(found.remove(0)),
+        _ => {
+            let places: Vec<_> = found.iter().map(|image| format!("`{}`", image.region)).collect();
+            let why = format!("there are images named `{}` in {}", at.image, places.join(" and "));
+            let refusal = Refusal::new("InvalidImageName.Ambiguous", why);
+            Err(refusal.advise("say which with `--region`, or give its id").into())
+        }
+    }
+}
+
+fn by_id(rows: &dyn Rows, actor: &Actor, id: &str) -> Option<Image> {
+    if id.contains('\0') {
+        return None;
+    }
+    let place = PLACES.get(rows, &house(), &[id])?;
+    let image = IMAGES.get(rows, &place, &[id])?;
+    (image.account.as_str() == actor.account).then_some(image)
+}
+
+fn absent(rows: &dyn Rows, actor: &Actor, at: &ImageAt, regions: &[RegionId]) -> Trouble {
+    let refusal = rules::not_found(&ImageId::from(at.image.as_str()));
+    let images = regions.iter().flat_map(|region| IMAGES.list(rows, &scope(&account(actor), region), &[]));
+    let known: Vec<String> = images.flat_map(|image| [image.name, image.id.0]).collect();
+    match nearest(&at.image, known.iter().map(String::as_str)) {
+        Some(meant) => refusal.advise(format!("did you mean `{meant}`? `kiln image list` shows all")).into(),
+        None => refusal.into(),
+    }
+}
+
+/// What somebody may have meant.
+pub(crate) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let close = known.map(|word| (slips(typed, word), word));
+    let best = close.min_by_key(|(slips, _)| *slips)?;
+    (best.0 <= SLIPS_MAX.min(typed.chars().count() / 3)).then_some(best.1)
+}
+
+/// Letters to change, add or leave out to come from one word to the other.
+fn slips(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, letter) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (place, other) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *other);
+            diagonal = row[place + 1];
+            row[place + 1] = changed.min(diagonal + 1).min(row[place] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_hand_is_told_from_another_word() {
+        let known = ["debian-12", "web-1", "web-2"];
+        assert_eq!(nearest("debain-12", known.into_iter()), Some("debian-12"));
+        assert_eq!(nearest("wbe-2", known.into_iter()), None);
+        assert_eq!(nearest("web-22", known.into_iter()), Some("web-2"));
+        assert_eq!(nearest("fedora", known.into_iter()), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! Use cases on regions: which there are, collecting, and looking through a store.
+
+use std::sync::Arc;
+
+use domain::image::{IMAGES, REGIONS, SNAPSHOTS, house, scope};
+use domain::port::LiveManifests;
+use domain::{AccountId, ManifestId, RegionId};
+use event::{Actor, Failure, FlowId};
+use workflows::CollectChunks;
+
+use crate::lookup::{self, account};
+use crate::view::{Checked, RegionView, Regions, Started};
+use crate::{Service, Trouble};
+
+impl Service {
+    pub(crate) fn regions(&self, actor: &Actor) -> Result<Regions, Trouble> {
+        let rows = self.engine.snapshot()?;
+        let regions = REGIONS.list(&rows, &house(), &[]).into_iter().map(|region| {
+            let images = IMAGES.list(&rows, &scope(&account(actor), &region.id), &[]);
+            RegionView {
+                region_id: region.id.0,
+                store_id: region.store.0,
+                ready: region.ready,
+                images: images.len() as u64,
+                stored_bytes: images.iter().map(|image| image.stored_bytes).sum(),
+            }
+        });
+        Ok(Regions { regions: regions.collect() })
+    }
+
+    pub(crate) async fn collect(
+        &self,
+        actor: Actor,
+        request: &str,
+        region: Option<RegionId>,
+        after: Option<FlowId>,
+    ) -> Result<Started, Trouble> {
+        let region = lookup::region(&self.engine.snapshot()?, region.as_ref())?;
+        // One collection follows a deletion, whoever asks for it.
+        let request =
+            after.map_or_else(|| request.to_owned(), |deletion| format!("collect-after/{deletion}"));
+        let collection = CollectChunks { region: region.id, store: region.store };
+        let workflow_id = self.engine.start(actor, &request, collection).await?;
+        Ok(Started { workflow_id, joined: false, image_id: String::new() })
+    }
+
+    pub(crate) async fn check_region(
+        self: &Arc<Self>,
+        region: Option<RegionId>,
+        deep: bool,
+    ) -> Result<Checked, Trouble> {
+        let region = lookup::region(&self.engine.snapshot()?, region.as_ref())?;
+        let live = Arc::new(Live { service: self.clone(), region: region.id.clone() });
+        let report = self.data.examine(&region.id, &region.store, live, deep).await?;
+        Ok(Checked {
+            region_id: region.id.0,
+            deep,
+            chunks: report.chunks,
+            packs: report.packs,
+            pack_bytes: report.pack_bytes,
+            missing: report.missing,
+            orphaned_chunks: report.orphaned_chunks,
+            stray_files: report.stray_files,
+        })
+    }
+}
+
+/// The manifests of all snapshots in a region, read from the log at every call.
+struct Live {
+    service: Arc<Service>,
+    region: RegionId,
+}
+
+impl LiveManifests for Live {
+    fn manifests(&self) -> Result<Vec<(AccountId, ManifestId)>, Failure> {
+        let rows = self.service.engine.snapshot().map_err(|error| Failure::Ours(error.to_string()))?;
+        let snapshots =
+            SNAPSHOTS.list_all(&rows).into_iter().filter(|snapshot| snapshot.region == self.region);
+        Ok(snapshots.map(|snapshot| (snapshot.account, snapshot.disk.manifest)).collect())
+    }
+}

@@ -1,0 +1,269 @@
+//! What may be asked, and what is answered. On the socket both are rmp-serde with field names.
+
+use std::collections::BTreeMap;
+
+use domain::RegionId;
+use domain::events::Attributes;
+use domain::port::{Compression, Format};
+use event::{Actor, FlowId};
+use serde::{Deserialize, Serialize};
+
+use crate::view::{
+    Checked, Families, FamilyView, Head, ImageView, Images, LogPage, Rebuilt, Regions, Started, Story,
+    Verified, WorkflowView, Workflows,
+};
+use crate::{Family, Trouble};
+
+/// The version of what is spoken on the socket; two programs that differ do not talk.
+pub const PROTOCOL: u32 = 1;
+
+/// One question on the socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// [`PROTOCOL`] of who asks.
+    pub protocol: u32,
+    /// Whether who asks waits for work to be done.
+    pub drive: bool,
+    /// Who asks.
+    pub actor: Actor,
+    /// The request's id: asked again under it, an operation is not started twice.
+    pub id: String,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// An image, by its id or its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageAt {
+    /// Its id, or its name.
+    pub image: String,
+    /// Where it is, when its name alone does not tell.
+    pub region: Option<RegionId>,
+}
+
+/// An import of a disk file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageImport {
+    /// Absolute path of the disk file.
+    pub path: String,
+    /// Its format; found out if none is given.
+    pub format: Option<Format>,
+    /// Name of the image.
+    pub name: String,
+    /// Its description.
+    pub description: String,
+    /// Its family.
+    pub family: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Where it will be; the default region if none is given.
+    pub region: Option<RegionId>,
+}
+
+/// An export to a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageExport {
+    /// The image.
+    pub at: ImageAt,
+    /// Absolute path of the file.
+    pub path: String,
+    /// Its format.
+    pub format: Format,
+    /// Compression, for qcow2.
+    pub compression: Compression,
+    /// Whether a file of that name may be replaced.
+    pub replace: bool,
+}
+
+/// Everything that may be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Starts an import, or finds the unfinished one with the same input.
+    ImageImport(ImageImport),
+    /// Images, of one region or of all.
+    ImageList {
+        /// The region; all if none is given.
+        region: Option<RegionId>,
+        /// Only those of this family.
+        family: Option<String>,
+    },
+    /// One image.
+    ImageShow(ImageAt),
+    /// Starts to change attributes.
+    ImageModify {
+        /// The image.
+        at: ImageAt,
+        /// What to set.
+        to: Attributes,
+    },
+    /// Starts to deprecate.
+    ImageDeprecate(ImageAt),
+    /// Starts to restore.
+    ImageRestore(ImageAt),
+    /// Starts to delete; a collection follows when that is done.
+    ImageDelete(ImageAt),
+    /// Starts an export.
+    ImageExport(ImageExport),
+    /// What the log says of an image, deleted ones included.
+    ImageHistory(ImageAt),
+    /// Families, of one region or of all.
+    FamilyList {
+        /// The region; all if none is given.
+        region: Option<RegionId>,
+    },
+    /// One family.
+    FamilyShow {
+        /// Its name.
+        family: String,
+        /// Where it is, when its name alone does not tell.
+        region: Option<RegionId>,
+    },
+    /// Operations, newest first.
+    WorkflowList {
+        /// Only those that have not ended.
+        open: bool,
+        /// At most so many.
+        count: u32,
+    },
+    /// One operation.
+    WorkflowShow(FlowId),
+    /// What an operation did, event by event.
+    WorkflowHistory(FlowId),
+    /// One operation, answered as soon as it differs from what was seen, or after a moment.
+    WorkflowWait {
+        /// The operation.
+        workflow: FlowId,
+        /// Events seen.
+        events: u64,
+    },
+    /// Cancels an operation.
+    WorkflowCancel {
+        /// The operation.
+        workflow: FlowId,
+        /// Why.
+        reason: String,
+    },
+    /// Lets a parked operation go on.
+    WorkflowResume {
+        /// The operation.
+        workflow: FlowId,
+        /// Why.
+        reason: String,
+    },
+    /// Makes a parked operation undo what it began.
+    WorkflowUnwind {
+        /// The operation.
+        workflow: FlowId,
+        /// Why.
+        reason: String,
+    },
+    /// Gives a parked operation up, leaving things as they are.
+    WorkflowAbandon {
+        /// The operation.
+        workflow: FlowId,
+        /// Why.
+        reason: String,
+    },
+    /// The log from an event on.
+    AuditLog {
+        /// The first event.
+        from: u64,
+        /// At most so many.
+        count: u32,
+        /// Only what concerns this.
+        subject: Option<String>,
+        /// Only what belongs to this operation.
+        workflow: Option<FlowId>,
+    },
+    /// Where the log ends.
+    AuditHead,
+    /// Checks the log; against an earlier head, if one is given.
+    AuditVerify {
+        /// Event and hash, as [`Head`] has them.
+        head: Option<(u64, String)>,
+    },
+    /// Folds the log anew and compares.
+    AuditRebuild,
+    /// Regions.
+    RegionList,
+    /// Starts a collection in a region.
+    RegionCollect {
+        /// The region; the default one if none is given.
+        region: Option<RegionId>,
+        /// The deletion after which it is, whose collection is started only once.
+        after: Option<FlowId>,
+    },
+    /// Looks through a region's store.
+    RegionCheck {
+        /// The region; the default one if none is given.
+        region: Option<RegionId>,
+        /// Whether every frame is decoded and hashed.
+        deep: bool,
+    },
+}
+
+macro_rules! replies {
+    ($($name:ident),*) => {
+        /// Everything that may be answered.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Reply {
+            $(
+                #[doc = concat!("[`", stringify!($name), "`].")]
+                $name(Box<$name>),
+            )*
+        }
+
+        $(
+            impl From<$name> for Reply {
+                fn from(view: $name) -> Self {
+                    Self::$name(Box::new(view))
+                }
+            }
+
+            impl TryFrom<Reply> for $name {
+                type Error = Trouble;
+
+                fn try_from(reply: Reply) -> Result<Self, Trouble> {
+                    match reply {
+                        Reply::$name(view) => Ok(*view),
+                        other => Err(Trouble::mixed_up(&format!("{other:?}"))),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+replies!(
+    ImageView,
+    Images,
+    Story,
+    FamilyView,
+    Families,
+    Started,
+    WorkflowView,
+    Workflows,
+    LogPage,
+    Head,
+    Verified,
+    Rebuilt,
+    Regions,
+    Checked
+);
+
+impl Call {
+    /// Whether two programs speak the same.
+    pub(crate) fn check(&self) -> Result<(), Trouble> {
+        if self.protocol == PROTOCOL {
+            return Ok(());
+        }
+        let message = format!(
+            "another version of `kiln` holds the data directory: it speaks protocol {PROTOCOL}, this one {}",
+            self.protocol
+        );
+        let trouble = Trouble::new(Family::World, "ProtocolMismatch", message);
+        Err(trouble.advise("wait until it has ended, or use the same program for both"))
+    }
+}

@@ -1,0 +1,245 @@
+//! The open data directory: engine and data plane behind the one door, [`dispatch`].
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use domain::image::{ACCOUNTS, REGIONS, house};
+use domain::port::DataPlane;
+use domain::{AccountId, Projections, RegionId};
+use engine::{Clock, Engine, FlowRow, State};
+use event::{Actor, FlowId};
+use files::Files;
+use tokio::sync::Mutex;
+use workflows::{AddRegion, CreateAccount, Ports};
+
+use crate::request::{Call, Reply, Request};
+use crate::view::Started;
+use crate::{Family, Trouble};
+
+/// The account a first start makes. Decimal, as all are; what the person at the machine acts as.
+pub const DEFAULT_ACCOUNT: &str = "100000";
+/// The region that is meant when none is named.
+pub const DEFAULT_REGION: &str = "cn-hangzhou";
+/// The regions a first start makes: two, so that copies have somewhere to go.
+pub const REGIONS_FIRST: [&str; 2] = [DEFAULT_REGION, "cn-beijing"];
+
+/// Below the data directory: one store a region.
+const STORES: &str = "regions";
+
+/// The person at the machine.
+pub fn local_actor() -> Actor {
+    Actor { account: DEFAULT_ACCOUNT.to_owned(), key: String::new() }
+}
+
+/// What makes a data plane below a directory.
+pub(crate) type MakeData = dyn Fn(&Path) -> Arc<dyn DataPlane> + Send + Sync;
+
+/// What the product is wired from.
+#[derive(Clone)]
+pub struct Wiring {
+    /// The file system.
+    pub files: Arc<dyn Files>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The data plane of a directory of stores.
+    pub data: Arc<MakeData>,
+}
+
+/// How to open a data directory.
+pub struct Options {
+    /// The directory. Whoever opens it has to make sure that nobody else has it open.
+    pub dir: PathBuf,
+    /// What it is wired from.
+    pub wiring: Wiring,
+    /// Whether unfinished operations go on.
+    pub drive: bool,
+}
+
+/// An open data directory.
+pub struct Service {
+    pub(crate) engine: Engine<Ports>,
+    pub(crate) data: Arc<dyn DataPlane>,
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Held while an import is looked for and started, so that two of the same become one.
+    pub(crate) starting: Mutex<()>,
+}
+
+/// Asks a service. The only door; the API, the console and the command line are adapters onto it.
+pub async fn dispatch(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
+    call.check()?;
+    if call.drive {
+        service.drive().await?;
+    }
+    let service = service.clone();
+    // On a task of its own: reading a damaged database may panic, and that is an answer as well.
+    match tokio::spawn(async move { answer(&service, call).await }).await {
+        Ok(answer) => answer,
+        Err(join) if join.is_panic() => Err(Trouble::panicked(&panic_text(&*join.into_panic()))),
+        Err(_) => Err(Trouble::new(Family::World, "Stopped", "the process is ending")),
+    }
+}
+
+async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
+    let Call { actor, id, request, .. } = call;
+    Ok(match request {
+        Request::ImageImport(ask) => service.import(actor, &id, ask).await?.into(),
+        Request::ImageList { region, family } => {
+            service.images(&actor, region.as_ref(), family.as_deref())?.into()
+        }
+        Request::ImageShow(at) => service.image(&actor, &at)?.into(),
+        Request::ImageModify { at, to } => service.modify(actor, &id, &at, to).await?.into(),
+        Request::ImageDeprecate(at) => service.deprecate(actor, &id, &at).await?.into(),
+        Request::ImageRestore(at) => service.restore(actor, &id, &at).await?.into(),
+        Request::ImageDelete(at) => service.delete(actor, &id, &at).await?.into(),
+        Request::ImageExport(ask) => service.export(actor, &id, ask).await?.into(),
+        Request::ImageHistory(at) => service.image_history(&actor, &at)?.into(),
+        Request::FamilyList { region } => service.families(&actor, region.as_ref())?.into(),
+        Request::FamilyShow { family, region } => service.family(&actor, &family, region.as_ref())?.into(),
+        Request::WorkflowList { open, count } => service.workflows(&actor, open, count)?.into(),
+        Request::WorkflowShow(id) => service.workflow(&actor, id)?.into(),
+        Request::WorkflowHistory(id) => service.workflow_history(&actor, id)?.into(),
+        Request::WorkflowWait { workflow, events } => service.wait(&actor, workflow, events).await?.into(),
+        Request::WorkflowCancel { workflow, reason } => {
+            service.cancel(actor, workflow, &reason).await?.into()
+        }
+        Request::WorkflowResume { workflow, reason } => {
+            service.resume(actor, workflow, &reason).await?.into()
+        }
+        Request::WorkflowUnwind { workflow, reason } => {
+            service.unwind(actor, workflow, &reason).await?.into()
+        }
+        Request::WorkflowAbandon { workflow, reason } => {
+            service.abandon(actor, workflow, &reason).await?.into()
+        }
+        Request::AuditLog { from, count, subject, workflow } => {
+            service.log(from, count, subject.as_deref(), workflow)?.into()
+        }
+        Request::AuditHead => service.head()?.into(),
+        Request::AuditVerify { head } => blocking(service, move |service| service.verify(head)).await?.into(),
+        Request::AuditRebuild => blocking(service, Service::rebuild).await?.into(),
+        Request::RegionList => service.regions(&actor)?.into(),
+        Request::RegionCollect { region, after } => service.collect(actor, &id, region, after).await?.into(),
+        Request::RegionCheck { region, deep } => service.check_region(region, deep).await?.into(),
+    })
+}
+
+/// Runs what reads for long where it may block.
+async fn blocking<T: Send + 'static>(
+    service: &Arc<Service>,
+    run: impl FnOnce(&Service) -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    let service = service.clone();
+    match tokio::task::spawn_blocking(move || run(&service)).await {
+        Ok(answer) => answer,
+        Err(join) if join.is_panic() => Err(Trouble::panicked(&panic_text(&*join.into_panic()))),
+        Err(_) => Err(Trouble::new(Family::World, "Stopped", "the process is ending")),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason").to_owned()
+}
+
+impl Service {
+    /// Opens a data directory; a fresh one gets its account and regions first.
+    pub async fn open(options: Options) -> Result<Arc<Self>, Trouble> {
+        let Options { dir, wiring, drive } = options;
+        let data = (wiring.data)(&dir.join(STORES));
+        let engine_options = engine::Options {
+            files: wiring.files.clone(),
+            dir,
+            clock: wiring.clock.clone(),
+            fold: Arc::new(Projections),
+            book: workflows::book(),
+            ports: Arc::new(Ports { data: data.clone() }),
+        };
+        let opened = tokio::task::spawn_blocking(move || {
+            catch_unwind(AssertUnwindSafe(|| Engine::open(engine_options).map_err(Trouble::from)))
+                .unwrap_or_else(|panic| Err(Trouble::panicked(&panic_text(&*panic))))
+        });
+        let engine = opened.await.map_err(|error| Trouble::world("opening the log", error))??;
+        let service = Arc::new(Self {
+            engine,
+            data,
+            files: wiring.files,
+            clock: wiring.clock,
+            starting: Mutex::default(),
+        });
+        if !service.is_ready()? {
+            service.make_ready().await?;
+        }
+        if drive {
+            service.drive().await?;
+        }
+        Ok(service)
+    }
+
+    /// Closes the log; operations in progress go on when it is opened again.
+    pub async fn close(self) {
+        self.engine.close().await;
+    }
+
+    /// Whether a first start has done all it does.
+    fn is_ready(&self) -> Result<bool, Trouble> {
+        let rows = self.engine.snapshot()?;
+        let ready =
+            |region: &&str| REGIONS.get(&rows, &house(), &[region]).is_some_and(|region| region.ready);
+        Ok(ACCOUNTS.get(&rows, &house(), &[DEFAULT_ACCOUNT]).is_some() && REGIONS_FIRST.iter().all(ready))
+    }
+
+    /// Makes the default account and the first regions. Its request ids are fixed, so that a first
+    /// start that was cut short goes on where it was.
+    async fn make_ready(self: &Arc<Self>) -> Result<(), Trouble> {
+        self.drive().await?;
+        let actor = local_actor();
+        let account = CreateAccount { account: AccountId::from(DEFAULT_ACCOUNT), name: "default".to_owned() };
+        settled(&self.engine.run(actor.clone(), "first-start/account", account).await?)?;
+        for region in REGIONS_FIRST {
+            let request = format!("first-start/region/{region}");
+            let add = AddRegion { region: RegionId::from(region) };
+            settled(&self.engine.run(actor.clone(), &request, add).await?)?;
+        }
+        Ok(())
+    }
+
+    /// Lets unfinished operations go on, and those started from now on.
+    pub async fn drive(self: &Arc<Self>) -> Result<(), Trouble> {
+        if self.engine.is_driving() {
+            return Ok(());
+        }
+        self.engine.drive().await?;
+        for flow in self.engine.snapshot()?.open_flows() {
+            if flow.name == <workflows::DeleteImage as engine::Workflow>::NAME {
+                self.collect_after(flow);
+            }
+        }
+        Ok(())
+    }
+
+    /// The operation a request has started before, if it has.
+    pub(crate) fn known(&self, request: &str) -> Result<Option<Started>, Trouble> {
+        let snapshot = self.engine.snapshot()?;
+        let Some(id) = snapshot.started_by(request) else { return Ok(None) };
+        let subject =
+            snapshot.flow(id).and_then(|flow| flow.subjects.first().map(|subject| subject.0.clone()));
+        Ok(Some(Started { workflow_id: id, joined: false, image_id: subject.unwrap_or_default() }))
+    }
+
+    /// One operation, if the account may see it.
+    pub(crate) fn flow(&self, actor: &Actor, id: FlowId) -> Result<FlowRow, Trouble> {
+        let flow = self.engine.snapshot()?.flow(id).filter(|flow| flow.actor.account == actor.account);
+        flow.ok_or_else(|| engine::Error::NoFlow(id).into())
+    }
+}
+
+/// The trouble of an operation that did not end well.
+pub(crate) fn settled(flow: &FlowRow) -> Result<(), Trouble> {
+    match flow.trouble() {
+        Some(refusal) => Err(refusal.into()),
+        None if flow.state == State::Done => Ok(()),
+        None => Err(Trouble::new(Family::World, "Stopped", format!("workflow `{}` has not ended", flow.id))),
+    }
+}

@@ -1,0 +1,358 @@
+//! Views: what callers see of images, families, workflows, regions and the log. The field names
+//! are those of the ECS API where it has them, and stable: the JSON of the command line is these.
+
+use std::collections::BTreeMap;
+
+use domain::image::Image;
+use event::FlowId;
+use serde::{Deserialize, Serialize};
+
+/// A GiB, the unit of `Size` in the ECS API.
+const GIB: u64 = 1 << 30;
+
+/// A time as the ECS API writes it: `2026-03-01T12:00:00Z`.
+pub fn time_text(ms: i64) -> String {
+    let seconds = ms.div_euclid(1000);
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds}s"), |time| time.to_string())
+}
+
+macro_rules! views {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+            #[serde(rename_all = "PascalCase")]
+            pub struct $name {
+                $($(#[$field_doc])* pub $field: $type,)*
+            }
+        )*
+    };
+}
+
+views! {
+    /// An image.
+    ImageView {
+        /// Its id.
+        image_id: String,
+        /// Its name.
+        image_name: String,
+        /// Its family; empty for none.
+        image_family: String,
+        /// Whether it is the one its family stands for.
+        is_family_image: bool,
+        /// `Creating`, `Available` or `Deprecated`.
+        status: String,
+        /// Size of its system disk in GiB, rounded up.
+        size: u64,
+        /// Exact size of its system disk.
+        disk_size_bytes: u64,
+        /// Guest bytes that are not zero.
+        data_bytes: u64,
+        /// Bytes it added to the store.
+        stored_bytes: u64,
+        /// When it was asked for.
+        creation_time: String,
+        /// Its region.
+        region_id: String,
+        /// Its owner.
+        owner_id: String,
+        /// Its description; empty for none.
+        description: String,
+        /// Its tags.
+        tags: BTreeMap<String, String>,
+        /// The snapshot of its system disk.
+        snapshot_id: String,
+        /// The identity of its disk's content; empty until that is stored.
+        content_root: String,
+        /// The format it came in.
+        source_format: String,
+        /// The file it was made from.
+        source_path: String,
+        /// Exports in progress.
+        exports: u32,
+    }
+    /// Images.
+    Images {
+        /// By region, family, and newest first.
+        images: Vec<ImageView>,
+    }
+    /// A family, and the image it stands for.
+    FamilyView {
+        /// The image the family stands for, in the fields of an image.
+        #[serde(flatten)]
+        image: ImageView,
+        /// All images of the family, newest first.
+        members: Vec<ImageView>,
+    }
+    /// A family in a list.
+    FamilySummary {
+        /// Its name.
+        image_family: String,
+        /// Its region.
+        region_id: String,
+        /// The image it stands for; empty if none is Available.
+        image_id: String,
+        /// The name of that image; empty if there is none.
+        image_name: String,
+        /// How many images it has.
+        images: u64,
+    }
+    /// Families.
+    Families {
+        /// By region and name.
+        families: Vec<FamilySummary>,
+    }
+    /// An operation has been started, or an unfinished one like it was found.
+    Started {
+        /// The operation.
+        workflow_id: FlowId,
+        /// Whether it had been started before.
+        joined: bool,
+        /// The image it is about, if that is known.
+        image_id: String,
+    }
+    /// How far a step has come.
+    Progress {
+        /// What is being done.
+        doing: String,
+        /// Bytes dealt with.
+        done_bytes: u64,
+        /// Bytes in all.
+        total_bytes: u64,
+    }
+    /// What a collection did.
+    Collected {
+        /// Chunks newly condemned.
+        condemned_chunks: u64,
+        /// Chunks removed.
+        removed_chunks: u64,
+        /// Bytes given back to the file system.
+        freed_bytes: u64,
+        /// Chunks that wait for other work to end.
+        waiting_chunks: u64,
+    }
+    /// An operation.
+    WorkflowView {
+        /// Its id.
+        workflow_id: FlowId,
+        /// Name of its story.
+        name: String,
+        /// What a person calls it.
+        label: String,
+        /// `Running`, `Unwinding`, `Parked`, `Done`, `Undone` or `Abandoned`.
+        state: String,
+        /// Whether it is being driven at this moment.
+        driven: bool,
+        /// How far its present step has come, while it is driven.
+        progress: Option<Progress>,
+        /// When it started.
+        start_time: String,
+        /// When it ended; empty while it has not.
+        end_time: String,
+        /// Events in the log.
+        events: u64,
+        /// What it is about.
+        subjects: Vec<String>,
+        /// Whether it is past its point of no return.
+        past_no_return: bool,
+        /// Whether it was asked to stop.
+        cancel_requested: bool,
+        /// Why it ended badly or is parked: the code; empty if nothing is wrong.
+        error_code: String,
+        /// Why it ended badly or is parked.
+        error_message: String,
+        /// What to try next.
+        advice: String,
+        /// What it yielded: an id or a path; empty for others.
+        output: String,
+        /// What it collected, if that was its work.
+        collected: Option<Collected>,
+        /// The account that asked for it.
+        account_id: String,
+    }
+    /// Operations.
+    Workflows {
+        /// Newest first.
+        workflows: Vec<WorkflowView>,
+    }
+    /// A sentence of a story.
+    Sentence {
+        /// When.
+        time: String,
+        /// Place in the log.
+        event: u64,
+        /// Kind of the event.
+        kind: String,
+        /// What became true, in plain words.
+        text: String,
+        /// The operation it belongs to.
+        workflow_id: FlowId,
+    }
+    /// What the log says of an image.
+    Story {
+        /// The image.
+        image_id: String,
+        /// Oldest first.
+        history: Vec<Sentence>,
+    }
+    /// A region.
+    RegionView {
+        /// Its id.
+        region_id: String,
+        /// The id of its store.
+        store_id: String,
+        /// Whether it can be used.
+        ready: bool,
+        /// Images of the account in it.
+        images: u64,
+        /// Bytes its images added to the store.
+        stored_bytes: u64,
+    }
+    /// Regions.
+    Regions {
+        /// By id.
+        regions: Vec<RegionView>,
+    }
+    /// What a store holds, and whether that is what it should hold.
+    Checked {
+        /// The region.
+        region_id: String,
+        /// Whether every frame was decoded and hashed.
+        deep: bool,
+        /// Chunks indexed.
+        chunks: u64,
+        /// Pack files.
+        packs: u64,
+        /// Bytes of the pack files.
+        pack_bytes: u64,
+        /// Chunks that an image needs and the store cannot give back, each with why.
+        missing: Vec<String>,
+        /// Chunks that nothing needs any more.
+        orphaned_chunks: u64,
+        /// Files that nothing accounts for.
+        stray_files: Vec<String>,
+    }
+    /// A line of the log.
+    LogLine {
+        /// Place in the total order.
+        event: u64,
+        /// When.
+        time: String,
+        /// `noun.past-participle/version`.
+        kind: String,
+        /// The operation.
+        workflow_id: FlowId,
+        /// The step of it.
+        path: String,
+        /// The scope it was decided in.
+        scope: String,
+        /// What it concerns.
+        subjects: Vec<String>,
+        /// The account that asked.
+        account_id: String,
+        /// The request, or the operation, that made its operation start.
+        cause: String,
+        /// The event itself, as JSON text.
+        payload: String,
+    }
+    /// A stretch of the log.
+    LogPage {
+        /// Oldest first.
+        log: Vec<LogLine>,
+        /// Place of the last event in the log.
+        head: u64,
+    }
+    /// Where the log ends.
+    Head {
+        /// Place of the last event.
+        event: u64,
+        /// The chain's hash there.
+        hash: String,
+    }
+    /// Something that is not as it was written.
+    Fault {
+        /// Where.
+        place: String,
+        /// What is wrong there.
+        what: String,
+    }
+    /// What a check of the log found.
+    Verified {
+        /// Events read.
+        events: u64,
+        /// Where the log ends.
+        head: Head,
+        /// The first fault, after which nothing is certain.
+        fault: Option<Fault>,
+    }
+    /// What folding the log anew found.
+    Rebuilt {
+        /// Events folded.
+        events: u64,
+        /// Rows compared.
+        rows: u64,
+        /// Rows that differ.
+        differing: u64,
+        /// The first of them.
+        faults: Vec<Fault>,
+    }
+}
+
+impl ImageView {
+    pub(crate) fn of(image: &Image, is_family_image: bool) -> Self {
+        Self {
+            image_id: image.id.0.clone(),
+            image_name: image.name.clone(),
+            image_family: image.family.clone().unwrap_or_default(),
+            is_family_image,
+            status: image.status.word().to_owned(),
+            size: image.disk_bytes.div_ceil(GIB),
+            disk_size_bytes: image.disk_bytes,
+            data_bytes: image.data_bytes,
+            stored_bytes: image.stored_bytes,
+            creation_time: time_text(image.created_ms),
+            region_id: image.region.0.clone(),
+            owner_id: image.account.0.clone(),
+            description: image.description.clone(),
+            tags: image.tags.clone(),
+            snapshot_id: image.snapshot.0.clone(),
+            content_root: image.disk.as_ref().map(|disk| disk.root.to_string()).unwrap_or_default(),
+            source_format: format_word(image.format).to_owned(),
+            source_path: image.source.clone(),
+            exports: image.exports,
+        }
+    }
+}
+
+impl WorkflowView {
+    /// Whether nothing more will happen to it, or nothing without a person.
+    pub fn rests(&self) -> bool {
+        !matches!(self.state.as_str(), "Running" | "Unwinding")
+    }
+
+    /// What is wrong with an operation that did not end well, or is parked.
+    pub fn trouble(&self) -> Option<crate::Trouble> {
+        let refusal =
+            event::Refusal::new(&self.error_code, self.error_message.clone()).advise(self.advice.clone());
+        (!self.error_code.is_empty()).then(|| refusal.into())
+    }
+}
+
+/// The word for a format.
+pub(crate) fn format_word(format: domain::port::Format) -> &'static str {
+    match format {
+        domain::port::Format::Raw => "raw",
+        domain::port::Format::Qcow2 => "qcow2",
+    }
+}
+
+impl From<domain::port::Collected> for Collected {
+    fn from(found: domain::port::Collected) -> Self {
+        Self {
+            condemned_chunks: found.condemned_chunks,
+            removed_chunks: found.removed_chunks,
+            freed_bytes: found.freed_bytes,
+            waiting_chunks: found.waiting_chunks,
+        }
+    }
+}
