@@ -77,10 +77,8 @@ pub fn make(path: &Path, plan: &Plan) -> Result<(), Error> {
     drop(file);
     partition(path, plan.disk_bytes).attempting(what())?;
     let slice = Slice::open(path).attempting(what())?;
-    let format = FormatVolumeOptions::new()
-        .bytes_per_cluster(CLUSTER_BYTES)
-        .volume_id(VOLUME_ID)
-        .volume_label(LABEL);
+    let format =
+        FormatVolumeOptions::new().bytes_per_cluster(CLUSTER_BYTES).volume_id(VOLUME_ID).volume_label(LABEL);
     fatfs::format_volume(slice, format).attempting(what())?;
     fill(path, plan).attempting(what())
 }
@@ -155,7 +153,8 @@ fn partition(path: &Path, disk_bytes: u64) -> io::Result<()> {
     // The table wants its headers on the disk before it says what is free.
     disk.write_inplace().map_err(disk_error)?;
     let length = sectors - TABLE_SECTORS - 1 - PARTITION_SECTOR;
-    disk.add_partition_at("golden", 1, PARTITION_SECTOR, length, partition_types::BASIC, 0).map_err(disk_error)?;
+    disk.add_partition_at("golden", 1, PARTITION_SECTOR, length, partition_types::BASIC, 0)
+        .map_err(disk_error)?;
     let mut partitions = disk.take_partitions();
     for partition in partitions.values_mut() {
         partition.part_guid = PARTITION_ID.parse().map_err(disk_error)?;

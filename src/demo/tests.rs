@@ -27,7 +27,8 @@ fn a_disk_has_a_partition_table_a_file_system_and_files() {
     assert!(table.primary_header().is_ok() && table.backup_header().is_ok());
     let files = disk::list(&path).unwrap();
     assert_eq!(files.iter().filter(|file| file.path.starts_with("/usr/share/doc/")).count(), 40);
-    let logs: u64 = files.iter().filter(|file| file.path.starts_with("/var/log/")).map(|file| file.bytes).sum();
+    let logs: u64 =
+        files.iter().filter(|file| file.path.starts_with("/var/log/")).map(|file| file.bytes).sum();
     assert_eq!(logs, plan().log_bytes);
     assert_eq!(disk::read(&path, "var/log/day-0002.log").unwrap(), text::lines(7, 77));
     assert_eq!(disk::read(&path, "etc/release").unwrap(), b"NAME=\"Golden\"\nVERSION=1\n");

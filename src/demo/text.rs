@@ -1,14 +1,73 @@
 //! Text that is like what disks hold: words of a small vocabulary in lines, the same for one seed.
 //! It compresses as text does, and no block of it is found twice.
 
+use std::fmt::Write as _;
+
 /// The vocabulary; its length is a power of two, so that a few bits choose a word.
 const WORDS: [&str; 64] = [
-    "image", "region", "family", "version", "kernel", "service", "started", "stopped", "listening", "on",
-    "port", "the", "a", "of", "with", "from", "to", "and", "machine", "disk", "volume", "mounted", "read",
-    "write", "block", "chunk", "pack", "index", "commit", "log", "user", "group", "session", "opened",
-    "closed", "request", "answer", "took", "milliseconds", "bytes", "network", "address", "interface", "up",
-    "down", "clock", "synchronised", "package", "installed", "removed", "configured", "update", "patch",
-    "security", "notice", "library", "shared", "static", "binary", "signed", "verified", "policy", "allow",
+    "image",
+    "region",
+    "family",
+    "version",
+    "kernel",
+    "service",
+    "started",
+    "stopped",
+    "listening",
+    "on",
+    "port",
+    "the",
+    "a",
+    "of",
+    "with",
+    "from",
+    "to",
+    "and",
+    "machine",
+    "disk",
+    "volume",
+    "mounted",
+    "read",
+    "write",
+    "block",
+    "chunk",
+    "pack",
+    "index",
+    "commit",
+    "log",
+    "user",
+    "group",
+    "session",
+    "opened",
+    "closed",
+    "request",
+    "answer",
+    "took",
+    "milliseconds",
+    "bytes",
+    "network",
+    "address",
+    "interface",
+    "up",
+    "down",
+    "clock",
+    "synchronised",
+    "package",
+    "installed",
+    "removed",
+    "configured",
+    "update",
+    "patch",
+    "security",
+    "notice",
+    "library",
+    "shared",
+    "static",
+    "binary",
+    "signed",
+    "verified",
+    "policy",
+    "allow",
     "deny",
 ];
 /// Words in a line, about as many as a log line has.
@@ -58,10 +117,11 @@ pub(crate) fn lines(seed: u64, bytes: usize) -> Vec<u8> {
 /// A configuration file of one package.
 pub(crate) fn config(package: u32, version: u32) -> Vec<u8> {
     let mut choice = Choice::new(u64::from(package));
-    let mut text = format!("# package-{package:03}, version {version}\n[service]\nname = \"package-{package:03}\"\n");
+    let mut text =
+        format!("# package-{package:03}, version {version}\n[service]\nname = \"package-{package:03}\"\n");
     for number in 0..16 {
         let word = WORDS[(choice.next() & 63) as usize];
-        text.push_str(&format!("{word}_{number} = {}\n", choice.next() % 10_000));
+        let _ = writeln!(text, "{word}_{number} = {}", choice.next() % 10_000);
     }
     text.into_bytes()
 }
