@@ -9,6 +9,7 @@ use serde_json::Value;
 use service::{Head, LogLine, LogPage, Rebuilt, Request, Verified};
 
 use crate::exit::Stop;
+use crate::screen;
 use crate::session::Session;
 use crate::table::{Column, draw};
 
@@ -125,10 +126,10 @@ impl Log {
             let columns = [
                 Column::Number("EVENT"),
                 Column::Whole("TIME"),
-                Column::Text("KIND"),
+                Column::Whole("KIND"),
                 Column::Text("SUBJECT"),
-                Column::Text("WORKFLOW"),
-                Column::Text("STEP"),
+                Column::Spare("WORKFLOW"),
+                Column::Spare("STEP"),
             ];
             let row = |Line { line, .. }: &Line| {
                 let time = line.time.replace('T', " ").trim_end_matches('Z').to_owned();
@@ -165,8 +166,10 @@ impl Verify {
                 session
                     .screen
                     .error(&format!("the log is not as it was written: {}: {}", fault.place, fault.what));
-                session.screen.say_always("  code: Log.Damaged");
-                session.screen.say_always("  try: restore the data directory from a copy that verifies; what lies before that event is sound");
+                screen::tell("  code: Log.Damaged");
+                screen::tell(
+                    "  try: restore the data directory from a copy that verifies; what lies before that event is sound",
+                );
                 Err(Stop::Found)
             }
         }
@@ -200,10 +203,10 @@ async fn rebuild(session: &Session) -> Result<(), Stop> {
     }
     session.screen.error(&format!("{} rows are not what the log comes to", found.differing));
     for fault in &found.faults {
-        session.screen.say_always(&format!("  {}: {}", fault.place, fault.what));
+        screen::tell(&format!("  {}: {}", fault.place, fault.what));
     }
-    session.screen.say_always("  code: Projections.Damaged");
-    session.screen.say_always(
+    screen::tell("  code: Projections.Damaged");
+    screen::tell(
         "  try: restore the data directory from a copy; the log itself is checked by `kiln audit verify`",
     );
     Err(Stop::Found)

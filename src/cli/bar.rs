@@ -18,7 +18,7 @@ const SPINNER: &str = "{msg:12} {spinner} {elapsed}";
 /// Shows how far an operation has come.
 pub(crate) struct Bar {
     screen: Screen,
-    bar: Option<ProgressBar>,
+    drawn: Option<ProgressBar>,
     doing: String,
     begun: Instant,
     begun_bytes: u64,
@@ -28,24 +28,26 @@ pub(crate) struct Bar {
 impl Bar {
     /// A bar on stderr, if a person is there; lines else, unless silence was asked for.
     pub(crate) fn new(screen: &Screen) -> Self {
-        let bar =
+        let drawn =
             screen.is_watched().then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
         let now = Instant::now();
-        Self { screen: screen.clone(), bar, doing: String::new(), begun: now, begun_bytes: 0, said: now }
+        Self { screen: screen.clone(), drawn, doing: String::new(), begun: now, begun_bytes: 0, said: now }
     }
 
     /// Shows the operation as it is now.
     pub(crate) fn show(&mut self, view: &WorkflowView) {
         let doing = doing(view);
         let progress = view.progress.as_ref().filter(|progress| progress.total_bytes > 0);
+        // What the way there had counted says nothing of the way back.
+        let progress = progress.filter(|_| view.state != "Unwinding");
         if doing != self.doing {
             self.turn_to(doing, progress);
         }
         let Some(progress) = progress else {
-            self.bar.iter().for_each(ProgressBar::tick);
+            self.drawn.iter().for_each(ProgressBar::tick);
             return;
         };
-        match &self.bar {
+        match &self.drawn {
             Some(bar) => {
                 bar.set_length(progress.total_bytes);
                 bar.set_position(progress.done_bytes.min(progress.total_bytes));
@@ -63,7 +65,7 @@ impl Bar {
         self.doing = doing;
         self.begun = Instant::now();
         self.begun_bytes = progress.map_or(0, |progress| progress.done_bytes);
-        let Some(bar) = &self.bar else {
+        let Some(bar) = &self.drawn else {
             // What only takes a moment is not worth a line.
             if progress.is_none() {
                 return;
@@ -101,7 +103,7 @@ impl Bar {
 
     /// Takes the bar away.
     pub(crate) fn clear(&self) {
-        self.bar.iter().for_each(ProgressBar::finish_and_clear);
+        self.drawn.iter().for_each(ProgressBar::finish_and_clear);
     }
 }
 

@@ -40,7 +40,8 @@ const CLOSING_MAX: Duration = Duration::from_secs(3);
 
 {CODES}"))]
 pub(crate) struct Kiln {
-    /// The data directory [default: $XDG_DATA_HOME/kiln, or ~/.local/share/kiln]
+    /// The data directory
+    #[arg(help = "The data directory [default: $XDG_DATA_HOME/kiln, or ~/.local/share/kiln]")]
     #[arg(long, global = true, value_name = "DIR", env = "KILN_DATA", hide_env_values = true)]
     data: Option<PathBuf>,
     /// How to print
@@ -111,7 +112,7 @@ impl Kiln {
         let because = self.command.because();
         let command = match self.command {
             Command::Completions(completions) => {
-                completions.run(&screen);
+                completions.run();
                 return Ok(());
             }
             Command::Demo(demo) => return demo.run().await,

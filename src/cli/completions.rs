@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use crate::command::Kiln;
-use crate::screen::Screen;
+use crate::screen;
 
 /// Completions for a shell.
 #[derive(Debug, Args)]
@@ -18,9 +18,9 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(&self, screen: &Screen) {
+    pub(crate) fn run(&self) {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Kiln::command(), "kiln", &mut script);
-        screen.print(&String::from_utf8_lossy(&script));
+        screen::print(&String::from_utf8_lossy(&script));
     }
 }

@@ -3,7 +3,7 @@
 use event::FlowId;
 use service::{Family, Trouble};
 
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 
 /// What the exit codes mean, for the help.
 pub(crate) const CODES: &str = "\
@@ -58,21 +58,19 @@ impl Stop {
         match self {
             Self::Trouble(trouble) => {
                 screen.error(&trouble.message);
-                screen.say_always(&format!("  code: {}", trouble.code));
+                screen::tell(&format!("  code: {}", trouble.code));
                 if !trouble.advice.is_empty() {
-                    screen.say_always(&format!("  try: {}", trouble.advice));
+                    screen::tell(&format!("  try: {}", trouble.advice));
                 }
             }
             Self::Usage(message) => {
                 screen.error(message);
-                screen.say_always("  try: `kiln help`");
+                screen::tell("  try: `kiln help`");
             }
             Self::Interrupted(id) => {
-                screen.say_always(&format!("interrupted; the work is kept, as workflow `{id}`"));
-                screen.say_always(&format!(
-                    "  to go on:  kiln workflow watch {id}   (or the same command again)"
-                ));
-                screen.say_always(&format!("  to stop:   kiln workflow cancel {id}"));
+                screen::tell(&format!("interrupted; the work is kept, as workflow `{id}`"));
+                screen::tell(&format!("  to go on:  kiln workflow watch {id}   (or the same command again)"));
+                screen::tell(&format!("  to stop:   kiln workflow cancel {id}"));
             }
             Self::Found => {}
         }

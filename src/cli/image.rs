@@ -107,7 +107,7 @@ pub(crate) fn list_text(session: &Session, images: &[ImageView]) -> String {
         Column::Text("FAMILY"),
         Column::State("STATUS"),
         Column::Number("SIZE"),
-        Column::Whole("CREATED"),
+        Column::Spare("CREATED"),
     ];
     if !one_region {
         columns.push(Column::Text("REGION"));
@@ -177,9 +177,9 @@ pub(crate) fn story_text(story: &Story) -> String {
         let (date, time) = sentence.time.split_once('T').unwrap_or((&sentence.time, ""));
         if date != day {
             day = date;
-            text.push_str(&format!("{date}\n"));
+            text.extend([date, "\n"]);
         }
-        text.push_str(&format!("  {}  {}\n", time.trim_end_matches('Z'), sentence.text));
+        text.extend(["  ", time.trim_end_matches('Z'), "  ", &sentence.text, "\n"]);
     }
     text
 }

@@ -50,7 +50,7 @@ pub fn run(wiring: &Wiring) -> ExitCode {
             "if the disk is suspected, restore the data directory from a copy; else please report this";
         Err(Stop::Trouble(Trouble::new(Family::Damaged, "InternalError", message).advise(advice)))
     });
-    match ended {
+    match ended.and_then(|()| screen::said()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => {
             stop.tell(&screen);
@@ -69,7 +69,7 @@ fn block_on<T>(work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
 }
 
 /// A panic is an answer here (a damaged database asserts), so its words are kept for the answer
-/// instead of being printed in its middle. With RUST_BACKTRACE they are printed as well.
+/// instead of being printed in its middle. With `RUST_BACKTRACE` they are printed as well.
 fn quiet_panics() {
     let loud = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

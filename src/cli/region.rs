@@ -6,6 +6,7 @@ use service::{Because, Checked, RegionView, Regions, Request, Started, WorkflowV
 
 use crate::exit::Stop;
 use crate::follow;
+use crate::screen;
 use crate::session::Session;
 use crate::table::{Column, draw, facts};
 
@@ -141,9 +142,9 @@ impl Check {
             return Ok(());
         }
         session.screen.error(&format!("{} chunks that images need are not whole", found.missing.len()));
-        found.missing.iter().for_each(|chunk| session.screen.say_always(&format!("  {chunk}")));
-        session.screen.say_always("  code: Storage.Corrupt");
-        session.screen.say_always(
+        found.missing.iter().for_each(|chunk| screen::tell(&format!("  {chunk}")));
+        screen::tell("  code: Storage.Corrupt");
+        screen::tell(
             "  try: import the images again from their disks, and have the disk under the region looked at",
         );
         Err(Stop::Found)

@@ -3,6 +3,11 @@
 //! A reader that hangs up (`kiln image list | head -1`) has had enough: that is no error.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+
+use service::Trouble;
+
+use crate::exit::Stop;
 
 /// Columns, where a terminal does not say.
 const COLUMNS_DEFAULT: usize = 80;
@@ -14,23 +19,22 @@ pub(crate) struct Screen {
     pub(crate) json: bool,
     /// Whether only data and errors are printed.
     pub(crate) quiet: bool,
-    colour_out: bool,
-    colour_err: bool,
+    colour: Colour,
+}
+
+/// Where colour is seen.
+#[derive(Clone, Copy, Debug)]
+struct Colour {
+    out: bool,
+    err: bool,
 }
 
 impl Screen {
     pub(crate) fn new(json: bool, quiet: bool) -> Self {
         let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let colour_out = colour && io::stdout().is_terminal();
-        let colour_err = colour && io::stderr().is_terminal();
-        Self { json, quiet, colour_out, colour_err }
-    }
-
-    /// Prints data.
-    pub(crate) fn print(&self, text: &str) {
-        let mut out = io::stdout().lock();
-        // A reader that hung up has had enough, and there is nobody to tell about another error.
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let colour =
+            Colour { out: colour && io::stdout().is_terminal(), err: colour && io::stderr().is_terminal() };
+        Self { json, quiet, colour }
     }
 
     /// Prints data as JSON, or as the text made of it.
@@ -38,28 +42,23 @@ impl Screen {
         if self.json {
             let mut json = serde_json::to_string_pretty(value).unwrap_or_default();
             json.push('\n');
-            self.print(&json);
+            print(&json);
         } else {
-            self.print(&text(value));
+            print(&text(value));
         }
     }
 
     /// Says something beside the data, unless silence was asked for.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
-            self.say_always(text);
+            tell(text);
         }
-    }
-
-    /// Says something that has to be said.
-    pub(crate) fn say_always(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "{text}");
     }
 
     /// Tells an error.
     pub(crate) fn error(&self, text: &str) {
-        let head = if self.colour_err { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
-        self.say_always(&format!("{head} {text}"));
+        let head = if self.colour.err { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
+        tell(&format!("{head} {text}"));
     }
 
     /// Text in bold, where a person sees it.
@@ -79,21 +78,47 @@ impl Screen {
     }
 
     fn painted(&self, code: &str, text: &str) -> String {
-        if self.colour_out { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
-    /// Columns a table may take; none where no terminal cuts it.
-    pub(crate) fn columns(&self) -> Option<usize> {
-        if !io::stdout().is_terminal() {
-            return None;
-        }
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-        let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
-        Some(columns.unwrap_or(COLUMNS_DEFAULT))
+        if self.colour.out { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     /// Whether a person watches what is said on stderr.
     pub(crate) fn is_watched(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
     }
+}
+
+/// The first error of printing data, to be told at the end: done is done, but it was not said.
+static UNSAID: OnceLock<String> = OnceLock::new();
+
+/// Prints data.
+pub(crate) fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => _ = UNSAID.set(error.to_string()),
+        // A reader that hung up has had enough.
+        _ => {}
+    }
+}
+
+/// Whether all data could be printed.
+pub(crate) fn said() -> Result<(), Stop> {
+    let Some(error) = UNSAID.get() else { return Ok(()) };
+    Err(Trouble::world("printing the answer", error)
+        .advise("it is done all the same; ask for it again")
+        .into())
+}
+
+/// Says something that has to be said.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Columns a table may take; none where no terminal cuts it.
+pub(crate) fn columns() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    Some(columns.unwrap_or(COLUMNS_DEFAULT))
 }

@@ -1,9 +1,11 @@
 //! Tables that fit: on a terminal, wide columns give way; in a pipe, nothing is cut.
 
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 
 /// Below this a column says nothing any more.
 const COLUMN_CHARS_MIN: usize = 6;
+/// A text cut to this still says what it is about.
+const TEXT_CHARS_GOOD: usize = 20;
 const GAP: &str = "  ";
 
 /// How a column is drawn.
@@ -17,12 +19,18 @@ pub(crate) enum Column {
     Number(&'static str),
     /// A state, coloured; never cut.
     State(&'static str),
+    /// Never cut, but left out where there is no room.
+    Spare(&'static str),
 }
 
 impl Column {
     fn title(self) -> &'static str {
         match self {
-            Self::Whole(title) | Self::Text(title) | Self::Number(title) | Self::State(title) => title,
+            Self::Whole(title)
+            | Self::Text(title)
+            | Self::Number(title)
+            | Self::State(title)
+            | Self::Spare(title) => title,
         }
     }
 }
@@ -35,24 +43,47 @@ pub(crate) fn draw(screen: &Screen, columns: &[Column], rows: &[Vec<String>]) ->
             *column = (*column).max(width(cell));
         }
     }
-    if let Some(room) = screen.columns() {
-        fit(columns, &mut widths, room);
+    let mut shown = columns.to_vec();
+    if let Some(room) = screen::columns() {
+        leave_out(&mut shown, &mut widths, room);
+        fit(&shown, &mut widths, room);
     }
+    let places: Vec<usize> = (0..columns.len()).filter(|place| shown.contains(&columns[*place])).collect();
+    let chosen = |cells: &[String]| places.iter().map(|place| cells[*place].clone()).collect::<Vec<_>>();
+    let columns = shown;
     let titles: Vec<String> = columns.iter().map(|column| column.title().to_owned()).collect();
-    let mut text = screen.bold(line(None, columns, &widths, &titles).trim_end());
+    let mut text = screen.bold(line(None, &columns, &widths, &titles).trim_end());
     text.push('\n');
     for row in rows {
-        text.push_str(line(Some(screen), columns, &widths, row).trim_end());
+        text.push_str(line(Some(screen), &columns, &widths, &chosen(row)).trim_end());
         text.push('\n');
     }
     text
 }
 
+/// Leaves out, from the right, what may be, until the rest fits with its texts cut a little.
+fn leave_out(columns: &mut Vec<Column>, widths: &mut Vec<usize>, room: usize) {
+    let readable = |(column, width): (&Column, &usize)| match column {
+        Column::Text(_) => (*width).min(TEXT_CHARS_GOOD),
+        _ => *width,
+    };
+    while total(&columns.iter().zip(widths.iter()).map(readable).collect::<Vec<_>>()) > room {
+        let Some(place) = columns.iter().rposition(|column| matches!(column, Column::Spare(_))) else {
+            return;
+        };
+        columns.remove(place);
+        widths.remove(place);
+    }
+}
+
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+}
+
 /// Takes from the widest column that may be cut, until all fit or none can give.
 fn fit(columns: &[Column], widths: &mut [usize], room: usize) {
     loop {
-        let total: usize = widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
-        let Some(over) = total.checked_sub(room).filter(|over| *over > 0) else { return };
+        let Some(over) = total(widths).checked_sub(room).filter(|over| *over > 0) else { return };
         let places = (0..columns.len()).filter(|place| matches!(columns[*place], Column::Text(_)));
         let Some(widest) = places.max_by_key(|place| widths[*place]) else { return };
         if widths[widest] <= COLUMN_CHARS_MIN {
@@ -117,7 +148,7 @@ pub(crate) fn facts(screen: &Screen, facts: &[(&str, String)]) -> String {
     let mut text = String::new();
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
         let blank = " ".repeat(room - width(name));
-        text.push_str(&format!("{}{blank}{GAP}{value}\n", screen.bold(name)));
+        text.extend([&screen.bold(name), &*blank, GAP, value, "\n"]);
     }
     text
 }
@@ -133,6 +164,15 @@ mod tests {
         fit(&columns, &mut widths, 80);
         assert_eq!(widths[0], 22);
         assert!(widths.iter().sum::<usize>() + 4 <= 80 && widths[1] >= 6 && widths[2] >= 6, "{widths:?}");
+    }
+
+    #[test]
+    fn what_can_be_spared_goes_before_anything_is_cut() {
+        let mut columns =
+            vec![Column::Whole("ID"), Column::Spare("TIME"), Column::Text("WHAT"), Column::Spare("BY")];
+        let mut widths = vec![10, 10, 10, 10];
+        leave_out(&mut columns, &mut widths, 36);
+        assert_eq!(columns, [Column::Whole("ID"), Column::Spare("TIME"), Column::Text("WHAT")]);
     }
 
     #[test]

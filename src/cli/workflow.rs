@@ -87,31 +87,37 @@ impl WorkflowCommand {
     pub(crate) fn because(&self) -> Because {
         match self {
             Self::List(_) | Self::Show(_) | Self::Abandon(_) => Because::Looks,
-            Self::Watch(_) => Because::Waits,
             Self::Cancel(word) | Self::Resume(word) | Self::Unwind(word) if word.no_wait => Because::Looks,
-            Self::Cancel(_) | Self::Resume(_) | Self::Unwind(_) => Because::Waits,
+            Self::Watch(_) | Self::Cancel(_) | Self::Resume(_) | Self::Unwind(_) => Because::Waits,
         }
     }
 
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         match self {
-            Self::List(list) => list.run(session).await,
-            Self::Show(one) => show(session, one.workflow).await,
-            Self::Watch(watch) => watch.run(session).await,
-            Self::Cancel(word) => cancel(session, word).await,
+            Self::List(list) => list.run(session).await?,
+            Self::Show(one) => show(session, one.workflow).await?,
+            Self::Watch(watch) => watch.run(session).await?,
+            Self::Cancel(word) => cancel(session, word).await?,
             Self::Resume(Word { workflow, reason, no_wait }) => {
                 let view: WorkflowView = session.ask(Request::WorkflowResume { workflow, reason }).await?;
-                if no_wait { tell(session, &view) } else { watch_one(session, workflow).await }
+                if !no_wait {
+                    return watch_one(session, workflow).await;
+                }
+                tell(session, &view);
             }
             Self::Unwind(Word { workflow, reason, no_wait }) => {
                 let view: WorkflowView = session.ask(Request::WorkflowUnwind { workflow, reason }).await?;
-                if no_wait { tell(session, &view) } else { undone(session, workflow).await }
+                if !no_wait {
+                    return undone(session, workflow).await;
+                }
+                tell(session, &view);
             }
             Self::Abandon(Word { workflow, reason, .. }) => {
                 let view: WorkflowView = session.ask(Request::WorkflowAbandon { workflow, reason }).await?;
-                tell(session, &view)
+                tell(session, &view);
             }
         }
+        Ok(())
     }
 }
 
@@ -124,18 +130,18 @@ impl List {
                 Column::Whole("ID"),
                 Column::State("STATE"),
                 Column::Text("WHAT"),
-                Column::Number("EVENTS"),
-                Column::Whole("STARTED"),
+                Column::Spare("STARTED"),
+                Column::Spare("EVENTS"),
             ];
             let row = |flow: &WorkflowView| {
                 let started = flow.start_time.replace('T', " ");
-                let started = started.trim_end_matches('Z').get(..16).unwrap_or(&started).to_owned();
+                let started = started.trim_end_matches('Z').get(5..16).unwrap_or(&started).to_owned();
                 vec![
                     flow.workflow_id.to_string(),
                     flow.state.clone(),
                     what(flow),
-                    flow.events.to_string(),
                     started,
+                    flow.events.to_string(),
                 ]
             };
             if found.workflows.is_empty() {
@@ -216,26 +222,32 @@ impl Watch {
 async fn watch_one(session: &Session, workflow: FlowId) -> Result<(), Stop> {
     let started = Started { workflow_id: workflow, joined: true, image_id: String::new() };
     let view = follow::to_end(session, &started).await?;
-    tell(session, &view)
+    tell(session, &view);
+    Ok(())
 }
 
 /// Waits until an operation is undone. It is the end that was asked for, and so no error.
 async fn undone(session: &Session, workflow: FlowId) -> Result<(), Stop> {
     let started = Started { workflow_id: workflow, joined: true, image_id: String::new() };
     let view = follow::to_rest(session, &started).await?;
-    match view.trouble() {
-        Some(trouble) if view.state != "Undone" => Err(trouble.into()),
-        _ => tell(session, &view),
+    if let Some(trouble) = view.trouble().filter(|_| view.state != "Undone") {
+        return Err(trouble.into());
     }
+    tell(session, &view);
+    Ok(())
 }
 
 async fn cancel(session: &Session, word: Word) -> Result<(), Stop> {
     let Word { workflow, reason, no_wait } = word;
     let view: WorkflowView = session.ask(Request::WorkflowCancel { workflow, reason }).await?;
-    if no_wait { tell(session, &view) } else { undone(session, workflow).await }
+    if !no_wait {
+        return undone(session, workflow).await;
+    }
+    tell(session, &view);
+    Ok(())
 }
 
-fn tell(session: &Session, view: &WorkflowView) -> Result<(), Stop> {
+fn tell(session: &Session, view: &WorkflowView) {
     session.screen.give(view, |view| {
         let state = match view.state.as_str() {
             "Done" => "done",
@@ -247,5 +259,4 @@ fn tell(session: &Session, view: &WorkflowView) -> Result<(), Stop> {
         };
         format!("{}: {state}\n", view.label)
     });
-    Ok(())
 }

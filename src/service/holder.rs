@@ -128,16 +128,14 @@ async fn answer_all(listener: UnixListener, service: Arc<Service>) {
         let service = service.clone();
         let place = room.clone().try_acquire_owned();
         talks.spawn(async move {
-            match place {
-                Ok(_place) => talk(stream, &service).await,
-                Err(_) => {
-                    let message = format!("{CONNECTIONS_MAX} others are being answered");
-                    let busy = Trouble::new(Family::World, BUSY, message).advise("try again later");
-                    // The question first: an answer to an unread one would be lost.
-                    if let Ok(Some(_)) = frame::read::<Call>(&mut stream).await {
-                        let _ = frame::write(&mut stream, &Err::<Reply, Trouble>(busy)).await;
-                    }
-                }
+            if let Ok(_place) = place {
+                return talk(stream, &service).await;
+            }
+            let message = format!("{CONNECTIONS_MAX} others are being answered");
+            let busy = Trouble::new(Family::World, BUSY, message).advise("try again later");
+            // The question first: an answer to an unread one would be lost.
+            if let Ok(Some(_)) = frame::read::<Call>(&mut stream).await {
+                let _ = frame::write(&mut stream, &Err::<Reply, Trouble>(busy)).await;
             }
         });
     }

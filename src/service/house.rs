@@ -34,7 +34,7 @@ pub const SOCKET: &str = "kiln.sock";
 
 /// How long a holder may neither answer nor go. It may be repairing a large log after a power
 /// cut, a second or two for each GiB of it.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// After this, the person is told what is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Pauses between two tries, doubling.

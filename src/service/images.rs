@@ -164,7 +164,9 @@ impl Service {
         let started = self.begin(actor, request, flow, image.id.0).await?;
         if self.engine.is_driving() {
             let flow = self.engine.snapshot()?.flow(started.workflow_id);
-            flow.into_iter().for_each(|flow| self.collect_after(flow));
+            if let Some(flow) = flow {
+                self.collect_after(flow);
+            }
         }
         Ok(started)
     }
