@@ -4,7 +4,7 @@
 //! decoded and its subtree computed from the bytes; it has to be the one its branch page records,
 //! and those together have to give the content root.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::IntoIter;
 
@@ -22,6 +22,8 @@ use crate::root::Tree;
 use crate::segment::{Segment, stretch};
 use crate::store::Store;
 
+/// Segments each thread has announced to the system: enough to keep a disk busy.
+const SEGMENTS_AHEAD: usize = 2;
 /// Distinct chunks counted in one pass over the manifest: 8 bytes each in memory.
 const COUNTED_AT_ONCE: u64 = 2 << 20;
 
@@ -74,7 +76,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) turn: &'a Turn<'a>,
     /// What a user is told is being done.
     pub(crate) doing: &'static str,
-    /// Read from the disk and hold every chunk against its id.
+    /// Hold every chunk against its id.
     pub(crate) thorough: bool,
 }
 
@@ -92,7 +94,7 @@ impl Walk<'_> {
         take: &(impl Fn(u64, &Segment, &[ChunkRef]) -> Result<()> + Sync),
     ) -> Result<ContentRoot> {
         let cold = Cold::default();
-        let cold = self.thorough.then_some(&cold);
+        let cold = (self.thorough && self.store.options.verify_from_disk).then_some(&cold);
         let mut fetcher = Fetcher::new(self.store, self.domain, cold);
         let segments = Segments::open(&mut fetcher, &self.disk.manifest)?;
         if segments.root.disk_bytes != self.disk.disk_bytes {
@@ -152,10 +154,15 @@ impl Walk<'_> {
                 fetcher.announce(&chunks)?;
                 Ok(Some((next, chunks)))
             };
-            let mut upcoming = ahead(&mut fetcher)?;
-            while let Some((next, chunks)) = upcoming.take() {
-                // While this one is decoded, the system reads the one behind it.
-                upcoming = ahead(&mut fetcher)?;
+            let mut upcoming = VecDeque::new();
+            loop {
+                // While one is decoded, the system reads those behind it.
+                while upcoming.len() < SEGMENTS_AHEAD
+                    && let Some(next) = ahead(&mut fetcher)?
+                {
+                    upcoming.push_back(next);
+                }
+                let Some((next, chunks)) = upcoming.pop_front() else { return Ok(()) };
                 self.segment(&mut fetcher, &mut segment, &next, &chunks)?;
                 take(next.segment, &segment, &chunks)?;
                 let end =
@@ -168,7 +175,6 @@ impl Walk<'_> {
                 self.turn.check()?;
                 self.report(done_bytes)?;
             }
-            Ok(())
         };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut run));
         let result =
