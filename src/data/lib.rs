@@ -73,10 +73,6 @@ pub struct Options {
     pub reserve_bytes: u64,
     /// See [`INDEX_CACHE_BYTES`].
     pub index_cache_bytes: usize,
-    /// Whether a verification drops packs from the system's cache first, so that it reads what the
-    /// disk gives back rather than what was given to it. Costs an import a fifth of its time. A deep
-    /// examination always does.
-    pub verify_from_disk: bool,
 }
 
 impl Default for Options {
@@ -89,7 +85,6 @@ impl Default for Options {
             pack_bytes: PACK_BYTES,
             reserve_bytes: RESERVE_BYTES,
             index_cache_bytes: INDEX_CACHE_BYTES,
-            verify_from_disk: false,
         }
     }
 }

@@ -100,7 +100,6 @@ pub(crate) fn options() -> Options {
         pack_bytes: 1 << 19,
         reserve_bytes: 0,
         index_cache_bytes: 1 << 20,
-        verify_from_disk: true,
     }
 }
 
