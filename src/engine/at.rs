@@ -6,7 +6,8 @@ use event::{Attempt, Failure, FlowId, Progress, Rows, Work};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::runtime::{Live, Shared};
+use crate::live::Live;
+use crate::shared::Shared;
 
 /// One attempt at a step or at an undo.
 pub struct At<P> {
@@ -71,9 +72,9 @@ impl<P: Send + Sync + 'static> At<P> {
     /// Keeps what the step has come to, over what it kept before; durable on return.
     pub async fn save<T: Serialize>(&self, state: &T) -> Result<(), Failure> {
         let value = rmp_serde::to_vec_named(state).expect("a step's state is plain data");
-        let key = self.key();
-        let shared = &self.inner.shared;
-        let ticket = shared.queue.submit(Box::new(move |batch| batch.set_work(key, Some(value))));
+        let At { inner } = self;
+        let (shared, flow, path) = (&inner.shared, inner.flow, inner.path.clone());
+        let ticket = shared.queue.submit(Box::new(move |batch| batch.keep(flow, &path, "saved", value)));
         shared.queue.durable(ticket).await.map_err(|error| Failure::Ours(error.to_string()))
     }
 
@@ -106,9 +107,18 @@ impl<P: Send + Sync + 'static> Work for At<P> {
     }
 
     fn checkpoint(&self, progress: Progress) -> Result<(), Failure> {
-        self.inner.live.report(progress);
+        let At { inner } = self;
+        if inner.live.is_closing() {
+            return Err(Failure::Cancelled);
+        }
+        if inner.live.report(&progress) {
+            let value = rmp_serde::to_vec_named(&progress).expect("a checkpoint is plain data");
+            let flow = inner.flow;
+            // Nobody waits for it: it only says whether a recovery got further.
+            inner.shared.queue.submit(Box::new(move |batch| batch.keep(flow, "", "progress", value)));
+        }
         // An undo is not to be stopped: what it leaves would stay for ever.
-        if !self.inner.undoing && self.inner.live.is_cancelled() {
+        if !inner.undoing && inner.live.is_cancelled() {
             return Err(Failure::Cancelled);
         }
         Ok(())

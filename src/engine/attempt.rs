@@ -39,11 +39,17 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
         if let Some(tried) = &tried {
             wait_until(flow, tried.due_ms, undoing).await;
         }
-        if !undoing {
+        if undoing {
+            flow.open()?;
+        } else {
             flow.forward()?;
         }
-        let number = tried.as_ref().map_or(1, |tried| tried.attempts + 1);
-        let attempt = Attempt { incarnation: inner.shared.incarnation, number };
+        // The number fences and never falls; what counts against the policy begins anew when a
+        // person has let a parked flow go on.
+        let before = tried.as_ref().map_or(0, |tried| tried.attempts);
+        let fence = inner.shared.next_number(inner.id, path, before);
+        let number = before + 1;
+        let attempt = Attempt { incarnation: inner.shared.incarnation, number: fence };
         let at = At::new(inner.shared.clone(), inner.live.clone(), inner.id, path, attempt, undoing);
         // On a task of its own: a panic in it is an answer, and it ends before anything follows.
         let outcome = match tokio::spawn(act(at)).await {
@@ -59,12 +65,14 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
         match outcome {
             Ok(value) => {
                 if tried.is_some() {
+                    // Without waiting: the event that follows is behind it in the queue.
                     inner.shared.queue.submit(Box::new(move |batch| batch.set_work(key, None)));
                 }
                 return Ok(Ok(value));
             }
             Err(Failure::Caller(refusal)) => return Ok(Err(refusal)),
             Err(Failure::Cancelled) => {
+                flow.open()?;
                 flow.forward()?;
                 return Err(Halt::Park("a step stopped as if cancelled, but nobody had asked".to_owned()));
             }
@@ -86,9 +94,9 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
                     inner.shared.clock.now_ms().saturating_add(backoff_ms(flow, path, number, policy));
                 let next = Tried { attempts: number, due_ms, error };
                 let value = rmp_serde::to_vec_named(&next).expect("a memo is plain data");
-                let key = key.clone();
+                let (id, path) = (inner.id, path.to_owned());
                 let ticket =
-                    inner.shared.queue.submit(Box::new(move |batch| batch.set_work(key, Some(value))));
+                    inner.shared.queue.submit(Box::new(move |batch| batch.keep(id, &path, "tried", value)));
                 inner.shared.queue.durable(ticket).await?;
                 tried = Some(next);
             }
@@ -103,15 +111,22 @@ fn recall<P>(flow: &Flow<P>, key: &[u8]) -> Result<Option<Tried>, Halt> {
 }
 
 async fn wait_until<P: Send + Sync + 'static>(flow: &Flow<P>, due_ms: i64, undoing: bool) {
+    let live = &flow.inner.live;
     let left_ms = due_ms.saturating_sub(flow.inner.shared.clock.now_ms()).max(0).cast_unsigned();
+    if left_ms > 0 {
+        flow.waits();
+    }
     let sleep = tokio::time::sleep(Duration::from_millis(left_ms));
     if undoing {
-        sleep.await;
-        return;
-    }
-    tokio::select! {
-        () = sleep => {}
-        () = flow.inner.live.cancelled() => {}
+        tokio::select! {
+            () = sleep => {}
+            () = live.closing() => {}
+        }
+    } else {
+        tokio::select! {
+            () = sleep => {}
+            () = live.called() => {}
+        }
     }
 }
 

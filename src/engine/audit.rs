@@ -1,6 +1,7 @@
 //! Proving the log and the projections: the chain from its first link, and a fold from nothing.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use event::{Fold, Record, Rows, RowsMut, Seq};
@@ -8,6 +9,7 @@ use redb::ReadableTable;
 
 use crate::Error;
 use crate::chain::{self, GENESIS, Hash};
+use crate::committer::panic_text;
 use crate::fold::EngineFold;
 use crate::store::Snapshot;
 
@@ -47,6 +49,13 @@ pub struct Rebuilt {
     pub differing: u64,
     /// The first of them by name.
     pub faults: Vec<Fault>,
+}
+
+/// Reads of a damaged file may panic inside the database; here that is an answer.
+pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        Err(Error::read(format!("the database's pages are damaged ({})", panic_text(&*panic))))
+    })
 }
 
 /// Walks the log from its first event.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use event::{Draft, FlowId, Path, Record, Rows, RowsMut, Scope, Seq, View};
 
+use crate::at::work_key;
 use crate::chain;
 use crate::fold::{EngineFold, FlowRow};
 use crate::queue::{Found, Queue, Ticket};
@@ -18,7 +19,7 @@ use crate::{Clock, Error};
 const BATCH_RECORDS_MAX: usize = 8192;
 /// How long nothing has to happen before the allocator's state is saved. An operation at the
 /// keyboard follows another faster than this; a person who pulls the plug does not.
-const IDLE: Duration = Duration::from_millis(300);
+const IDLE: Duration = Duration::from_millis(if cfg!(test) { 3_600_000 } else { 300 });
 
 /// Rows changed since the last commit, over those of the last commit.
 pub(crate) struct Overlay {
@@ -96,6 +97,16 @@ impl Batch<'_> {
         self.fold.flows.get(&id).filter(|flow| !flow.state.has_ended())
     }
 
+    /// Whether a flow ended in this commit.
+    pub(crate) fn has_ended(&self, id: FlowId) -> bool {
+        self.fold.flows.get(&id).is_some_and(|flow| flow.state.has_ended())
+    }
+
+    /// How many flows have not ended.
+    pub(crate) fn open_flows(&self) -> usize {
+        self.fold.flows.len()
+    }
+
     pub(crate) fn rows(&self) -> &dyn Rows {
         &self.overlay
     }
@@ -140,14 +151,24 @@ impl Batch<'_> {
         written
     }
 
-    /// A working row as of the last commit.
+    /// A working row.
     pub(crate) fn work_row(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.overlay.base.work(key).expect("the database reads")
+        match self.work.get(key) {
+            Some(staged) => staged.clone(),
+            None => self.overlay.base.work(key).expect("the database reads"),
+        }
     }
 
     /// Puts or removes a working row: durable, but neither history nor projection.
     pub(crate) fn set_work(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         self.work.insert(key, value);
+    }
+
+    /// Puts a working row of a flow that has not ended; an ended one has none.
+    pub(crate) fn keep(&mut self, flow: FlowId, path: &str, name: &str, value: Vec<u8>) {
+        if self.flow(flow).is_some() {
+            self.set_work(work_key(flow, path, name), Some(value));
+        }
     }
 
     /// Removes the working rows of a flow whose name ends so; all of them for an empty `name`.

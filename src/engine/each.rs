@@ -3,7 +3,7 @@
 //! A child is a flow of its own, with its own history and its own undo. Its id comes from the
 //! parent, the path and the item's key, so neither a replay nor the order of completion matters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -55,8 +55,7 @@ impl<'a, P: Send + Sync + 'static, W: Workflow<Ports = P>> Each<'a, P, W> {
             let undone = undo(at, ids.clone());
             Box::pin(async move { undone.await.map(Into::into) })
         });
-        lock(&self.flow.inner.told).armed.push(Armed { path: path.clone(), undo: Undo::Step(undo) });
-        self.run(path)
+        self.flow.alone(path.clone(), async move { self.run(path, Some(undo)).await })
     }
 
     /// The children that ended well stay, whatever becomes of the parent, for a reason.
@@ -65,67 +64,79 @@ impl<'a, P: Send + Sync + 'static, W: Workflow<Ports = P>> Each<'a, P, W> {
         _reason: &'static str,
     ) -> impl Future<Output = Result<Ends<W::Output>, Halt>> + Send + 'a {
         let path = self.flow.next_path("");
-        self.run(path)
+        self.flow.alone(path.clone(), async move { self.run(path, None).await })
     }
 
-    async fn run(self, path: String) -> Result<Ends<W::Output>, Halt> {
+    async fn run(self, path: String, undo: Option<StepUndo<P>>) -> Result<Ends<W::Output>, Halt> {
         let flow = self.flow;
+        if let Some(undo) = undo {
+            lock(&flow.inner.told).armed.push(Armed { path: path.clone(), undo: Undo::Step(undo) });
+        }
         let known = flow.recall::<Gathered>(&path)?.transpose()?.is_some();
+        self.check()?;
+        let ids: Vec<_> = self.items.iter().map(|(key, _)| child_id(flow, &path, key)).collect();
+        let mut rows = BTreeMap::new();
+        if known {
+            for ((key, _), id) in self.items.into_iter().zip(ids) {
+                rows.insert(key, flow.inner.shared.flow_row(id)?.ok_or(Error::NoFlow(id))?);
+            }
+            return ends_of::<W>(&rows);
+        }
+        let turned = lock(&flow.inner.told).turned;
+        if turned || !gather(flow, self.items, &ids, self.limit, &mut rows).await? {
+            // Children come to their ends before anything is undone.
+            flow.open()?;
+            settle_children(flow, &ids).await?;
+            lock(&flow.inner.told).turned = true;
+            return Err(Halt::Turned);
+        }
+        let ends = ends_of::<W>(&rows)?;
+        let done = ends.values().filter(|end| end.is_ok()).count() as u64;
+        flow.append(&path, Draft::of(&Gathered { done, failed: ends.len() as u64 - done }));
+        Ok(ends)
+    }
+
+    fn check(&self) -> Result<(), Halt> {
         if self.items.len() > CHILDREN_MAX {
             let why =
                 format!("a fan-out over {} items; at most {CHILDREN_MAX} are allowed", self.items.len());
             return Err(Halt::Refused(Refusal::new("InvalidParameter.Items", why)));
         }
-        let mut ends = Ends::new();
-        if known {
-            for (key, _) in self.items {
-                let id = child_id(flow, &path, &key);
-                let row = flow.inner.shared.flow_row(id)?.ok_or(Error::NoFlow(id))?;
-                ends.insert(key, end_of::<W>(&row)?);
-            }
-            return Ok(ends);
+        let mut keys = BTreeSet::new();
+        match self.items.iter().find(|(key, _)| !keys.insert(key)) {
+            Some((key, _)) => Err(Halt::Park(format!("two items of a fan-out have the key `{key}`"))),
+            None => Ok(()),
         }
-        let begun = lock(&flow.inner.told).turned;
-        if begun {
-            // The parent turned while children ran: they come to their ends before anything is undone.
-            settle_children(flow, self.items.iter().map(|(key, _)| child_id(flow, &path, key))).await?;
-            return Err(Halt::Turned);
-        }
-        let gathered = gather(flow, &path, self.items, self.limit, &mut ends).await?;
-        if !gathered {
-            return Err(Halt::Turned);
-        }
-        let done = ends.values().filter(|end| end.is_ok()).count() as u64;
-        flow.append(&path, Draft::of(&Gathered { done, failed: ends.len() as u64 - done }));
-        Ok(ends)
     }
 }
 
 /// Starts the children, so many at a time, and waits for them; no if the parent was cancelled.
 async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
     flow: &Flow<P>,
-    path: &str,
     items: Vec<(String, W)>,
+    ids: &[FlowId],
     limit: usize,
-    ends: &mut Ends<W::Output>,
+    rows: &mut BTreeMap<String, FlowRow>,
 ) -> Result<bool, Halt> {
     let inner = &flow.inner;
+    // Children carry the name of whoever asked for the parent, which has to be in the log for that.
+    flow.durable().await?;
+    flow.waits();
     let actor = inner.shared.flow_row(inner.id)?.map(|row| row.actor).unwrap_or_default();
-    let mut waiting = items.into_iter();
+    let mut waiting = items.into_iter().zip(ids);
     let mut running: JoinSet<(String, Result<FlowRow, Error>)> = JoinSet::new();
-    let mut ids = Vec::new();
     loop {
+        flow.open()?;
         while running.len() < limit && !inner.live.is_cancelled() {
-            let Some((key, item)) = waiting.next() else {
+            let Some(((key, item), &id)) = waiting.next() else {
                 break;
             };
-            let id = child_id(flow, path, &key);
-            ids.push(id);
-            let (shared, actor, parent) = (inner.shared.clone(), actor.clone(), inner.id);
+            let begun = inner.shared.begin(id, actor.clone(), Cause::Parent(inner.id), &item);
+            let shared = inner.shared.clone();
             running.spawn(async move {
-                let begun = shared.begin(id, actor, Cause::Parent(parent), &item).await;
-                let ended = match begun {
-                    Ok((id, _)) => shared.wait(id).await,
+                let known = begun.known.await.map_err(|_| shared.queue.error());
+                let ended = match known {
+                    Ok(_) => shared.wait(id).await,
                     Err(error) => Err(error),
                 };
                 (key, ended)
@@ -133,34 +144,49 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
         }
         let next = tokio::select! {
             next = running.join_next() => next,
-            () = inner.live.cancelled() => {
-                running.detach_all();
-                settle_children(flow, ids.into_iter()).await?;
+            () = inner.live.called() => {
+                flow.open()?;
                 return Ok(false);
             }
         };
-        let Some(next) = next else { return Ok(true) };
+        let Some(next) = next else { return Ok(!inner.live.is_cancelled()) };
         let (key, row) = next.map_err(|error| Halt::Park(format!("waiting for a child failed: {error}")))?;
-        ends.insert(key, end_of::<W>(&row?)?);
+        rows.insert(key, row?);
     }
 }
 
 /// Cancels what still runs and waits until nothing does.
-async fn settle_children<P: Send + Sync + 'static>(
-    flow: &Flow<P>,
-    ids: impl Iterator<Item = FlowId>,
-) -> Result<(), Halt> {
+async fn settle_children<P: Send + Sync + 'static>(flow: &Flow<P>, ids: &[FlowId]) -> Result<(), Halt> {
     let shared = &flow.inner.shared;
-    for id in ids {
-        let by = Actor { account: format!("workflow {}", flow.inner.id), key: String::new() };
-        match shared.cancel(by, id, "the operation it is part of was cancelled").await {
-            Err(Error::NoFlow(_)) => continue,
-            Ok(()) | Err(Error::Denied { .. }) => {}
+    let by = Actor { account: format!("workflow {}", flow.inner.id), key: String::new() };
+    // All at once, so that they share a commit.
+    let mut cancels = JoinSet::new();
+    for &id in ids {
+        let (shared, by) = (shared.clone(), by.clone());
+        cancels.spawn(async move {
+            (id, shared.cancel(by, id, "the operation it is part of was cancelled").await)
+        });
+    }
+    let mut begun = Vec::new();
+    for (id, cancelled) in cancels.join_all().await {
+        match cancelled {
+            Err(Error::NoFlow(_)) => {}
+            Ok(()) | Err(Error::Denied { .. }) => begun.push(id),
             Err(error) => return Err(error.into()),
         }
-        shared.wait(id).await?;
+    }
+    for id in begun {
+        let row = shared.wait(id).await?;
+        if !row.state.has_ended() {
+            return Err(Halt::Park(format!("its part `{id}` is parked; resume that first")));
+        }
     }
     Ok(())
+}
+
+/// How the children ended; one that is parked parks the parent, after all others came to rest.
+fn ends_of<W: Workflow>(rows: &BTreeMap<String, FlowRow>) -> Result<Ends<W::Output>, Halt> {
+    rows.iter().map(|(key, row)| Ok((key.clone(), end_of::<W>(row)?))).collect()
 }
 
 fn child_id<P: Send + Sync + 'static>(flow: &Flow<P>, path: &str, key: &str) -> FlowId {

@@ -16,8 +16,9 @@ use tokio::sync::oneshot;
 use crate::at::At;
 use crate::committer::Slot;
 use crate::kinds::{Failed, Refused, TimerFired, TimerSet};
+use crate::live::Live;
 use crate::queue::{Ticket, lock};
-use crate::runtime::{Live, Shared};
+use crate::shared::Shared;
 use crate::workflow::Halt;
 
 /// A running operation, as its story sees it.
@@ -59,6 +60,10 @@ pub(crate) struct Told<P> {
     pub(crate) now_ms: i64,
     /// The newest record's time, while it is still being decided.
     pub(crate) pending_now: Option<oneshot::Receiver<i64>>,
+    /// The step that is under way.
+    pub(crate) under_way: Option<String>,
+    /// What the story did that no replay could follow.
+    pub(crate) broken: Option<String>,
 }
 
 pub(crate) type DecideUndo = Box<dyn FnOnce(&View<'_>) -> Draft + Send>;
@@ -121,7 +126,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
         scope: Scope,
         decide: impl FnOnce(&View<'_>) -> Result<E, Refusal> + Send + 'static,
     ) -> Decide<'_, P, E> {
-        Decide { flow: self, scope, decide: Box::new(decide) }
+        Decide { flow: self, scope, rule: Box::new(decide) }
     }
 
     /// Acts on the world. It runs at least once: make its effects keyed, let a second run find the
@@ -141,19 +146,23 @@ impl<P: Send + Sync + 'static> Flow<P> {
     }
 
     /// Lets time pass; survives restarts.
-    pub async fn sleep(&self, duration: Duration) -> Result<(), Halt> {
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = Result<(), Halt>> + Send + '_ {
         let path = self.next_path("");
+        let slept = path.clone();
+        self.alone(path, async move { self.sleep_at(slept, duration).await })
+    }
+
+    async fn sleep_at(&self, path: String, duration: Duration) -> Result<(), Halt> {
         let fired_path = format!("{path}+");
         let now_ms = self.now_ms().await;
         let wait_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let due_ms = match self.recall::<TimerSet>(&path)? {
-            Some(set) => set?.due_ms,
-            None => {
-                self.forward()?;
-                let due_ms = now_ms.saturating_add(wait_ms);
-                self.append(&path, Draft::of(&TimerSet { due_ms }));
-                due_ms
-            }
+        let due_ms = if let Some(set) = self.recall::<TimerSet>(&path)? {
+            set?.due_ms
+        } else {
+            self.forward()?;
+            let due_ms = now_ms.saturating_add(wait_ms);
+            self.append(&path, Draft::of(&TimerSet { due_ms }));
+            due_ms
         };
         if let Some(fired) = self.recall::<TimerFired>(&fired_path)? {
             fired?;
@@ -161,14 +170,50 @@ impl<P: Send + Sync + 'static> Flow<P> {
         }
         self.forward()?;
         self.durable().await?;
+        self.waits();
         let left_ms = due_ms.saturating_sub(self.inner.shared.clock.now_ms()).max(0).cast_unsigned();
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(left_ms)) => {}
-            () = self.inner.live.cancelled() => {}
+            () = self.inner.live.called() => {}
         }
         self.forward()?;
         self.append(&fired_path, Draft::of(&TimerFired { set_at: path }));
         Ok(())
+    }
+
+    /// Does one thing of the story. Two at once would have paths that depend on which of them came
+    /// first, and one that is dropped half-way would go on beside its own undo: such a story parks.
+    pub(crate) async fn alone<T>(
+        &self,
+        path: String,
+        doing: impl Future<Output = Result<T, Halt>> + Send,
+    ) -> Result<T, Halt> {
+        {
+            let mut told = lock(&self.inner.told);
+            if let Some(other) = told.under_way.clone() {
+                let why =
+                    format!("step {path} was begun while step {other} was under way; use `each` for that");
+                told.broken = Some(why.clone());
+                return Err(Halt::Park(why));
+            }
+            told.under_way = Some(path.clone());
+        }
+        let mut whole = Whole { told: &self.inner.told, path: Some(path) };
+        let done = doing.await;
+        whole.path = None;
+        done
+    }
+
+    /// The flow waits for its turn, a time or its parts, so it is not what took a process down.
+    pub(crate) fn waits(&self) {
+        if self.inner.live.takes_counted() {
+            let key = crate::at::work_key(self.inner.id, "", "recovered");
+            self.inner.shared.queue.submit(Box::new(move |batch| {
+                if batch.work_row(&key).is_some() {
+                    batch.set_work(key, None);
+                }
+            }));
+        }
     }
 
     pub(crate) fn next_path(&self, mark: &str) -> String {
@@ -206,9 +251,21 @@ impl<P: Send + Sync + 'static> Flow<P> {
         Err(diverged())
     }
 
+    /// Whether the log still takes anything.
+    pub(crate) fn open(&self) -> Result<(), Halt> {
+        if self.inner.live.is_closing() {
+            return Err(Halt::Stopped(self.inner.shared.queue.error()));
+        }
+        Ok(())
+    }
+
     /// Whether the story may do something new.
     pub(crate) fn forward(&self) -> Result<(), Halt> {
+        self.open()?;
         let mut told = lock(&self.inner.told);
+        if let Some(why) = &told.broken {
+            return Err(Halt::Park(why.clone()));
+        }
         told.turned |= self.inner.live.is_cancelled();
         if told.turned { Err(Halt::Turned) } else { Ok(()) }
     }
@@ -318,9 +375,14 @@ fn decide_in<E: Event>(
     if flow.cancel.is_some() && !flow.committed {
         return Answer::Cancelled;
     }
-    match batch.ask(slot.scope, decide) {
+    let decided = batch.ask(slot.scope, |view| {
+        let event = decide(view)?;
+        let draft = Draft::of(&event);
+        Ok::<_, Refusal>((event, draft))
+    });
+    match decided {
         Err(panic) => Answer::Fault(panic),
-        Ok(Ok(event)) => match batch.append(slot, Draft::of(&event)) {
+        Ok(Ok((event, draft))) => match batch.append(slot, draft) {
             Some((_, time_ms)) => Answer::Event(event, time_ms),
             None => Answer::Gone,
         },
@@ -342,7 +404,7 @@ type DecideFn<E> = Box<dyn FnOnce(&View<'_>) -> Result<E, Refusal> + Send>;
 pub struct Decide<'a, P, E> {
     flow: &'a Flow<P>,
     scope: Scope,
-    decide: DecideFn<E>,
+    rule: DecideFn<E>,
 }
 
 impl<'a, P: Send + Sync + 'static, E: Event> Decide<'a, P, E> {
@@ -352,15 +414,13 @@ impl<'a, P: Send + Sync + 'static, E: Event> Decide<'a, P, E> {
         self,
         undo: impl FnOnce(&View<'_>) -> D + Send + 'static,
     ) -> impl Future<Output = Result<E, Halt>> + Send + 'a {
-        let path = self.flow.next_path("");
         let undo: DecideUndo = Box::new(move |view| undo(view).into());
-        self.flow.decide_now(path, self.scope, self.decide, Some(undo))
+        self.run("", Some(undo))
     }
 
     /// Nothing has to be taken back, for a reason.
     pub fn nothing_to_undo(self, _reason: &'static str) -> impl Future<Output = Result<E, Halt>> + Send + 'a {
-        let path = self.flow.next_path("");
-        self.flow.decide_now(path, self.scope, self.decide, None)
+        self.run("", None)
     }
 
     /// From here there is no way back, for a reason: a cancel is refused, failures go forward or
@@ -369,8 +429,13 @@ impl<'a, P: Send + Sync + 'static, E: Event> Decide<'a, P, E> {
         self,
         _reason: &'static str,
     ) -> impl Future<Output = Result<E, Halt>> + Send + 'a {
-        let path = self.flow.next_path("!");
-        self.flow.decide_now(path, self.scope, self.decide, None)
+        self.run("!", None)
+    }
+
+    fn run(self, mark: &str, undo: Option<DecideUndo>) -> impl Future<Output = Result<E, Halt>> + Send + 'a {
+        let Decide { flow, scope, rule } = self;
+        let path = flow.next_path(mark);
+        flow.alone(path.clone(), flow.decide_now(path, scope, rule, undo))
     }
 }
 
@@ -444,31 +509,34 @@ impl<'a, P: Send + Sync + 'static, E: Event> Step<'a, P, E> {
     }
 
     fn run(self, undo: Option<StepUndo<P>>) -> impl Future<Output = Result<E, Halt>> + Send + 'a {
-        let path = self.flow.next_path("");
-        async move {
-            let flow = self.flow;
-            // Armed before anything else is looked at: a step that replay reaches and finds
-            // unrecorded counts as begun.
-            if let Some(undo) = undo {
-                flow.arm(&path, Undo::Step(undo));
+        let flow = self.flow;
+        let path = flow.next_path("");
+        flow.alone(path.clone(), async move { self.run_at(path, undo).await })
+    }
+
+    async fn run_at(self, path: String, undo: Option<StepUndo<P>>) -> Result<E, Halt> {
+        let flow = self.flow;
+        // Armed before anything else is looked at: a step that replay reaches and finds
+        // unrecorded counts as begun.
+        if let Some(undo) = undo {
+            flow.arm(&path, Undo::Step(undo));
+        }
+        if let Some(answer) = flow.recall::<E>(&path)? {
+            return answer;
+        }
+        flow.forward()?;
+        let _permit = match &self.limit {
+            Some((key, count)) => Some(flow.permit(key, *count).await?),
+            None => None,
+        };
+        match crate::attempt::run(flow, &path, &self.act, self.policy, false).await? {
+            Ok(event) => {
+                flow.append(&path, Draft::of(&event));
+                Ok(event)
             }
-            if let Some(answer) = flow.recall::<E>(&path)? {
-                return answer;
-            }
-            flow.forward()?;
-            let _permit = match &self.limit {
-                Some((key, count)) => Some(flow.permit(key, *count).await?),
-                None => None,
-            };
-            match crate::attempt::run(flow, &path, &self.act, self.policy, false).await? {
-                Ok(event) => {
-                    flow.append(&path, Draft::of(&event));
-                    Ok(event)
-                }
-                Err(refusal) => {
-                    flow.append(&path, Draft::of(&Failed { refusal: refusal.clone() }));
-                    Err(Halt::Failed(refusal))
-                }
+            Err(refusal) => {
+                flow.append(&path, Draft::of(&Failed { refusal: refusal.clone() }));
+                Err(Halt::Failed(refusal))
             }
         }
     }
@@ -477,12 +545,32 @@ impl<'a, P: Send + Sync + 'static, E: Event> Step<'a, P, E> {
 impl<P: Send + Sync + 'static> Flow<P> {
     async fn permit(&self, key: &str, count: usize) -> Result<tokio::sync::OwnedSemaphorePermit, Halt> {
         let limit = self.inner.shared.limit(key, count);
+        if let Ok(permit) = limit.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        self.waits();
         tokio::select! {
             permit = limit.acquire_owned() => Ok(permit.expect("limits are never closed")),
-            () = self.inner.live.cancelled() => {
+            () = self.inner.live.called() => {
                 self.forward()?;
                 Err(Halt::Turned)
             }
+        }
+    }
+}
+
+/// Notices when a step's future is dropped before its end.
+struct Whole<'a, P> {
+    told: &'a Mutex<Told<P>>,
+    path: Option<String>,
+}
+
+impl<P> Drop for Whole<'_, P> {
+    fn drop(&mut self) {
+        let mut told = lock(self.told);
+        told.under_way = None;
+        if let Some(path) = self.path.take() {
+            told.broken = Some(format!("the story dropped step {path} before its end"));
         }
     }
 }

@@ -24,10 +24,32 @@ mod error;
 mod flow;
 mod fold;
 mod kinds;
+mod live;
 mod look;
+mod operator;
 mod queue;
 mod runtime;
+mod shared;
+mod snapshot;
 mod store;
+#[cfg(test)]
+mod tests_attempt;
+#[cfg(test)]
+mod tests_cancel;
+#[cfg(test)]
+mod tests_compile;
+#[cfg(test)]
+mod tests_damage;
+#[cfg(test)]
+mod tests_each;
+#[cfg(test)]
+mod tests_faults;
+#[cfg(test)]
+mod tests_kit;
+#[cfg(test)]
+mod tests_log;
+#[cfg(test)]
+mod tests_story;
 mod unwind;
 mod workflow;
 
@@ -41,6 +63,8 @@ pub use kinds::{
     CancelRequested, Ended, Failed, Gathered, Outcome, Parked, Refused, Released, Started, Superseded,
     TimerFired, TimerSet, Turn, Turned,
 };
-pub use runtime::{Clock, Engine, Options, Snapshot, SystemClock, Watch};
+pub use live::Watch;
+pub use runtime::{Clock, Engine, Options, SystemClock};
+pub use snapshot::Snapshot;
 pub use store::{DATABASE, WITNESS};
 pub use workflow::{Book, Halt, Workflow};

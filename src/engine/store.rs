@@ -7,6 +7,8 @@
 //! | `work` | flow, path, name | working rows: attempts, saved states; neither history nor truth |
 //! | `meta` | name | the head of the log, the fold's version, the incarnation |
 //!
+//! Values of `work` and `meta`, which no chain and no fold can prove, begin with 8 bytes of check.
+//!
 //! Beside it stands `kiln.head`: 48 bytes that say how far the log had come when something was last
 //! acknowledged. It is written after each commit and never synced: it survives the death of the
 //! process, and after a power cut it lags, which is harmless, as it is only a lower bound. So a log
@@ -81,7 +83,8 @@ impl Changes {
 
 #[derive(Debug)]
 pub(crate) struct Store {
-    db: Database,
+    /// Always there but while it is dropped.
+    db: Option<Database>,
     witness: Arc<dyn File>,
     path: PathBuf,
 }
@@ -110,6 +113,15 @@ impl Store {
         let opened = catch_unwind(AssertUnwindSafe(|| {
             if size_bytes.is_none() {
                 begin(files, dir, &path)?;
+                // The directory may be new itself, and then so is its name in the one above.
+                for above in dir.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
+                    match files.sync_dir(above) {
+                        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                            return Err(error.into());
+                        }
+                        _ => {}
+                    }
+                }
             }
             database(files, &path)
         }));
@@ -119,10 +131,49 @@ impl Store {
             Err(_) => return Err(fail(damaged(&"it breaks the database's own invariants"))),
         };
         files.sync_dir(dir).map_err(advise)?;
-        let store = Self { db, witness, path };
-        catch_unwind(AssertUnwindSafe(|| store.check_witness(acknowledged)))
-            .unwrap_or_else(|_| Err(Error::read("the database's pages are damaged")))?;
+        let store = Self { db: Some(db), witness, path };
+        catch_unwind(AssertUnwindSafe(|| {
+            store.check_end()?;
+            store.check_witness(acknowledged)
+        }))
+        .unwrap_or_else(|_| Err(Error::read("the database's pages are damaged")))?;
         Ok(store)
+    }
+
+    fn db(&self) -> &Database {
+        self.db.as_ref().expect("it is taken out only by drop")
+    }
+
+    /// The head has to be the end of the last row, or the next commit would write over events.
+    fn check_end(&self) -> Result<(), Error> {
+        let snapshot = self.snapshot()?;
+        let head = snapshot.head()?;
+        let fail = |what: String| Error::Open { path: self.path.clone(), why: damaged(&what) };
+        let Some((first, row)) = snapshot.row_at(Seq(u64::MAX))? else {
+            return if head.seq == Seq(0) && head.hash == chain::GENESIS {
+                Ok(())
+            } else {
+                Err(fail(format!("its head is event {}, but it holds none", head.seq)))
+            };
+        };
+        let records =
+            chain::read(&row).map_err(|why| fail(format!("event {first} does not decode: {why}")))?;
+        let last = chain::last_of(&records, first);
+        if last != head.seq {
+            return Err(fail(format!("its head is event {}, but its last is event {last}", head.seq)));
+        }
+        let before = match first {
+            1 => chain::GENESIS,
+            _ => {
+                snapshot.row_at(Seq(first - 1))?.and_then(|(_, row)| chain::hash_of(&row)).unwrap_or_default()
+            }
+        };
+        let hash = chain::link(&before, first, row.get(32..).unwrap_or_default());
+        let time_ms = records.last().map_or(0, |record| record.time_ms);
+        if hash != head.hash || chain::hash_of(&row) != Some(hash) || time_ms != head.time_ms {
+            return Err(fail(format!("event {last}, or one beside it, is not the one its head says")));
+        }
+        Ok(())
     }
 
     fn check_witness(&self, acknowledged: Option<(Seq, Hash)>) -> Result<(), Error> {
@@ -144,7 +195,7 @@ impl Store {
 
     /// A view of everything as of the last commit.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, Error> {
-        let txn = self.db.begin_read().map_err(Error::read)?;
+        let txn = self.db().begin_read().map_err(Error::read)?;
         Ok(Snapshot {
             log: txn.open_table(LOG).map_err(Error::read)?,
             rows: txn.open_table(ROWS).map_err(Error::read)?,
@@ -153,27 +204,43 @@ impl Store {
         })
     }
 
+    /// What to say of a commit that failed while opening.
+    pub(crate) fn not_opened(&self, error: &redb::Error) -> Error {
+        let dir = self.path.parent().unwrap_or(&self.path);
+        Error::Open { path: self.path.clone(), why: database_advice(error, dir) }
+    }
+
     /// Makes the changes durable. After an error nothing may be written any more.
     pub(crate) fn commit(&self, changes: &Changes) -> Result<(), redb::Error> {
-        let txn = self.db.begin_write()?;
+        let txn = self.db().begin_write()?;
         {
             let mut log = txn.open_table(LOG)?;
             for (first, row) in &changes.log {
                 log.insert(first, row.as_slice())?;
             }
         }
-        write_all(&txn, ROWS, &changes.rows)?;
-        write_all(&txn, WORK, &changes.work)?;
+        write_rows(&txn, &changes.rows)?;
+        if !changes.work.is_empty() {
+            let mut table = txn.open_table(WORK)?;
+            for (key, value) in &changes.work {
+                match value {
+                    Some(value) => _ = table.insert(key.as_slice(), seal(key, value).as_slice())?,
+                    None => _ = table.remove(key.as_slice())?,
+                }
+            }
+        }
         {
             let mut meta = txn.open_table(META)?;
             if let Some(head) = &changes.head {
-                meta.insert(HEAD, rmp_serde::to_vec_named(head).expect("a head is plain data").as_slice())?;
+                let head = rmp_serde::to_vec_named(head).expect("a head is plain data");
+                meta.insert(HEAD, seal(HEAD.as_bytes(), &head).as_slice())?;
             }
             if let Some(fold) = changes.fold {
-                meta.insert(FOLD, fold.to_le_bytes().as_slice())?;
+                meta.insert(FOLD, seal(FOLD.as_bytes(), &fold.to_le_bytes()).as_slice())?;
             }
             if let Some(incarnation) = changes.incarnation {
-                meta.insert(INCARNATION, incarnation.to_le_bytes().as_slice())?;
+                let sealed = seal(INCARNATION.as_bytes(), &incarnation.to_le_bytes());
+                meta.insert(INCARNATION, sealed.as_slice())?;
             }
         }
         txn.commit()?;
@@ -183,13 +250,32 @@ impl Store {
         Ok(())
     }
 
+    /// Changes the tables behind everybody's back.
+    #[cfg(test)]
+    pub(crate) fn tamper(&self, change: impl FnOnce(&redb::WriteTransaction)) {
+        let txn = self.db().begin_write().expect("the database writes");
+        change(&txn);
+        txn.commit().expect("the database commits");
+    }
+
     /// Saves the allocator's state, so that opening after a kill takes milliseconds. Two syncs, so
     /// only when there is nothing else to do.
     pub(crate) fn settle(&self) -> Result<(), redb::Error> {
-        let mut txn = self.db.begin_write()?;
+        let mut txn = self.db().begin_write()?;
         txn.set_quick_repair(true);
         txn.commit()?;
         Ok(())
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        // Closing writes as well, and in a damaged file meets redb's assertions; whatever it could
+        // not write, the next opening repairs.
+        if catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
+            tracing::warn!(path = %self.path.display(), "the log could not be closed in order");
+        }
     }
 }
 
@@ -222,15 +308,14 @@ fn begin(files: &dyn Files, dir: &Path, path: &Path) -> Result<(), redb::Error> 
     files.sync_dir(dir).map_err(redb::Error::Io)
 }
 
-fn write_all(
+fn write_rows(
     txn: &redb::WriteTransaction,
-    table: TableDefinition<'static, &[u8], &[u8]>,
     changes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 ) -> Result<(), redb::Error> {
     if changes.is_empty() {
         return Ok(());
     }
-    let mut table = txn.open_table(table)?;
+    let mut table = txn.open_table(ROWS)?;
     for (key, value) in changes {
         match value {
             Some(value) => _ = table.insert(key.as_slice(), value.as_slice())?,
@@ -251,20 +336,24 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn head(&self) -> Result<Head, Error> {
-        match self.meta.get(HEAD).map_err(Error::read)? {
-            Some(bytes) => rmp_serde::from_slice(bytes.value()).map_err(Error::read),
+        match self.meta(HEAD)? {
+            Some(bytes) => rmp_serde::from_slice(&bytes).map_err(Error::read),
             None => Ok(Head { seq: Seq(0), hash: chain::GENESIS, time_ms: 0 }),
         }
     }
 
     pub(crate) fn fold(&self) -> Result<Option<u32>, Error> {
-        let bytes = self.meta.get(FOLD).map_err(Error::read)?;
-        Ok(bytes.and_then(|bytes| bytes.value().try_into().ok().map(u32::from_le_bytes)))
+        Ok(self.meta(FOLD)?.and_then(|bytes| bytes.try_into().ok().map(u32::from_le_bytes)))
     }
 
     pub(crate) fn incarnation(&self) -> Result<u64, Error> {
-        let bytes = self.meta.get(INCARNATION).map_err(Error::read)?;
-        Ok(bytes.and_then(|bytes| bytes.value().try_into().ok().map(u64::from_le_bytes)).unwrap_or(0))
+        let bytes = self.meta(INCARNATION)?;
+        Ok(bytes.and_then(|bytes| bytes.try_into().ok().map(u64::from_le_bytes)).unwrap_or(0))
+    }
+
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let sealed = self.meta.get(name).map_err(Error::read)?;
+        sealed.map(|sealed| unseal(name.as_bytes(), sealed.value())).transpose()
     }
 
     /// The row that holds `seq`, with its first sequence.
@@ -293,7 +382,7 @@ impl Snapshot {
     }
 
     pub(crate) fn work(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.work.get(key).map_err(Error::read)?.map(|value| value.value().to_vec()))
+        self.work.get(key).map_err(Error::read)?.map(|sealed| unseal(key, sealed.value())).transpose()
     }
 }
 
@@ -339,6 +428,29 @@ fn read_witness(file: &dyn File) -> io::Result<Option<(Seq, Hash)>> {
     Ok(Some((Seq(seq), bytes[8..40].try_into().expect("thirty-two bytes"))))
 }
 
+/// A value that nothing else proves, with 8 bytes of check before it.
+fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut sealed = check_of(key, value).to_vec();
+    sealed.extend_from_slice(value);
+    sealed
+}
+
+fn unseal(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Error> {
+    match sealed.split_first_chunk::<8>() {
+        Some((check, value)) if *check == check_of(key, value) => Ok(value.to_vec()),
+        _ => {
+            let name = String::from_utf8_lossy(key);
+            Err(Error::read(format!("the row `{}` is damaged", name.escape_debug())))
+        }
+    }
+}
+
+fn check_of(key: &[u8], value: &[u8]) -> [u8; 8] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(key).update(&[0]).update(value);
+    *hasher.finalize().as_bytes().first_chunk().expect("a hash has 32 bytes")
+}
+
 fn advice_for(error: &io::Error, dir: &Path) -> String {
     let dir = dir.display();
     match error.kind() {
@@ -365,7 +477,7 @@ fn database_advice(error: &redb::Error, dir: &Path) -> String {
     }
 }
 
-fn damaged(error: &dyn std::fmt::Display) -> String {
+pub(crate) fn damaged(error: &dyn std::fmt::Display) -> String {
     format!(
         "the file is damaged ({error}); nothing was repaired. Restore it and `{WITNESS}` from a copy of the directory"
     )

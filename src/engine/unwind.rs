@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use event::{Draft, FlowId, Record, Scope, Seq};
+use event::{Draft, Event, FlowId, Record, Scope, Seq};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -16,17 +16,24 @@ use crate::attempt;
 use crate::committer::{Batch, Slot, panic_text};
 use crate::flow::{Armed, Flow, Inner, Policy, Told, Undo};
 use crate::fold::{FlowRow, State};
-use crate::kinds::{Ended, Outcome, Started, Turn, Turned};
+use crate::kinds::{Ended, Failed, Outcome, Parked, Refused, Released, Started, Turn, Turned};
+use crate::live::Live;
 use crate::queue::{Ticket, lock};
-use crate::runtime::{Live, RECOVERIES_MAX, Shared, parked};
+use crate::shared::Shared;
 use crate::store::Snapshot;
 use crate::workflow::Halt;
+
+/// Recoveries of a flow that ended before it got any further, after which it parks instead of
+/// taking the process down again.
+const RECOVERIES_MAX: u32 = 5;
 
 /// A flow that has just been begun here, so that nothing needs to be read.
 pub(crate) struct Begin {
     pub(crate) scope: Scope,
     pub(crate) started: Started,
     pub(crate) ticket: Ticket,
+    /// The time of its first record.
+    pub(crate) time_ms: i64,
 }
 
 /// A story's future that says each time it has been polled to a stand-still.
@@ -78,9 +85,13 @@ pub(crate) async fn drive<P: Send + Sync + 'static>(
     live: Arc<Live>,
     begin: Option<Begin>,
 ) {
-    let driven = drive_to_rest(&shared, id, &live, begin).await;
-    if let Err(error) = driven {
-        tracing::debug!(flow = %id, %error, "a flow was left where it is");
+    match drive_to_rest(&shared, id, &live, begin).await {
+        Ok(()) => {}
+        Err(error @ Error::Stopped { .. }) => {
+            tracing::debug!(flow = %id, %error, "a flow was left where it is");
+        }
+        // It cannot even be read, so a person has to look at it.
+        Err(error) => _ = park(&shared, id, &error.to_string()).await,
     }
     shared.dismiss(id, &live);
 }
@@ -101,34 +112,58 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         last: Ticket::default(),
         now_ms: 0,
         pending_now: None,
+        under_way: None,
+        broken: None,
     };
-    let (scope, started, turn) = match begin {
-        Some(begin) => {
-            told.last = begin.ticket;
-            told.now_ms = shared.clock.now_ms();
-            (begin.scope, begin.started, None)
+    let (scope, started, turn) = if let Some(begin) = begin {
+        told.last = begin.ticket;
+        told.now_ms = begin.time_ms;
+        (begin.scope, begin.started, None)
+    } else {
+        let snapshot = shared.store.snapshot()?;
+        let row = shared.flow_row(id)?.ok_or(Error::NoFlow(id))?;
+        if row.state.has_ended() || row.state == State::Parked {
+            return Ok(());
         }
-        None => {
-            let snapshot = shared.store.snapshot()?;
-            let row = shared.flow_row(id)?.ok_or(Error::NoFlow(id))?;
-            let records = records_of(&snapshot, &row)?;
-            let first = records.first().ok_or(Error::NoFlow(id))?;
-            told.now_ms = first.time_ms;
-            told.turned = row.turn.is_some();
-            let started: Started = first.get().map_err(Error::read)?;
-            let steps = records.into_iter().filter(|record| !record.path.as_str().is_empty());
-            told.journal = steps.map(|record| (record.path.0.clone(), record)).collect();
-            (row.scope, started, row.turn)
-        }
+        let records = records_of(&snapshot, &row)?;
+        let first = records.first().ok_or(Error::NoFlow(id))?;
+        told.now_ms = first.time_ms;
+        told.turned = row.turn.is_some();
+        let started: Started = first.get().map_err(Error::read)?;
+        told.journal = journal(records);
+        (row.scope, started, row.turn)
     };
     let inner = Inner { id, scope, shared: shared.clone(), live: live.clone(), told: Mutex::new(told) };
     let flow = Flow { inner: Arc::new(inner) };
     let story = match shared.book.find(&started.name, started.version) {
         Ok(story) => story,
-        Err(error) => return park(&flow, &error.to_string()).await,
+        Err(error) => return park(shared, id, &error.to_string()).await,
     };
     let result = Caught(story(flow.clone(), started.input)).await;
     finish(&flow, result, turn).await
+}
+
+/// What the story is answered from: the newest record at each path.
+///
+/// Past its point of no return a flow cannot take a no for an answer. One that parked over a no
+/// and was let go on by a person asks again.
+fn journal(records: Vec<Record>) -> HashMap<String, Record> {
+    let mut journal: HashMap<String, Record> = HashMap::new();
+    let (mut committed, mut newest) = (false, None);
+    for record in records {
+        if record.kind == Released::KIND && committed {
+            let no = newest.take().filter(|path| {
+                journal.get(path).is_some_and(|record| [Refused::KIND, Failed::KIND].contains(&&*record.kind))
+            });
+            no.map(|path| journal.remove(&path));
+        }
+        if !record.path.as_str().is_empty() {
+            committed |= record.path.as_str().ends_with('!');
+            newest = Some(record.path.0.clone());
+            journal.insert(record.path.0.clone(), record);
+        }
+    }
+    journal
 }
 
 async fn finish<P: Send + Sync + 'static>(
@@ -136,18 +171,21 @@ async fn finish<P: Send + Sync + 'static>(
     result: Result<Vec<u8>, Halt>,
     turn: Option<Turn>,
 ) -> Result<(), Error> {
-    let (turned, leftover) = {
+    let (shared, id) = (&flow.inner.shared, flow.inner.id);
+    let (turned, broken, leftover) = {
         let told = lock(&flow.inner.told);
-        let mut left = told.journal.keys().filter(|path| !path.ends_with('~'));
-        (told.turned, left.next().cloned())
+        (told.turned, told.broken.clone(), leftover(&told))
     };
     let cause = match result {
         Err(Halt::Stopped(error)) => return Err(error),
-        Err(Halt::Park(why)) => return park(flow, &why).await,
+        Err(Halt::Park(why)) => return park(shared, id, &why).await,
+        Ok(_) | Err(_) if broken.is_some() => {
+            return park(shared, id, &broken.expect("checked in the guard")).await;
+        }
         Ok(_) | Err(_) if leftover.is_some() => {
             let path = leftover.expect("checked in the guard");
             let why = format!("history diverged: the log has a step {path} that the story never comes to");
-            return park(flow, &why).await;
+            return park(shared, id, &why).await;
         }
         // A cancel that was accepted while the last step ran is kept: what it did is undone.
         Ok(output) if !turned => {
@@ -163,10 +201,17 @@ async fn finish<P: Send + Sync + 'static>(
         Some(turn) => turn,
         None => match turn_around(flow, cause).await? {
             Ok(turn) => turn,
-            Err(why) => return park(flow, &why).await,
+            Err(why) => return park(shared, id, &why).await,
         },
     };
     unwind(flow, turn).await
+}
+
+/// The first record that the story did not ask for; an undo's, if it did not arm it.
+fn leftover<P>(told: &Told<P>) -> Option<String> {
+    let armed = |path: &str| told.armed.iter().any(|armed| armed.path == path);
+    let left = told.journal.keys().filter(|path| path.strip_suffix('~').is_none_or(|path| !armed(path)));
+    left.min().cloned()
 }
 
 /// Makes the turn an event, before the first undo; or says why the flow parks instead.
@@ -226,8 +271,8 @@ async fn unwind<P: Send + Sync + 'static>(flow: &Flow<P>, turn: Turn) -> Result<
             },
         };
         if let Err(why) = undone {
-            return park(flow, &format!("step {} could not be undone: {why}", path.trim_end_matches('~')))
-                .await;
+            let why = format!("step {} could not be undone: {why}", path.trim_end_matches('~'));
+            return park(&flow.inner.shared, flow.inner.id, &why).await;
         }
     }
     end(flow, Outcome::Undone(turn)).await
@@ -268,28 +313,43 @@ async fn end_well<P: Send + Sync + 'static>(flow: &Flow<P>, output: Vec<u8>) -> 
         let _ = sender.send(!cancelled);
     }));
     inner.shared.queue.durable(ticket).await?;
-    receiver.await.map_err(|_| inner.shared.queue.error())
+    let ended = receiver.await.map_err(|_| inner.shared.queue.error())?;
+    if ended {
+        lock(&inner.shared.numbers).remove(&id);
+    }
+    Ok(ended)
 }
 
 async fn end<P: Send + Sync + 'static>(flow: &Flow<P>, outcome: Outcome) -> Result<(), Error> {
-    write_last(flow, Draft::of(&Ended { outcome }), true).await
+    write_last(&flow.inner.shared, flow.inner.id, Draft::of(&Ended { outcome }), true).await
 }
 
-async fn park<P: Send + Sync + 'static>(flow: &Flow<P>, why: &str) -> Result<(), Error> {
-    tracing::warn!(flow = %flow.inner.id, why, "a flow parks");
-    write_last(flow, parked(why), false).await
+async fn park<P: Send + Sync + 'static>(shared: &Arc<Shared<P>>, id: FlowId, why: &str) -> Result<(), Error> {
+    tracing::warn!(flow = %id, why, "a flow parks");
+    write_last(shared, id, parked(why), false).await
 }
 
-async fn write_last<P: Send + Sync + 'static>(flow: &Flow<P>, draft: Draft, ends: bool) -> Result<(), Error> {
-    let inner = &flow.inner;
-    let (id, scope) = (inner.id, inner.scope.clone());
-    let ticket = inner.shared.queue.submit(Box::new(move |batch| {
+fn parked(why: &str) -> Draft {
+    Draft::of(&Parked { why: why.to_owned() })
+}
+
+async fn write_last<P: Send + Sync + 'static>(
+    shared: &Arc<Shared<P>>,
+    id: FlowId,
+    draft: Draft,
+    ends: bool,
+) -> Result<(), Error> {
+    let ticket = shared.queue.submit(Box::new(move |batch| {
+        let Some(scope) = batch.flow(id).map(|flow| flow.scope.clone()) else { return };
         batch.append(&Slot { flow: id, path: "", scope: &scope }, draft);
         if ends {
             batch.clear_work(id, "");
         }
     }));
-    inner.shared.queue.durable(ticket).await
+    if ends {
+        lock(&shared.numbers).remove(&id);
+    }
+    shared.queue.durable(ticket).await
 }
 
 /// The records of a flow, oldest first, by the chain that each record continues.
@@ -313,17 +373,21 @@ pub(crate) fn records_of(snapshot: &Snapshot, flow: &FlowRow) -> Result<Vec<Reco
 struct Recovered {
     last: Seq,
     count: u32,
+    /// Its last checkpoint, as it stands in its row.
+    #[serde(with = "serde_bytes")]
+    progress: Vec<u8>,
 }
 
 /// Counts that a flow is taken up again; parks it and says no if that has led nowhere too often.
 pub(crate) fn count_recovery(batch: &mut Batch<'_>, flow: &FlowRow) -> bool {
     let key = work_key(flow.id, "", "recovered");
     let known = batch.work_row(&key).and_then(|value| rmp_serde::from_slice::<Recovered>(&value).ok());
+    let progress = batch.work_row(&work_key(flow.id, "", "progress")).unwrap_or_default();
     let count = match known {
-        Some(known) if known.last == flow.last => known.count + 1,
+        Some(known) if known.last == flow.last && known.progress == progress => known.count + 1,
         _ => 1,
     };
-    if count > RECOVERIES_MAX && flow.state != State::Parked {
+    if count > RECOVERIES_MAX {
         let why = format!(
             "it was taken up {RECOVERIES_MAX} times and the process ended each time before it got any further; \
              nothing was undone"
@@ -332,7 +396,7 @@ pub(crate) fn count_recovery(batch: &mut Batch<'_>, flow: &FlowRow) -> bool {
         batch.set_work(key, None);
         return false;
     }
-    let value = rmp_serde::to_vec_named(&Recovered { last: flow.last, count }).expect("plain data");
+    let value = rmp_serde::to_vec_named(&Recovered { last: flow.last, count, progress }).expect("plain data");
     batch.set_work(key, Some(value));
     true
 }

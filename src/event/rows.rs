@@ -153,8 +153,14 @@ impl<'a> View<'a> {
 
     /// The rows of the scope under the given first parts, sorted by key.
     pub fn list<T: Serialize + DeserializeOwned>(&self, table: &Table<T>, parts: &[&str]) -> Vec<T> {
-        let found = table.list(self.rows, self.scope, parts);
-        self.spend(u32::try_from(found.len()).unwrap_or(u32::MAX));
+        let mut prefix = table.key(self.scope, parts);
+        prefix.push(SEPARATOR);
+        let mut found = Vec::new();
+        self.rows.scan(&prefix, &mut |_, value| {
+            self.spend(1);
+            found.push(decode(value));
+            true
+        });
         found
     }
 

@@ -1,0 +1,138 @@
+//! A flow while it is driven by this process: whether it may go on, and how far it has come.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use event::Progress;
+use tokio::sync::{Notify, watch};
+
+use crate::queue::{Ahead, Queue, lock};
+
+/// A flow that is being driven here and now.
+pub(crate) struct Live {
+    pub(crate) ahead: Ahead,
+    cancelled: AtomicBool,
+    closing: AtomicBool,
+    /// It was taken up after the process before ended, and that has been counted.
+    counted: AtomicBool,
+    bell: Notify,
+    progress: watch::Sender<Progress>,
+    /// The last checkpoint that was given to the log.
+    kept: Mutex<Progress>,
+    at_rest: watch::Sender<bool>,
+    /// It is to be driven once more when it has come to rest; and whether it is cancelled then.
+    again: Mutex<Option<bool>>,
+}
+
+/// How far a step has to come before its checkpoint is written over the one before: often enough
+/// to show that a recovery got further, seldom enough not to cost a commit for every chunk.
+const KEEP_BYTES: u64 = 64 << 20;
+
+impl Live {
+    pub(crate) fn new(queue: &Arc<Queue>, cancelled: bool) -> Arc<Self> {
+        Arc::new(Self {
+            ahead: Ahead::moving(queue.clone()),
+            cancelled: AtomicBool::new(cancelled),
+            closing: AtomicBool::new(false),
+            counted: AtomicBool::new(true),
+            bell: Notify::new(),
+            progress: watch::Sender::new(Progress::default()),
+            kept: Mutex::default(),
+            at_rest: watch::Sender::new(false),
+            again: Mutex::new(None),
+        })
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Whether its recovery still counts against it; asked once.
+    pub(crate) fn takes_counted(&self) -> bool {
+        self.counted.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Ends when the flow is cancelled, or the engine closes.
+    pub(crate) async fn called(&self) {
+        loop {
+            let rung = self.bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            if self.is_cancelled() || self.is_closing() {
+                return;
+            }
+            rung.await;
+        }
+    }
+
+    /// Ends when the engine closes.
+    pub(crate) async fn closing(&self) {
+        while !self.is_closing() {
+            let rung = self.bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            if self.is_closing() {
+                return;
+            }
+            rung.await;
+        }
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        self.bell.notify_waiters();
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.bell.notify_waiters();
+    }
+
+    /// Shows a checkpoint; says whether it is worth keeping in the log.
+    pub(crate) fn report(&self, progress: &Progress) -> bool {
+        self.progress.send_replace(progress.clone());
+        let mut kept = lock(&self.kept);
+        let moved = kept.doing != progress.doing
+            || progress.done_bytes < kept.done_bytes
+            || progress.done_bytes - kept.done_bytes >= KEEP_BYTES;
+        if moved {
+            kept.clone_from(progress);
+        }
+        moved
+    }
+
+    pub(crate) fn drive_again(&self, cancelled: bool) {
+        let mut again = lock(&self.again);
+        *again = Some(cancelled || again.unwrap_or(false));
+    }
+
+    pub(crate) fn takes_again(&self) -> Option<bool> {
+        lock(&self.again).take()
+    }
+
+    pub(crate) fn rest(&self) {
+        self.at_rest.send_replace(true);
+    }
+
+    /// Ends when it has come to rest.
+    pub(crate) async fn rested(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.at_rest.subscribe().wait_for(|rest| *rest).await;
+    }
+
+    pub(crate) fn watch(&self) -> Watch {
+        Watch { progress: self.progress.subscribe(), at_rest: self.at_rest.subscribe() }
+    }
+}
+
+/// A flow being watched.
+pub struct Watch {
+    /// How far its present step has come.
+    pub progress: watch::Receiver<Progress>,
+    /// Becomes true when it has ended or parked here.
+    pub at_rest: watch::Receiver<bool>,
+}

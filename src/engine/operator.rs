@@ -1,0 +1,73 @@
+//! What a person may ask of a flow: cancel it, and when it is parked, retry, unwind or abandon it.
+//!
+//! All of it is decided at the head of the log, against the flow as it is there.
+
+use event::{Actor, Draft, FlowId};
+use tokio::sync::oneshot;
+
+use crate::committer::Slot;
+use crate::fold::State;
+use crate::kinds::{Ended, Outcome, Released, Turn, Turned};
+use crate::{Engine, Error};
+
+impl<P: Send + Sync + 'static> Engine<P> {
+    /// Cancels a flow, if it is not too late; decided at the head of the log, so that accepting
+    /// it and a step without return exclude each other.
+    ///
+    /// # Errors
+    /// [`Error::NoFlow`], or [`Error::Denied`] when it has ended or is past its point of no return.
+    pub async fn cancel(&self, by: Actor, id: FlowId, reason: &str) -> Result<(), Error> {
+        self.shared.admit(id)?;
+        self.shared.cancel(by, id, reason).await
+    }
+
+    /// Lets a parked flow go on where it stopped.
+    pub async fn retry(&self, by: Actor, id: FlowId, reason: &str) -> Result<(), Error> {
+        let released = Released { by, reason: reason.to_owned() };
+        self.release(id, Draft::of(&released), true).await
+    }
+
+    /// Makes a parked flow turn and undo what it began.
+    pub async fn unwind(&self, by: Actor, id: FlowId, reason: &str) -> Result<(), Error> {
+        let cause = Turn::Unwound(format!("{reason} (by account {})", by.account));
+        self.release(id, Draft::of(&Turned { cause }), true).await
+    }
+
+    /// Gives a parked flow up, leaving things as they are.
+    pub async fn abandon(&self, by: Actor, id: FlowId, reason: &str) -> Result<(), Error> {
+        let outcome = Outcome::Abandoned(format!("{reason} (by account {})", by.account));
+        self.release(id, Draft::of(&Ended { outcome }), false).await
+    }
+
+    async fn release(&self, id: FlowId, draft: Draft, goes_on: bool) -> Result<(), Error> {
+        self.shared.admit(id)?;
+        let (sender, receiver) = oneshot::channel();
+        let turning = draft.kind == <Turned as event::Event>::KIND;
+        let ticket = self.shared.queue.submit(Box::new(move |batch| {
+            let Some(flow) = batch.flow(id).cloned() else {
+                let _ = sender.send(Err("has ended or never was".to_owned()));
+                return;
+            };
+            let answer = if flow.state != State::Parked {
+                Err("is not parked".to_owned())
+            } else if turning && flow.committed {
+                Err("is past its point of no return: retry or abandon it".to_owned())
+            } else if turning && flow.turn.is_some() {
+                Err("is being undone already: retry it".to_owned())
+            } else {
+                batch.append(&Slot { flow: id, path: "", scope: &flow.scope }, draft);
+                batch.clear_work(id, if goes_on { "tried" } else { "" });
+                batch.clear_work(id, "recovered");
+                Ok(flow.cancel.is_some() && !flow.committed)
+            };
+            let _ = sender.send(answer);
+        }));
+        let answer = receiver.await.map_err(|_| self.shared.queue.error())?;
+        let cancelled = answer.map_err(|why| Error::Denied { flow: id, why })?;
+        self.shared.queue.durable(ticket).await?;
+        if goes_on && self.is_driving() {
+            self.shared.spawn(id, cancelled);
+        }
+        Ok(())
+    }
+}

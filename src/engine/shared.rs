@@ -1,0 +1,321 @@
+//! What all flows of one engine share, and how a flow comes to be driven and comes to rest.
+//!
+//! At most one story a flow is told at a time. Whoever wants a flow driven that is being driven
+//! already (it has parked, but not yet come to rest) has it driven once more afterwards.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use event::{Actor, Cause, Draft, FlowId, Fold};
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use crate::at::work_key;
+use crate::committer::{Origin, Slot};
+use crate::fold::{FLOWS, FlowRow, REQUESTS, State, house};
+use crate::kinds::{CancelRequested, Released, Started};
+use crate::live::Live;
+use crate::queue::{Queue, Ticket, lock};
+use crate::store::Store;
+use crate::workflow::{Book, Workflow};
+use crate::{Clock, Error, unwind};
+
+/// Flows that have not ended, parked ones included; their rows stay in memory. Beyond it a start is
+/// refused rather than queued without end. Children come on top, bounded by their parent's limit.
+pub(crate) const OPEN_FLOWS_MAX: usize = 100_000;
+/// Requests from outside that may wait for the committer. What flows themselves submit is bounded
+/// by their number: each has at most a handful of events under way.
+pub(crate) const WAITING_MAX: usize = 4 * OPEN_FLOWS_MAX;
+
+pub(crate) struct Shared<P> {
+    pub(crate) store: Arc<Store>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ports: Arc<P>,
+    pub(crate) book: Book<P>,
+    pub(crate) fold: Arc<dyn Fold>,
+    pub(crate) incarnation: u64,
+    pub(crate) driving: AtomicBool,
+    pub(crate) live: Mutex<HashMap<FlowId, Arc<Live>>>,
+    pub(crate) limits: Mutex<HashMap<String, Weak<Semaphore>>>,
+    /// Number of the last attempt at each step, its undo included, in this incarnation: a later one
+    /// fences those before, whatever made it be tried again.
+    pub(crate) numbers: Mutex<HashMap<FlowId, HashMap<String, u32>>>,
+    /// Rings when a flow begins to be driven.
+    pub(crate) arrivals: Notify,
+}
+
+/// A flow that has just been asked for.
+pub(crate) struct Begun {
+    /// Durable when the flow is.
+    pub(crate) ticket: Ticket,
+    /// The flow it is: another than asked for, if the request had been made before.
+    pub(crate) known: oneshot::Receiver<Result<FlowId, String>>,
+}
+
+impl<P: Send + Sync + 'static> Shared<P> {
+    pub(crate) fn live(&self, id: FlowId) -> Option<Arc<Live>> {
+        lock(&self.live).get(&id).cloned()
+    }
+
+    pub(crate) fn is_driving(&self) -> bool {
+        self.driving.load(Ordering::Acquire)
+    }
+
+    /// The limit of a key; whoever comes first says how wide it is while anybody holds it.
+    pub(crate) fn limit(&self, key: &str, count: usize) -> Arc<Semaphore> {
+        let mut limits = lock(&self.limits);
+        if let Some(limit) = limits.get(key).and_then(Weak::upgrade) {
+            return limit;
+        }
+        limits.retain(|_, limit| limit.strong_count() > 0);
+        let limit = Arc::new(Semaphore::new(count.max(1)));
+        limits.insert(key.to_owned(), Arc::downgrade(&limit));
+        limit
+    }
+
+    /// The number of the next attempt at a step or its undo, above all before it.
+    pub(crate) fn next_number(&self, id: FlowId, path: &str, known: u32) -> u32 {
+        let mut numbers = lock(&self.numbers);
+        let last = numbers.entry(id).or_default().entry(path.trim_end_matches('~').to_owned()).or_default();
+        *last = known.max(*last) + 1;
+        *last
+    }
+
+    /// Whether the queue takes more from outside.
+    pub(crate) fn admit(&self, id: FlowId) -> Result<(), Error> {
+        if self.queue.waiting() < WAITING_MAX {
+            return Ok(());
+        }
+        let why = format!("was not touched: {WAITING_MAX} requests wait for the log; try again in a moment");
+        Err(Error::Denied { flow: id, why })
+    }
+
+    /// Writes a flow's first record, if it is not there, and drives it. Submitted on return, so
+    /// that whatever is submitted afterwards finds it.
+    pub(crate) fn begin<W: Workflow<Ports = P>>(
+        self: &Arc<Self>,
+        id: FlowId,
+        actor: Actor,
+        cause: Cause,
+        workflow: &W,
+    ) -> Begun {
+        let started = Started {
+            name: W::NAME.to_owned(),
+            version: W::VERSION,
+            label: workflow.label(),
+            input: rmp_serde::to_vec_named(workflow).expect("an input is plain data"),
+            subjects: workflow.subjects(),
+        };
+        let scope = workflow.scope();
+        let draft = Draft::of(&started);
+        let live = self.is_driving().then(|| self.enlist(id)).flatten();
+        let (answer, known) = oneshot::channel();
+        let (start, story) = oneshot::channel();
+        let (row_scope, ours) = (scope.clone(), live.clone());
+        let ticket = self.queue.submit(Box::new(move |batch| {
+            let (told, began) = match known_as(batch, id, &cause) {
+                Err(why) => (Err(why), None),
+                Ok(Some(known)) => (Ok(known), None),
+                Ok(None) => {
+                    let slot = Slot { flow: id, path: "", scope: &row_scope };
+                    let (_, time_ms) = batch.begin(&slot, Origin { actor, cause }, draft);
+                    (Ok(id), Some(time_ms))
+                }
+            };
+            if let (Some(live), Some(_)) = (&ours, began) {
+                live.ahead.answered();
+            }
+            // Nobody may be waiting for either.
+            let _ = answer.send(told);
+            let _ = start.send(began);
+        }));
+        let shared = self.clone();
+        let Some(live) = live else {
+            if !self.is_driving() {
+                return Begun { ticket, known };
+            }
+            // It is being driven, or driving began meanwhile: then it is driven from the log.
+            tokio::spawn(async move {
+                if let Ok(Some(_)) = story.await
+                    && shared.queue.durable(ticket).await.is_ok()
+                {
+                    shared.spawn(id, false);
+                }
+            });
+            return Begun { ticket, known };
+        };
+        // The story begins before its first record is on disk: its effects wait, its decides need not.
+        spawn_with(live.clone(), async move {
+            match story.await {
+                Ok(Some(time_ms)) => {
+                    live.ahead.taken();
+                    let told = unwind::Begin { scope, started, ticket, time_ms };
+                    unwind::drive(shared, id, live, Some(told)).await;
+                }
+                // Somebody else began it, or the log has stopped.
+                _ => shared.dismiss(id, &live),
+            }
+        });
+        Begun { ticket, known }
+    }
+
+    fn enlist(&self, id: FlowId) -> Option<Arc<Live>> {
+        let mut all = lock(&self.live);
+        if all.contains_key(&id) {
+            return None;
+        }
+        let live = Live::new(&self.queue, false);
+        all.insert(id, live.clone());
+        drop(all);
+        self.arrivals.notify_waiters();
+        Some(live)
+    }
+
+    /// Drives a flow from the log.
+    pub(crate) fn spawn(self: &Arc<Self>, id: FlowId, cancelled: bool) {
+        let live = {
+            let mut all = lock(&self.live);
+            if let Some(live) = all.get(&id) {
+                live.drive_again(cancelled);
+                return;
+            }
+            let live = Live::new(&self.queue, cancelled);
+            all.insert(id, live.clone());
+            live
+        };
+        self.arrivals.notify_waiters();
+        self.tell(id, live);
+    }
+
+    fn tell(self: &Arc<Self>, id: FlowId, live: Arc<Live>) {
+        let shared = self.clone();
+        spawn_with(live.clone(), async move { unwind::drive(shared, id, live, None).await });
+    }
+
+    /// A flow is no longer driven here, unless somebody has asked for that meanwhile.
+    pub(crate) fn dismiss(self: &Arc<Self>, id: FlowId, live: &Arc<Live>) {
+        let again = {
+            let mut all = lock(&self.live);
+            let again = live.takes_again().filter(|_| self.queue.stopped().is_none());
+            let again = again.map(|cancelled| Live::new(&self.queue, cancelled));
+            match &again {
+                Some(again) => all.insert(id, again.clone()),
+                None => all.remove(&id),
+            };
+            again
+        };
+        live.rest();
+        if let Some(again) = again {
+            self.tell(id, again);
+        }
+    }
+
+    pub(crate) fn flow_row(&self, id: FlowId) -> Result<Option<FlowRow>, Error> {
+        Ok(FLOWS.get(&self.store.snapshot()?, &house(), &[&id.to_string()]))
+    }
+
+    pub(crate) async fn wait(&self, id: FlowId) -> Result<FlowRow, Error> {
+        loop {
+            let arrival = self.arrivals.notified();
+            tokio::pin!(arrival);
+            arrival.as_mut().enable();
+            let live = self.live(id);
+            if let Some(live) = &live {
+                live.rested().await;
+            }
+            let Some(row) = self.flow_row(id)? else {
+                return Err(self.queue.stopped().unwrap_or(Error::NoFlow(id)));
+            };
+            if row.state.has_ended() || row.state == State::Parked {
+                return Ok(row);
+            }
+            if let Some(error) = self.queue.stopped() {
+                return Err(error);
+            }
+            if !self.is_driving() {
+                return Err(Error::Denied { flow: id, why: "is not driven by this process".to_owned() });
+            }
+            if live.is_none() {
+                // It has just been released and is about to be driven.
+                tokio::select! {
+                    () = arrival => {}
+                    () = self.queue.has_stopped() => {}
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn cancel(self: &Arc<Self>, by: Actor, id: FlowId, reason: &str) -> Result<(), Error> {
+        let (sender, receiver) = oneshot::channel();
+        let request = CancelRequested { by, reason: reason.to_owned() };
+        let ticket = self.queue.submit(Box::new(move |batch| {
+            let Some(flow) = batch.flow(id).cloned() else {
+                let ended = FLOWS.get(batch.rows(), &house(), &[&id.to_string()]).is_some();
+                let _ =
+                    sender.send(Err((ended || batch.has_ended(id)).then(|| "has ended already".to_owned())));
+                return;
+            };
+            let no = if flow.committed {
+                Some("is past its point of no return and goes on to its end")
+            } else if flow.state == State::Parked && flow.turn.is_some() {
+                Some("has turned and is parked while it is undone: retry or abandon it")
+            } else {
+                None
+            };
+            if let Some(no) = no {
+                let _ = sender.send(Err(Some(no.to_owned())));
+                return;
+            }
+            if flow.cancel.is_none() && flow.turn.is_none() {
+                batch.append(&Slot { flow: id, path: "", scope: &flow.scope }, Draft::of(&request));
+            }
+            let parked = flow.state == State::Parked;
+            if parked {
+                // A cancel is a person's word as well: it lets the flow go on, to be undone.
+                let released = Released { by: request.by, reason: "it was cancelled".to_owned() };
+                batch.append(&Slot { flow: id, path: "", scope: &flow.scope }, Draft::of(&released));
+                batch.set_work(work_key(id, "", "recovered"), None);
+            }
+            let _ = sender.send(Ok(parked));
+        }));
+        let answer = receiver.await.map_err(|_| self.queue.error())?;
+        let parked = answer.map_err(|why| match why {
+            Some(why) => Error::Denied { flow: id, why },
+            None => Error::NoFlow(id),
+        })?;
+        // Looked up after it was accepted: whoever is driven later reads it from the log.
+        if let Some(live) = self.live(id) {
+            live.cancel();
+        }
+        self.queue.durable(ticket).await?;
+        if parked && self.is_driving() {
+            self.spawn(id, true);
+        }
+        Ok(())
+    }
+}
+
+/// The flow there is already for this cause; or why there may be no more.
+fn known_as(
+    batch: &crate::committer::Batch<'_>,
+    id: FlowId,
+    cause: &Cause,
+) -> Result<Option<FlowId>, String> {
+    let known = match cause {
+        Cause::Request(request) => REQUESTS.get(batch.rows(), &house(), &[request]),
+        Cause::Parent(_) => FLOWS.get(batch.rows(), &house(), &[&id.to_string()]).map(|flow| flow.id),
+    };
+    let known = known.or_else(|| batch.flow(id).map(|flow| flow.id));
+    if known.is_none() && matches!(cause, Cause::Request(_)) && batch.open_flows() >= OPEN_FLOWS_MAX {
+        return Err(format!(
+            "was not started: {OPEN_FLOWS_MAX} have not ended; try again when some have, or release those that \
+             are parked"
+        ));
+    }
+    Ok(known)
+}
+
+fn spawn_with(live: Arc<Live>, story: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(unwind::Polled::new(live, story));
+}

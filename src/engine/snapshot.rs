@@ -1,0 +1,82 @@
+//! What is in the log, to look at: flows, records, rows, as of one commit.
+//!
+//! It deliberately drives and changes nothing, so that looking never gets in the way.
+
+use event::{FlowId, Record, Refusal, Rows, Seq};
+
+use crate::fold::{self, FLOWS, FlowRow, OPEN, house};
+use crate::{Error, audit, unwind};
+
+/// Everything as of one commit. Reading a damaged file may panic inside redb; catch that where
+/// people are answered.
+pub struct Snapshot(pub(crate) crate::store::Snapshot);
+
+impl Rows for Snapshot {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        self.0.scan(prefix, visit);
+    }
+}
+
+impl Snapshot {
+    /// The last event's place; 0 if there is none.
+    pub fn head(&self) -> Result<Seq, Error> {
+        Ok(self.0.head()?.seq)
+    }
+
+    /// One flow.
+    pub fn flow(&self, id: FlowId) -> Option<FlowRow> {
+        FLOWS.get(&self.0, &house(), &[&id.to_string()])
+    }
+
+    /// Flows, newest first, those that `wanted` says yes to, at most `count`.
+    pub fn flows(&self, count: usize, wanted: impl Fn(&FlowRow) -> bool) -> Vec<FlowRow> {
+        let mut found = FLOWS.list(&self.0, &house(), &[]);
+        found.reverse();
+        found.retain(wanted);
+        found.truncate(count);
+        found
+    }
+
+    /// Flows that have not ended, oldest first.
+    pub fn open_flows(&self) -> Vec<FlowRow> {
+        let ids = OPEN.list(&self.0, &house(), &[]);
+        ids.into_iter().filter_map(|id| self.flow(id)).collect()
+    }
+
+    /// One record.
+    pub fn record(&self, seq: Seq) -> Result<Option<Record>, Error> {
+        self.0.record(seq)
+    }
+
+    /// The records of a flow, oldest first.
+    pub fn records_of(&self, flow: &FlowRow) -> Result<Vec<Record>, Error> {
+        unwind::records_of(&self.0, flow)
+    }
+
+    /// The records that concern a subject, oldest first.
+    pub fn history(&self, subject: &str) -> Result<Vec<Record>, Error> {
+        let places = fold::history(&self.0, subject);
+        places.into_iter().filter_map(|seq| self.0.record(seq).transpose()).collect()
+    }
+
+    /// The records from `from` on, at most `count`.
+    pub fn records(&self, from: Seq, count: usize) -> Result<Vec<Record>, Error> {
+        audit::records(&self.0, from, count)
+    }
+}
+
+/// The refusal of a flow that did not end well, or the engine's word for a parked one.
+impl FlowRow {
+    /// What a caller is told of a flow that ended badly or waits for a person.
+    pub fn trouble(&self) -> Option<Refusal> {
+        if let Some(why) = &self.parked {
+            let advice = format!("when it is mended: `kiln workflow resume {}`", self.id);
+            return Some(Refusal::new("OperationParked", format!("it is parked: {why}")).advise(advice));
+        }
+        self.refusal()
+    }
+}
