@@ -94,6 +94,8 @@ mod test_collect;
 #[cfg(test)]
 mod test_crash;
 #[cfg(test)]
+mod test_random;
+#[cfg(test)]
 mod test_story;
 #[cfg(test)]
 mod test_support;

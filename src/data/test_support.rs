@@ -176,9 +176,14 @@ impl House {
     }
 
     pub(crate) fn put_source(&self, disk: &[u8]) -> Source {
-        // With its holes: a stretch of zeros is not written.
-        self.sim.put(SOURCE, b"");
-        let file = self.sim.mount().open(SOURCE.as_ref(), Open::Write).unwrap();
+        self.put_file(SOURCE, disk);
+        wait(self.plane.inspect(SOURCE, Some(Format::Raw))).unwrap()
+    }
+
+    /// A durable file with its holes: a block of zeros is not written.
+    pub(crate) fn put_file(&self, path: &str, disk: &[u8]) {
+        self.sim.put(path, b"");
+        let file = self.sim.mount().open(path.as_ref(), Open::Write).unwrap();
         file.set_len(disk.len() as u64).unwrap();
         for (number, piece) in disk.chunks(4096).enumerate() {
             if piece.iter().any(|&byte| byte != 0) {
@@ -186,7 +191,6 @@ impl House {
             }
         }
         file.sync().unwrap();
-        wait(self.plane.inspect(SOURCE, Some(Format::Raw))).unwrap()
     }
 
     pub(crate) fn transfer(&self, work: Arc<Step>, job: &str, source: &Source) -> Result<Transferred> {
