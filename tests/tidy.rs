@@ -30,11 +30,7 @@ struct Complaint {
 
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: {}; {}",
-            self.path, self.line, self.what, self.advice
-        )
+        write!(f, "{}:{}: {}; {}", self.path, self.line, self.what, self.advice)
     }
 }
 
@@ -50,39 +46,17 @@ fn tree() -> Tree {
     let paths = git_files(&root).unwrap_or_else(|| walk(&root));
     let text_of = |path: &String| {
         let bytes = std::fs::read(root.join(path)).ok()?;
-        if bytes.contains(&0) {
-            None
-        } else {
-            String::from_utf8(bytes).ok()
-        }
+        if bytes.contains(&0) { None } else { String::from_utf8(bytes).ok() }
     };
-    paths
-        .into_iter()
-        .filter_map(|path| text_of(&path).map(|text| (path, text)))
-        .collect()
+    paths.into_iter().filter_map(|path| text_of(&path).map(|text| (path, text))).collect()
 }
 
 /// What git tracks, and what it would track if it were added.
 fn git_files(root: &Path) -> Option<Vec<String>> {
-    let arguments = [
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ];
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(arguments)
-        .output()
-        .ok()?;
+    let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
     let names = String::from_utf8(output.stdout).ok()?;
-    let paths: Vec<String> = names
-        .split('\0')
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let paths: Vec<String> = names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     (output.status.success() && !paths.is_empty()).then_some(paths)
 }
 
@@ -108,31 +82,18 @@ fn walk(root: &Path) -> Vec<String> {
 fn check(applies: impl Fn(&str) -> bool, rule: impl Fn(&str, &str) -> Vec<Complaint>) {
     let tree = tree();
     let files: Vec<_> = tree.iter().filter(|(path, _)| applies(path)).collect();
-    assert!(
-        !files.is_empty(),
-        "the rule applies to no file: has the tree moved?"
-    );
-    let complaints: Vec<Complaint> = files
-        .into_iter()
-        .flat_map(|(path, text)| rule(path, text))
-        .collect();
+    assert!(!files.is_empty(), "the rule applies to no file: has the tree moved?");
+    let complaints: Vec<Complaint> = files.into_iter().flat_map(|(path, text)| rule(path, text)).collect();
     report(&complaints);
 }
 
 fn report(complaints: &[Complaint]) {
     let lines: Vec<String> = complaints.iter().map(ToString::to_string).collect();
-    assert!(
-        lines.is_empty(),
-        "{} to tidy up:\n{}\n",
-        lines.len(),
-        lines.join("\n")
-    );
+    assert!(lines.is_empty(), "{} to tidy up:\n{}\n", lines.len(), lines.join("\n"));
 }
 
 fn has_extension(path: &str, extension: &str) -> bool {
-    Path::new(path)
-        .extension()
-        .is_some_and(|found| found == extension)
+    Path::new(path).extension().is_some_and(|found| found == extension)
 }
 
 fn is_rust(path: &str) -> bool {
@@ -161,23 +122,16 @@ fn lines_and_files_fit_a_reader() {
 
 #[test]
 fn every_source_opens_by_saying_what_it_is_for() {
-    check(
-        |path| is_rust(path) && !is_fixture(path),
-        text::opening_complaints,
-    );
+    check(|path| is_rust(path) && !is_fixture(path), text::opening_complaints);
 }
 
 #[test]
 fn event_kinds_are_well_spelt_and_unique() {
     let tree = tree();
     let sources = tree.iter().filter(|(path, _)| {
-        is_rust(path)
-            && (path.starts_with("src/") || path.starts_with("workflows/"))
-            && !is_test(path)
+        is_rust(path) && (path.starts_with("src/") || path.starts_with("workflows/")) && !is_test(path)
     });
-    report(&text::kind_complaints(
-        sources.map(|(path, text)| (path.as_str(), text.as_str())),
-    ));
+    report(&text::kind_complaints(sources.map(|(path, text)| (path.as_str(), text.as_str()))));
 }
 
 /// Whether a file of a room holds tests only.
@@ -191,12 +145,8 @@ fn is_test(path: &str) -> bool {
 
 #[test]
 fn nothing_is_left_unfinished() {
-    let is_code =
-        |path: &str| is_rust(path) || has_extension(path, "toml") || path.starts_with(".ci/");
-    check(
-        |path| is_code(path) && !is_tidy(path),
-        text::unfinished_complaints,
-    );
+    let is_code = |path: &str| is_rust(path) || has_extension(path, "toml") || path.starts_with(".ci/");
+    check(|path| is_code(path) && !is_tidy(path), text::unfinished_complaints);
 }
 
 #[test]
@@ -206,10 +156,7 @@ fn no_source_is_an_orphan() {
 
 #[test]
 fn nothing_in_the_tree_knows_the_machine_it_was_written_on() {
-    check(
-        |path| path != "Cargo.lock" && !is_tidy(path),
-        text::machine_complaints,
-    );
+    check(|path| path != "Cargo.lock" && !is_tidy(path), text::machine_complaints);
 }
 
 #[test]
@@ -235,31 +182,19 @@ fn workflows_reach_no_clock_no_disk_and_no_chance() {
 fn without_git_the_same_files_are_found() {
     let (root, walked) = (root(), walk(&root()));
     let tracked = git_files(&root).unwrap_or_default();
-    let missed = tracked
-        .iter()
-        .find(|path| root.join(path).exists() && !walked.contains(path));
+    let missed = tracked.iter().find(|path| root.join(path).exists() && !walked.contains(path));
     assert_eq!(missed, None);
     assert!(walked.iter().any(|path| path == "tests/tidy.rs"));
 }
 
 #[test]
 fn a_complaint_says_where_what_and_what_to_do() {
-    let complaint = Complaint {
-        path: "a.rs".into(),
-        line: 3,
-        what: "too long".into(),
-        advice: "cut it",
-    };
+    let complaint = Complaint { path: "a.rs".into(), line: 3, what: "too long".into(), advice: "cut it" };
     assert_eq!(complaint.to_string(), "a.rs:3: too long; cut it");
 }
 
 #[test]
 #[should_panic(expected = "1 to tidy up:\na.rs:3: too long; cut it")]
 fn a_complaint_fails_the_test() {
-    report(&[Complaint {
-        path: "a.rs".into(),
-        line: 3,
-        what: "too long".into(),
-        advice: "cut it",
-    }]);
+    report(&[Complaint { path: "a.rs".into(), line: 3, what: "too long".into(), advice: "cut it" }]);
 }

@@ -9,7 +9,12 @@ use crate::port::{Collected, Source, StoredDisk, Target, Transferred};
 use crate::{AccountId, ContentRoot, ImageId, RegionId, SnapshotId, StoreId};
 
 macro_rules! events {
-    ($($(#[$doc:meta])* $name:ident $kind:literal $(about $subject:ident)? { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $kind:literal $(about $subject:ident)? {
+            $($(#[$field_doc:meta])* $field:ident: $type:ty,)*
+        }
+    )*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,13 +15,11 @@ const BELOW: &[(&str, &[&str])] = &[
     ("compute", &["event", "domain", "files", "disk"]),
     ("cluster", &["event", "domain", "engine", "files"]),
     ("workflows", &["event", "domain", "engine"]),
-    (
-        "service",
-        &["event", "domain", "engine", "workflows", "files"],
-    ),
+    ("service", &["event", "domain", "engine", "workflows", "files"]),
     ("api", &["event", "domain", "service"]),
     ("console", &["event", "domain", "service"]),
-    ("cli", &["event", "domain", "service"]),
+    ("cli", &["event", "domain", "service", "demo"]),
+    ("demo", &["files"]),
     ("sim", &["event", "domain", "engine", "files"]),
     // The product wires all of them, but ships no simulation.
     (
@@ -46,31 +44,16 @@ const BELOW: &[(&str, &[&str])] = &[
 ];
 
 /// All that `workflows` may depend on: nothing here reaches a clock, a disk, a socket or chance.
-const WORKFLOWS_MAY_USE: &[&str] = &[
-    "event",
-    "domain",
-    "engine",
-    "async-trait",
-    "serde",
-    "serde_bytes",
-    "thiserror",
-    "tracing",
-];
+const WORKFLOWS_MAY_USE: &[&str] =
+    &["event", "domain", "engine", "async-trait", "serde", "serde_bytes", "thiserror", "tracing"];
 
 /// The end of the chain: what a room may use in its tests is anything that does not build on it.
 fn builds_on(room: &str, other: &str) -> bool {
-    below(room).is_some_and(|below| {
-        below
-            .iter()
-            .any(|next| *next == other || builds_on(next, other))
-    })
+    below(room).is_some_and(|below| below.iter().any(|next| *next == other || builds_on(next, other)))
 }
 
 fn below(room: &str) -> Option<&'static [&'static str]> {
-    BELOW
-        .iter()
-        .find(|(name, _)| *name == room)
-        .map(|(_, below)| *below)
+    BELOW.iter().find(|(name, _)| *name == room).map(|(_, below)| *below)
 }
 
 /// A dependency as a manifest has it: the line, the section, the name of the crate.
@@ -92,31 +75,16 @@ fn dependencies(manifest: &str) -> Vec<Dependency<'_>> {
                 .filter(|_| !header.starts_with("workspace"))
                 .map(|(before, _)| before.ends_with("dev-"));
             // `[dependencies.engine]` is a section of its own.
-            if let (Some(for_tests), Some((_, name))) =
-                (section, header.split_once("dependencies."))
-            {
-                found.push(Dependency {
-                    line: index + 1,
-                    for_tests,
-                    name,
-                });
+            if let (Some(for_tests), Some((_, name))) = (section, header.split_once("dependencies.")) {
+                found.push(Dependency { line: index + 1, for_tests, name });
                 section = None;
             }
         } else if let Some(for_tests) = section
             && let Some((key, _)) = line.split_once('=')
             && !line.starts_with('#')
         {
-            let name = key
-                .trim()
-                .trim_matches('"')
-                .split('.')
-                .next()
-                .unwrap_or_default();
-            found.push(Dependency {
-                line: index + 1,
-                for_tests,
-                name,
-            });
+            let name = key.trim().trim_matches('"').split('.').next().unwrap_or_default();
+            found.push(Dependency { line: index + 1, for_tests, name });
         }
     }
     found
@@ -133,12 +101,8 @@ pub(crate) fn complaints(path: &str, manifest: &str) -> Vec<Complaint> {
     let Some(room) = package_name(manifest) else {
         return Vec::new();
     };
-    let complain = |line: usize, what: String, advice: &'static str| Complaint {
-        path: path.into(),
-        line,
-        what,
-        advice,
-    };
+    let complain =
+        |line: usize, what: String, advice: &'static str| Complaint { path: path.into(), line, what, advice };
     let Some(may_use) = below(room) else {
         let what = format!("the room `{room}` has no place in the layering");
         return vec![complain(
@@ -148,20 +112,11 @@ pub(crate) fn complaints(path: &str, manifest: &str) -> Vec<Complaint> {
         )];
     };
     let mut complaints = Vec::new();
-    for Dependency {
-        line,
-        for_tests,
-        name,
-    } in dependencies(manifest)
-    {
+    for Dependency { line, for_tests, name } in dependencies(manifest) {
         let is_room = below(name).is_some();
         if is_room && for_tests && builds_on(name, room) && name != "sim" {
             let what = format!("the tests of `{room}` use `{name}`, which builds on it");
-            complaints.push(complain(
-                line,
-                what,
-                "move the test to `tests/` of the product",
-            ));
+            complaints.push(complain(line, what, "move the test to `tests/` of the product"));
         } else if is_room && !for_tests && !may_use.contains(&name) {
             let what = format!("`{room}` depends on `{name}`");
             let advice = "depend only on the rooms below it: declare a port (a trait) and let `main` wire it";
@@ -184,36 +139,17 @@ mod tests {
 
     fn check(room: &str, dependencies: &str, expected: &[usize]) {
         let manifest = format!("[package]\nname = \"{room}\"\n\n{dependencies}");
-        let lines: Vec<usize> = complaints("Cargo.toml", &manifest)
-            .iter()
-            .map(|found| found.line)
-            .collect();
+        let lines: Vec<usize> = complaints("Cargo.toml", &manifest).iter().map(|found| found.line).collect();
         assert_eq!(lines, expected, "{manifest}");
     }
 
     #[test]
     fn a_room_may_use_what_is_below_it_and_not_what_is_beside_or_above() {
-        check(
-            "engine",
-            "[dependencies]\nevent.workspace = true\nredb = \"4\"\n",
-            &[],
-        );
-        check(
-            "engine",
-            "[dependencies]\nevent.workspace = true\ndomain.workspace = true\n",
-            &[6],
-        );
+        check("engine", "[dependencies]\nevent.workspace = true\nredb = \"4\"\n", &[]);
+        check("engine", "[dependencies]\nevent.workspace = true\ndomain.workspace = true\n", &[6]);
         check("engine", "[dependencies.data]\npath = \"x\"\n", &[4]);
-        check(
-            "domain",
-            "[dependencies]\nengine = { path = \"../engine\" }\n",
-            &[5],
-        );
-        check(
-            "files",
-            "[target.'cfg(unix)'.dependencies]\nevent.workspace = true\n",
-            &[5],
-        );
+        check("domain", "[dependencies]\nengine = { path = \"../engine\" }\n", &[5]);
+        check("files", "[target.'cfg(unix)'.dependencies]\nevent.workspace = true\n", &[5]);
     }
 
     #[test]
@@ -225,25 +161,13 @@ mod tests {
 
     #[test]
     fn tests_may_not_turn_the_layering_round() {
-        check(
-            "workflows",
-            "[dev-dependencies]\ndata.workspace = true\ntokio.workspace = true\n",
-            &[],
-        );
-        check(
-            "event",
-            "[dev-dependencies]\nservice.workspace = true\n",
-            &[5],
-        );
+        check("workflows", "[dev-dependencies]\ndata.workspace = true\ntokio.workspace = true\n", &[]);
+        check("event", "[dev-dependencies]\nservice.workspace = true\n", &[5]);
     }
 
     #[test]
     fn workflows_may_use_only_what_is_allowed() {
-        check(
-            "workflows",
-            "[dependencies]\nserde.workspace = true\ntokio.workspace = true\n",
-            &[6],
-        );
+        check("workflows", "[dependencies]\nserde.workspace = true\ntokio.workspace = true\n", &[6]);
     }
 
     #[test]

@@ -15,27 +15,16 @@ pub(crate) fn complaints(tree: &Tree) -> Vec<Complaint> {
         if let Some(text) = tree.get(&path)
             && seen.insert(path.clone())
         {
-            open.extend(
-                children(tree, &path, is_root, text)
-                    .into_iter()
-                    .map(|child| (child, false)),
-            );
+            open.extend(children(tree, &path, is_root, text).into_iter().map(|child| (child, false)));
         }
     }
-    let orphans = tree
-        .keys()
-        .filter(|path| is_rust(path) && !is_fixture(path) && !seen.contains(*path));
+    let orphans = tree.keys().filter(|path| is_rust(path) && !is_fixture(path) && !seen.contains(*path));
     orphans.map(|path| complaint(path)).collect()
 }
 
 fn complaint(path: &str) -> Complaint {
     let what = "no `mod` line leads to this file, so nobody compiles it".to_owned();
-    Complaint {
-        path: path.to_owned(),
-        line: 1,
-        what,
-        advice: "declare it in its crate root, or delete it",
-    }
+    Complaint { path: path.to_owned(), line: 1, what, advice: "declare it in its crate root, or delete it" }
 }
 
 fn roots(tree: &Tree) -> Vec<String> {
@@ -45,17 +34,10 @@ fn roots(tree: &Tree) -> Vec<String> {
             continue;
         }
         let folder = manifest_path.trim_end_matches("Cargo.toml");
-        let given = manifest
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("path = \"")?.split('"').next());
-        roots.extend(
-            given
-                .filter(|path| is_rust(path))
-                .map(|path| format!("{folder}{path}")),
-        );
-        roots.extend(
-            ["src/lib.rs", "src/main.rs", "build.rs"].map(|path| format!("{folder}{path}")),
-        );
+        let given =
+            manifest.lines().filter_map(|line| line.trim().strip_prefix("path = \"")?.split('"').next());
+        roots.extend(given.filter(|path| is_rust(path)).map(|path| format!("{folder}{path}")));
+        roots.extend(["src/lib.rs", "src/main.rs", "build.rs"].map(|path| format!("{folder}{path}")));
         let found = [
             ("autobins", "src/bin/"),
             ("autotests", "tests/"),
@@ -74,22 +56,17 @@ fn roots(tree: &Tree) -> Vec<String> {
 /// What cargo takes for targets in a folder: its files, and `main.rs` of its folders.
 fn targets(tree: &Tree, folder: &str) -> Vec<String> {
     let is_target = |path: &&String| {
-        path.strip_prefix(folder)
-            .is_some_and(|rest| match rest.split_once('/') {
-                None => is_rust(rest),
-                Some((_, file)) => file == "main.rs",
-            })
+        path.strip_prefix(folder).is_some_and(|rest| match rest.split_once('/') {
+            None => is_rust(rest),
+            Some((_, file)) => file == "main.rs",
+        })
     };
     tree.keys().filter(is_target).cloned().collect()
 }
 
 fn children(tree: &Tree, path: &str, is_root: bool, text: &str) -> Vec<String> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    let folder = if folder.is_empty() {
-        String::new()
-    } else {
-        format!("{folder}/")
-    };
+    let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
     let inner = if is_root || file == "mod.rs" {
         folder.clone()
     } else {
@@ -110,11 +87,7 @@ fn children(tree: &Tree, path: &str, is_root: bool, text: &str) -> Vec<String> {
                 ),
             }
         } else if let Some((_, rest)) = line.split_once("include!(\"") {
-            children.extend(
-                rest.split('"')
-                    .next()
-                    .map(|included| normal(&format!("{folder}{included}"))),
-            );
+            children.extend(rest.split('"').next().map(|included| normal(&format!("{folder}{included}"))));
         }
     }
     children
@@ -151,34 +124,19 @@ mod tests {
     use crate::Tree;
 
     fn check(files: &[(&str, &str)], orphans: &[&str]) {
-        let tree: Tree = files
-            .iter()
-            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
-            .collect();
-        let found: Vec<String> = complaints(&tree)
-            .into_iter()
-            .map(|complaint| complaint.path)
-            .collect();
+        let tree: Tree = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        let found: Vec<String> = complaints(&tree).into_iter().map(|complaint| complaint.path).collect();
         assert_eq!(found, orphans);
     }
 
     #[test]
     fn a_file_without_a_mod_line_is_an_orphan() {
         let manifest = ("src/a/Cargo.toml", "[package]\n[lib]\npath = \"lib.rs\"\n");
-        let lib = (
-            "src/a/lib.rs",
-            "mod used;\npub(crate) mod also;\n#[cfg(test)]\nmod tests;\n// mod left;\n",
-        );
-        let used = [
-            ("src/a/used.rs", "mod inner;"),
-            ("src/a/used/inner.rs", ""),
-            ("src/a/also.rs", ""),
-        ];
+        let lib =
+            ("src/a/lib.rs", "mod used;\npub(crate) mod also;\n#[cfg(test)]\nmod tests;\n// mod left;\n");
+        let used = [("src/a/used.rs", "mod inner;"), ("src/a/used/inner.rs", ""), ("src/a/also.rs", "")];
         let rest = [("src/a/tests.rs", ""), ("src/a/left.rs", "")];
-        check(
-            &[&[manifest, lib], &used[..], &rest].concat(),
-            &["src/a/left.rs"],
-        );
+        check(&[&[manifest, lib], &used[..], &rest].concat(), &["src/a/left.rs"]);
     }
 
     #[test]
@@ -199,15 +157,7 @@ mod tests {
 
     #[test]
     fn tests_that_cargo_is_told_not_to_find_are_orphans() {
-        let manifest =
-            "[package]\nautotests = false\n[[test]]\nname = \"all\"\npath = \"tests/all.rs\"\n";
-        check(
-            &[
-                ("Cargo.toml", manifest),
-                ("tests/all.rs", ""),
-                ("tests/lone.rs", ""),
-            ],
-            &["tests/lone.rs"],
-        );
+        let manifest = "[package]\nautotests = false\n[[test]]\nname = \"all\"\npath = \"tests/all.rs\"\n";
+        check(&[("Cargo.toml", manifest), ("tests/all.rs", ""), ("tests/lone.rs", "")], &["tests/lone.rs"]);
     }
 }

@@ -11,12 +11,7 @@ const LINE_CHARS_MAX: usize = 120;
 const FILE_LINES_MAX: usize = 600;
 
 fn complaint(path: &str, index: usize, what: impl Into<String>, advice: &'static str) -> Complaint {
-    Complaint {
-        path: path.to_owned(),
-        line: index + 1,
-        what: what.into(),
-        advice,
-    }
+    Complaint { path: path.to_owned(), line: index + 1, what: what.into(), advice }
 }
 
 pub(crate) fn size_complaints(path: &str, text: &str) -> Vec<Complaint> {
@@ -46,12 +41,7 @@ pub(crate) fn opening_complaints(path: &str, text: &str) -> Vec<Complaint> {
         return Vec::new();
     }
     let advice = "open it with `//!`: what it is for, how, and what it deliberately does not do";
-    vec![complaint(
-        path,
-        0,
-        "the file does not say what it is for",
-        advice,
-    )]
+    vec![complaint(path, 0, "the file does not say what it is for", advice)]
 }
 
 /// Participles that do not end in `ed`; extend it with English words only.
@@ -95,9 +85,7 @@ const IRREGULAR: &[&str] = &[
     "written",
 ];
 
-pub(crate) fn kind_complaints<'a>(
-    sources: impl Iterator<Item = (&'a str, &'a str)>,
-) -> Vec<Complaint> {
+pub(crate) fn kind_complaints<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     let mut seen: BTreeMap<&str, String> = BTreeMap::new();
     for (path, text) in sources {
@@ -114,12 +102,7 @@ pub(crate) fn kind_complaints<'a>(
             }
             if let Some(first) = seen.insert(kind, format!("{path}:{}", index + 1)) {
                 let what = format!("the kind `{kind}` is also at {first}");
-                complaints.push(complaint(
-                    path,
-                    index,
-                    what,
-                    "give one of them another name or version",
-                ));
+                complaints.push(complaint(path, index, what, "give one of them another name or version"));
             }
         }
     }
@@ -139,9 +122,8 @@ fn is_kind(kind: &str) -> bool {
                 .split('-')
                 .all(|part| !part.is_empty() && part.chars().all(|char| char.is_ascii_lowercase()))
     };
-    let Some(((noun, verb), version)) = kind
-        .rsplit_once('/')
-        .and_then(|(name, version)| Some((name.split_once('.')?, version)))
+    let Some(((noun, verb), version)) =
+        kind.rsplit_once('/').and_then(|(name, version)| Some((name.split_once('.')?, version)))
     else {
         return false;
     };
@@ -160,15 +142,7 @@ fn without_tests(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// What is fine for an hour and wrong in a commit.
-const UNFINISHED: &[&str] = &[
-    "todo!",
-    "unimplemented!",
-    "dbg!",
-    "#[ignore",
-    "FIXME",
-    "XXX",
-    "HACK",
-];
+const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!", "#[ignore", "FIXME", "XXX", "HACK"];
 
 pub(crate) fn unfinished_complaints(path: &str, text: &str) -> Vec<Complaint> {
     let mut complaints = Vec::new();
@@ -221,10 +195,7 @@ const REGISTRIES: &[&str] = &[
 pub(crate) fn machine_complaints(path: &str, text: &str) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        for start in MACHINE_PATHS
-            .iter()
-            .filter(|start| begins_path(line, start))
-        {
+        for start in MACHINE_PATHS.iter().filter(|start| begins_path(line, start)) {
             let what = format!("a path under `{start}`");
             complaints.push(complaint(
                 path,
@@ -233,10 +204,7 @@ pub(crate) fn machine_complaints(path: &str, text: &str) -> Vec<Complaint> {
                 "use a path from the root of the tree, or a temporary one",
             ));
         }
-        for registry in REGISTRIES
-            .iter()
-            .filter(|registry| line.contains(**registry))
-        {
+        for registry in REGISTRIES.iter().filter(|registry| line.contains(**registry)) {
             let what = format!("the address of a registry, `{registry}`");
             complaints.push(complaint(
                 path,
@@ -283,13 +251,9 @@ pub(crate) fn workflow_complaints(path: &str, text: &str) -> Vec<Complaint> {
         if line.trim_start().starts_with("//") {
             continue;
         }
-        for name in BEYOND_A_WORKFLOW
-            .iter()
-            .filter(|name| has_word(&line, name))
-        {
+        for name in BEYOND_A_WORKFLOW.iter().filter(|name| has_word(&line, name)) {
             let what = format!("a workflow names `{name}`");
-            let advice =
-                "ask the flow (`now`, `new_id`, `sleep`) or do it in a step, through its `at`";
+            let advice = "ask the flow (`now`, `new_id`, `sleep`) or do it in a step, through its `at`";
             complaints.push(complaint(path, index, what, advice));
         }
     }
@@ -303,10 +267,7 @@ mod tests {
     type Rule = fn(&str, &str) -> Vec<Complaint>;
 
     fn check(rule: Rule, text: &str, lines: &[usize]) {
-        let found: Vec<usize> = rule("a.rs", text)
-            .iter()
-            .map(|complaint| complaint.line)
-            .collect();
+        let found: Vec<usize> = rule("a.rs", text).iter().map(|complaint| complaint.line).collect();
         assert_eq!(found, lines, "{text}");
     }
 
@@ -316,11 +277,7 @@ mod tests {
         check(size_complaints, &fits, &[]);
         check(size_complaints, &format!("\n{fits}x\n"), &[2]);
         check(size_complaints, &"\n".repeat(FILE_LINES_MAX), &[]);
-        check(
-            size_complaints,
-            &"\n".repeat(FILE_LINES_MAX + 1),
-            &[FILE_LINES_MAX + 1],
-        );
+        check(size_complaints, &"\n".repeat(FILE_LINES_MAX + 1), &[FILE_LINES_MAX + 1]);
     }
 
     #[test]
@@ -331,28 +288,17 @@ mod tests {
     }
 
     fn check_kinds(kinds: &[&str], lines: &[usize]) {
-        let lines_of: Vec<String> = kinds
-            .iter()
-            .map(|kind| format!("    const KIND: &'static str = \"{kind}\";"))
-            .collect();
+        let lines_of: Vec<String> =
+            kinds.iter().map(|kind| format!("    const KIND: &'static str = \"{kind}\";")).collect();
         let text = lines_of.join("\n");
-        let found: Vec<usize> = kind_complaints([("a.rs", text.as_str())].into_iter())
-            .iter()
-            .map(|c| c.line)
-            .collect();
+        let found: Vec<usize> =
+            kind_complaints([("a.rs", text.as_str())].into_iter()).iter().map(|c| c.line).collect();
         assert_eq!(found, lines, "{text}");
     }
 
     #[test]
     fn a_kind_says_what_became_true_of_what_in_which_version() {
-        check_kinds(
-            &[
-                "image.target-reserved/1",
-                "flow.timer-set/12",
-                "data-plane.moved/2",
-            ],
-            &[],
-        );
+        check_kinds(&["image.target-reserved/1", "flow.timer-set/12", "data-plane.moved/2"], &[]);
         for wrong in [
             "image.reserve/1",
             "image/1",
@@ -367,10 +313,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_written_once_and_tests_may_make_up_their_own() {
-        check_kinds(
-            &["image.sealed/1", "image.sealed/2", "image.sealed/1"],
-            &[3],
-        );
+        check_kinds(&["image.sealed/1", "image.sealed/2", "image.sealed/1"], &[3]);
         let text = "#[cfg(test)]\nmod tests {\n    const KIND: &'static str = \"nonsense\";\n}\n";
         assert_eq!(kind_complaints([("a.rs", text)].into_iter()), []);
     }
@@ -387,50 +330,27 @@ mod tests {
             "// HACK",
             "// TODO",
         ] {
-            check(
-                unfinished_complaints,
-                &format!("fn a() {{}}\n{left}\n"),
-                &[2],
-            );
+            check(unfinished_complaints, &format!("fn a() {{}}\n{left}\n"), &[2]);
         }
-        check(
-            unfinished_complaints,
-            "// TODO(#12): soon\nlet xxx = HACKS;\nmy_todo!()\n",
-            &[],
-        );
+        check(unfinished_complaints, "// TODO(#12): soon\nlet xxx = HACKS;\nmy_todo!()\n", &[]);
     }
 
     #[test]
     fn traces_of_a_machine_are_found() {
-        for trace in [
-            "cd /home/me",
-            "\"/work/main\"",
-            "(/root/x)",
-            "sparse+https://x",
-            "https://index.crates.io/",
-        ] {
+        for trace in
+            ["cd /home/me", "\"/work/main\"", "(/root/x)", "sparse+https://x", "https://index.crates.io/"]
+        {
             check(machine_complaints, &format!("fine\n{trace}\n"), &[2]);
         }
-        check(
-            machine_complaints,
-            "src/work/a.rs, https://docs.rs/work/x, $HOME/x, ${ROOT}/work/x\n",
-            &[],
-        );
+        check(machine_complaints, "src/work/a.rs, https://docs.rs/work/x, $HOME/x, ${ROOT}/work/x\n", &[]);
     }
 
     #[test]
     fn a_workflow_that_looks_at_the_world_is_found() {
-        for name in [
-            "use std::fs;",
-            "let now = SystemTime::now();",
-            "std::thread::sleep(x)",
-            "rand::random()",
-        ] {
-            check(
-                workflow_complaints,
-                &format!("//! A story.\n{name}\n"),
-                &[2],
-            );
+        for name in
+            ["use std::fs;", "let now = SystemTime::now();", "std::thread::sleep(x)", "rand::random()"]
+        {
+            check(workflow_complaints, &format!("//! A story.\n{name}\n"), &[2]);
         }
         let story = "use std::time::Duration;\n// no rand here\nlet operand = 1;\n";
         let tests = "#[cfg(test)]\nmod tests {\nuse std::fs;\n";
