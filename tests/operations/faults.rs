@@ -13,7 +13,7 @@ use crate::cases::Case;
 use crate::world::{House, Log, Outcome, Way, actor, bucket, incarnation};
 
 /// Points tried for each case and fault in an ordinary run: first, last, and those between at
-/// equal distance. `KILN_POINTS=all` (the soak) tries every one.
+/// equal distance. `KILN_POINTS` asks for more, the soak for all there are.
 const POINTS: u64 = 24;
 /// Openings after which an operation has to have come to its end.
 const OPENINGS_MAX: u32 = 4;
@@ -44,7 +44,9 @@ pub fn check_every(case: &Case, fault: Fault) {
     let calm = before.fork(1);
     let (wanted, calls) = run(case, &calm, Way::Plain, None);
     assert_eq!(wanted.row.trouble(), None, "{}", case.name);
-    for point in points(calls) {
+    let points = points(calls);
+    println!("soak: {}, {fault:?}: {} of {calls} calls", case.name, points.len());
+    for point in points {
         let what = format!("{} with {fault:?} at call {point} of {calls}", case.name);
         let disk = before.fork(point);
         let outcome = match fault {
@@ -72,11 +74,12 @@ pub fn check_every(case: &Case, fault: Fault) {
 }
 
 fn points(calls: u64) -> Vec<u64> {
-    let all = std::env::var("KILN_POINTS").is_ok_and(|points| points == "all");
-    if all || calls <= POINTS {
+    let asked = std::env::var("KILN_POINTS").ok().and_then(|text| text.parse().ok());
+    let wanted = asked.unwrap_or(POINTS).max(2);
+    if calls <= wanted {
         return (1..=calls).collect();
     }
-    (0..POINTS).map(|number| 1 + number * (calls - 1) / (POINTS - 1)).collect()
+    (0..wanted).map(|number| 1 + number * (calls - 1) / (wanted - 1)).collect()
 }
 
 /// The log is the undisturbed one, or the operation is undone and the world as it was before.
