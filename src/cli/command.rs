@@ -25,6 +25,7 @@ const CLOSING_MAX: Duration = Duration::from_secs(3);
 /// and loses nothing when the plug is pulled.
 #[derive(Debug, Parser)]
 #[command(name = "kiln", version, arg_required_else_help = true, subcommand_required = true)]
+#[command(args_override_self = true)]
 #[command(after_help = "Examples:
   kiln image import debian.qcow2 --name debian-12 --family debian
   kiln image list

@@ -26,6 +26,10 @@ const CONNECTIONS_MAX: usize = 64;
 const SOCKET_PATH_BYTES_MAX: usize = 100;
 /// A pause when accepting fails (no file descriptors left), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often, and how long, an end waits for answers that are still being made. What is
+/// acknowledged is safe without it; it only spares the next opening some work.
+const LAST_ANSWERS_MAX: u32 = 100;
+const LAST_ANSWER_PAUSE: Duration = Duration::from_millis(5);
 /// The code that says: later.
 pub(crate) const BUSY: &str = "Throttling.Connections";
 
@@ -87,15 +91,23 @@ impl Holder {
         Ok(Self { service, answering, socket, lock })
     }
 
-    /// Stops answering and lets go, so that another process can take over.
+    /// Stops answering and closes the log. The lock stays until the process is gone: a thread may
+    /// still be writing to a pack, and two writers on one store would ruin it.
     pub(crate) async fn end(self) {
         let _ = fs::remove_file(&self.socket);
+        std::mem::forget(self.lock);
         self.answering.abort();
         let _ = self.answering.await;
-        if let Ok(service) = Arc::try_unwrap(self.service) {
-            service.close().await;
+        self.service.stop_following();
+        let mut service = self.service;
+        for _ in 0..LAST_ANSWERS_MAX {
+            match Arc::try_unwrap(service) {
+                Ok(service) => return service.close().await,
+                // An answer is still being made; a wait takes a fifth of a second.
+                Err(shared) => service = shared,
+            }
+            tokio::time::sleep(LAST_ANSWER_PAUSE).await;
         }
-        drop(self.lock);
     }
 }
 

@@ -119,7 +119,8 @@ impl House {
         Err(last.unwrap_or_else(|| self.silent("it vanished again and again")))
     }
 
-    /// Lets go of the directory, after what was acknowledged is safe.
+    /// Stops using the directory. A process that held it holds it until it is gone, so that nobody
+    /// else writes while a thread of it still does.
     pub async fn close(self) {
         if let Role::Holds(holder) = self.role.into_inner() {
             holder.end().await;

@@ -4,7 +4,7 @@
 //! once and leaves no trace; the rule at the head of the log stays the judge.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use domain::events::Attributes;
 use domain::image::{FAMILIES, IMAGES, Image, Status, family_head, family_members, scope};
@@ -174,14 +174,17 @@ impl Service {
     /// When a deletion is done, what only it had needed is collected.
     pub(crate) fn collect_after(self: &Arc<Self>, deletion: FlowRow) {
         let service = self.clone();
-        tokio::spawn(async move {
+        let follow = async move {
             let region = deletion.scope.as_str().split_once('/').map(|(_, region)| RegionId::from(region));
             let ended = service.engine.wait(deletion.id).await;
             if ended.is_ok_and(|flow| flow.trouble().is_none()) {
                 // Should it fail to start, the next deletion collects as well.
                 let _ = service.collect(deletion.actor, "", region, Some(deletion.id)).await;
             }
-        });
+        };
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        while following.try_join_next().is_some() {}
+        following.spawn(follow);
     }
 
     /// The image, if its rule would have it now.

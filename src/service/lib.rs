@@ -9,6 +9,27 @@
 //!                               └─ another process holds it ──▶ kiln.sock ──▶ dispatch ──▶ …
 //! ```
 //!
+//! ```
+//! # use std::sync::Arc;
+//! use service::{Because, House, Images, Request};
+//!
+//! # let place = tempfile::tempdir().unwrap();
+//! # let dir = place.path().to_owned();
+//! # let files: Arc<dyn files::Files> = Arc::new(files::RealFiles);
+//! # let under = files.clone();
+//! # let data = move |root: &std::path::Path| -> Arc<dyn domain::port::DataPlane> {
+//! #     Arc::new(data::Plane::new(under.clone(), root.to_owned(), data::Options::default()))
+//! # };
+//! # let wiring = service::Wiring { files, clock: Arc::new(engine::SystemClock), data: Arc::new(data) };
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async move {
+//! let house = House::new(dir, wiring, Because::Looks, Box::new(|line| eprintln!("{line}")));
+//! let images: Images = house.ask(Request::ImageList { region: None, family: None }).await?;
+//! assert_eq!(images.images, []);
+//! # house.close().await;
+//! # Ok::<(), service::Trouble>(())
+//! # }).unwrap();
+//! ```
+//!
 //! It deliberately prints nothing and knows no wire of the outside world.
 
 mod audit;

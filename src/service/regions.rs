@@ -39,6 +39,8 @@ impl Service {
         // One collection follows a deletion, whoever asks for it.
         let request =
             after.map_or_else(|| request.to_owned(), |deletion| format!("collect-after/{deletion}"));
+        // Whoever waits for a deletion asks for its collection at the same moment as the deletion's end.
+        let _one = self.starting.lock().await;
         let collection = CollectChunks { region: region.id, store: region.store };
         let workflow_id = self.engine.start(actor, &request, collection).await?;
         Ok(Started { workflow_id, joined: false, image_id: String::new() })

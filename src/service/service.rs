@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use domain::image::{ACCOUNTS, REGIONS, house};
 use domain::port::DataPlane;
@@ -11,6 +11,7 @@ use engine::{Clock, Engine, FlowRow, State};
 use event::{Actor, FlowId};
 use files::Files;
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use workflows::{AddRegion, CreateAccount, Ports};
 
 use crate::request::{Call, Reply, Request};
@@ -62,8 +63,10 @@ pub struct Service {
     pub(crate) data: Arc<dyn DataPlane>,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Held while an import is looked for and started, so that two of the same become one.
+    /// Held while an operation that may have been started already is looked for and started.
     pub(crate) starting: Mutex<()>,
+    /// What waits here for an operation to end, to start what follows it.
+    pub(crate) following: std::sync::Mutex<JoinSet<()>>,
 }
 
 /// Asks a service. The only door; the API, the console and the command line are adapters onto it.
@@ -146,11 +149,22 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 impl Service {
     /// Opens a data directory; a fresh one gets its account and regions first.
     pub async fn open(options: Options) -> Result<Arc<Self>, Trouble> {
-        let Options { dir, wiring, drive } = options;
+        let service = Arc::new(Self::open_log(&options).await?);
+        if !service.is_ready()? {
+            service.make_ready().await?;
+        }
+        if options.drive {
+            service.drive().await?;
+        }
+        Ok(service)
+    }
+
+    async fn open_log(options: &Options) -> Result<Self, Trouble> {
+        let Options { dir, wiring, .. } = options;
         let data = (wiring.data)(&dir.join(STORES));
         let engine_options = engine::Options {
             files: wiring.files.clone(),
-            dir,
+            dir: dir.clone(),
             clock: wiring.clock.clone(),
             fold: Arc::new(Projections),
             book: workflows::book(),
@@ -160,21 +174,19 @@ impl Service {
             catch_unwind(AssertUnwindSafe(|| Engine::open(engine_options).map_err(Trouble::from)))
                 .unwrap_or_else(|panic| Err(Trouble::panicked(&panic_text(&*panic))))
         });
-        let engine = opened.await.map_err(|error| Trouble::world("opening the log", error))??;
-        let service = Arc::new(Self {
-            engine,
+        Ok(Self {
+            engine: opened.await.map_err(|error| Trouble::world("opening the log", error))??,
             data,
-            files: wiring.files,
-            clock: wiring.clock,
+            files: wiring.files.clone(),
+            clock: wiring.clock.clone(),
             starting: Mutex::default(),
-        });
-        if !service.is_ready()? {
-            service.make_ready().await?;
-        }
-        if drive {
-            service.drive().await?;
-        }
-        Ok(service)
+            following: std::sync::Mutex::default(),
+        })
+    }
+
+    /// Lets nothing follow any more.
+    pub(crate) fn stop_following(&self) {
+        self.following.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
     /// Closes the log; operations in progress go on when it is opened again.
@@ -192,17 +204,29 @@ impl Service {
 
     /// Makes the default account and the first regions. Its request ids are fixed, so that a first
     /// start that was cut short goes on where it was.
-    async fn make_ready(self: &Arc<Self>) -> Result<(), Trouble> {
-        self.drive().await?;
+    async fn make_ready(&self) -> Result<(), Trouble> {
+        self.engine.drive().await?;
         let actor = local_actor();
         let account = CreateAccount { account: AccountId::from(DEFAULT_ACCOUNT), name: "default".to_owned() };
-        settled(&self.engine.run(actor.clone(), "first-start/account", account).await?)?;
+        let made = self.engine.run(actor.clone(), "first-start/account", account).await?;
+        self.see_through(made).await?;
         for region in REGIONS_FIRST {
             let request = format!("first-start/region/{region}");
             let add = AddRegion { region: RegionId::from(region) };
-            settled(&self.engine.run(actor.clone(), &request, add).await?)?;
+            let made = self.engine.run(actor.clone(), &request, add).await?;
+            self.see_through(made).await?;
         }
         Ok(())
+    }
+
+    /// A part of the first start that is parked (the disk was full) is tried again at each opening:
+    /// nothing else can be asked before it is done.
+    async fn see_through(&self, flow: FlowRow) -> Result<(), Trouble> {
+        if flow.parked.is_none() {
+            return settled(&flow);
+        }
+        self.engine.retry(local_actor(), flow.id, "the data directory was opened again").await?;
+        settled(&self.engine.wait(flow.id).await?)
     }
 
     /// Lets unfinished operations go on, and those started from now on.

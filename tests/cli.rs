@@ -1,0 +1,22 @@
+//! The command line as a user has it: the real program, as processes, on small disks.
+//!
+//! Ids and times differ from run to run, for they come from the clock of this machine; what is
+//! compared has them replaced by words. Nothing here waits for a time to pass: what needs an
+//! operation in progress looks until it is, with a larger disk if it was over too soon.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+#[path = "cli/audit.rs"]
+mod audit;
+#[path = "cli/images.rs"]
+mod images;
+#[path = "cli/kit.rs"]
+mod kit;
+#[path = "cli/readme.rs"]
+mod readme;
+#[path = "cli/refusals.rs"]
+mod refusals;
+#[path = "cli/surface.rs"]
+mod surface;
+#[path = "cli/together.rs"]
+mod together;
