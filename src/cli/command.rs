@@ -21,6 +21,9 @@ use crate::workflow::WorkflowCommand;
 /// What is acknowledged is safe, so a clean end is a courtesy: it may not keep a person waiting.
 const CLOSING_MAX: Duration = Duration::from_secs(3);
 
+/// The heading of what every command takes.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Kiln keeps the disk images of virtual machines: imports, verifies, deduplicates, exports them,
 /// and loses nothing when the plug is pulled.
 #[derive(Debug, Parser)]
@@ -44,15 +47,16 @@ pub(crate) struct Kiln {
     /// The data directory
     #[arg(help = "The data directory [default: $XDG_DATA_HOME/kiln, or ~/.local/share/kiln]")]
     #[arg(long, global = true, value_name = "DIR", env = "KILN_DATA", hide_env_values = true)]
+    #[arg(help_heading = EVERYWHERE)]
     data: Option<PathBuf>,
-    /// How to print
-    #[arg(long, global = true, value_name = "FORM", default_value = "table")]
+    /// How to print: for people, or for programs
+    #[arg(long, global = true, value_name = "FORM", default_value = "table", help_heading = EVERYWHERE)]
     output: Output,
     /// The region meant [default: cn-hangzhou for what is made, all for what is looked for]
-    #[arg(long, global = true, value_name = "REGION")]
+    #[arg(long, global = true, value_name = "REGION", help_heading = EVERYWHERE)]
     region: Option<String>,
     /// Print data and errors, nothing else
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
     #[command(subcommand)]
     command: Command,
@@ -61,9 +65,7 @@ pub(crate) struct Kiln {
 /// How data is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// For people.
     Table,
-    /// For programs.
     Json,
 }
 

@@ -36,8 +36,8 @@ pub(crate) struct Import {
     #[arg(long, default_value = "auto")]
     format: FormatIn,
     /// A description
-    #[arg(long, default_value = "")]
-    description: String,
+    #[arg(long)]
+    description: Option<String>,
     /// A tag; may be given again
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
@@ -72,7 +72,7 @@ impl Import {
                 FormatIn::Qcow2 => Some(Format::Qcow2),
             },
             name: self.name,
-            description: self.description,
+            description: self.description.unwrap_or_default(),
             family: self.family,
             tags: self.tags.into_iter().collect::<BTreeMap<_, _>>(),
             region: session.region.clone(),

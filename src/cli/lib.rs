@@ -1,7 +1,7 @@
 //! The command line: one adapter onto `service`, made for a person and for scripts alike.
 //!
 //! Data goes to stdout, everything else to stderr. Every output exists as JSON, every error ends
-//! in what to try next, and the exit code says what kind of end it was ([`exit`]).
+//! in what to try next, and the exit code says what kind of end it was (`exit`).
 //!
 //! It deliberately knows no rule: what may be done, and why not, is the service's to say.
 

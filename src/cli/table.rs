@@ -134,12 +134,9 @@ pub(crate) fn width(text: &str) -> usize {
 
 /// Ideographs, which image names may hold, are two columns wide.
 fn letter_width(letter: char) -> usize {
-    if matches!(letter, '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}')
-    {
-        2
-    } else {
-        1
-    }
+    let wide = matches!(letter, '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}')
+        || matches!(letter, '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}');
+    1 + usize::from(wide)
 }
 
 /// Lines of a name and a value each, the values under each other; those without a value left out.

@@ -37,6 +37,8 @@ pub const SOCKET: &str = "kiln.sock";
 const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// After this, the person is told what is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The same for an answer; most take milliseconds.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses between two tries, doubling.
 const PAUSE: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
@@ -97,7 +99,7 @@ impl House {
             }
             match &mut *role {
                 Role::Holds(holder) => return T::try_from(dispatch(&holder.service, call.clone()).await?),
-                Role::Asks(stream) => match exchange(stream, &call).await {
+                Role::Asks(stream) => match self.patiently(exchange(stream, &call)).await {
                     Ok(Err(busy)) if busy.code == BUSY => {
                         last = Some(busy);
                         tokio::time::sleep(PAUSE_MAX).await;
@@ -125,6 +127,17 @@ impl House {
         if let Role::Holds(holder) = self.role.into_inner() {
             holder.end().await;
         }
+    }
+
+    /// Waits for an answer, and says whose it is when it takes long: checking a large log does, and
+    /// a holder that was stopped never answers.
+    async fn patiently<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = std::pin::pin!(answer);
+        if let Ok(answer) = tokio::time::timeout(ANSWER_PATIENCE, &mut answer).await {
+            return answer;
+        }
+        (self.tell)(&format!("waiting for the answer of {}, which holds the data directory", self.holder()));
+        answer.await
     }
 
     async fn enter(&self) -> Result<Role, Trouble> {
