@@ -69,7 +69,7 @@ impl Ledger {
         match (chance.below(20), chance.pick(&whole).cloned(), chance.pick(&asked).cloned()) {
             (0..6, Some(image), _) => {
                 let path = bucket.join(format!("export-{number}"));
-                let export = Export { image, qcow2: chance.below(3) == 0, wish: Wish::Asked };
+                let export = Export { image, qcow2: chance.below(5) == 0, wish: Wish::Asked };
                 self.exports.insert(path.clone(), export);
                 What::Export { path }
             }
