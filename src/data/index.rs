@@ -198,6 +198,9 @@ pub(crate) struct JobRow {
     pub(crate) domain: Domain,
     /// A transfer's source, as it was at the beginning.
     pub(crate) source: Option<Source>,
+    /// How hard a transfer compresses; 0 until that is known.
+    #[serde(default)]
+    pub(crate) level: i32,
     /// Raw bytes of the chunks it stored.
     pub(crate) new_bytes: u64,
     /// Bytes of their frames.

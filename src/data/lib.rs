@@ -32,6 +32,7 @@ mod manifest;
 mod mark;
 mod pack;
 mod plane;
+mod probe;
 mod root;
 mod segment;
 mod settle;

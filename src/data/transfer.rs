@@ -17,6 +17,7 @@
 //! missed by nobody.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use domain::Digest;
@@ -33,6 +34,7 @@ use crate::index::{
     chunk_key, decode, encode, job_row_mut, put_job,
 };
 use crate::pack::{Appended, Writer, seal_cut};
+use crate::probe;
 use crate::source::{changed, check_source, open_source};
 use crate::store::{Store, owned};
 use crate::worker::{Filled, Finished, Worker};
@@ -68,6 +70,8 @@ pub(crate) struct Shared {
 pub(crate) struct Run<'a> {
     pub(crate) transfer: &'a Transfer<'a>,
     pub(crate) disk: Box<dyn disk::Source>,
+    /// How hard to compress.
+    pub(crate) level: i32,
     pub(crate) shared: Mutex<Shared>,
     /// To the keeper: there is something to record, or nobody left to wait for.
     pub(crate) finished: Condvar,
@@ -104,9 +108,14 @@ impl Transfer<'_> {
         }
         let disk = open_source(&*self.store.files, self.source)?;
         self.seal_left_open()?;
+        let level = match row.level {
+            0 => self.choose_level(&*disk)?,
+            level => level,
+        };
         let run = Run {
             transfer: self,
             disk,
+            level,
             shared: Mutex::new(Shared {
                 next: 0,
                 unrecorded_bytes: 0,
@@ -131,6 +140,19 @@ impl Transfer<'_> {
             Err(failure) => check_source(&*self.store.files, self.source).and(Err(failure)),
             done => done,
         }
+    }
+
+    /// Finds out how hard to compress, and keeps it: an attempt after this one does the same.
+    fn choose_level(&self, disk: &dyn disk::Source) -> Result<i32> {
+        let (level, read) = probe::level(self.store, self.domain, &self.job, disk, self.source.disk_bytes)?;
+        self.turn.read.fetch_add(read, Ordering::Relaxed);
+        self.store.index.write(|tx| {
+            if let Some(mut row) = job_row_mut(tx, &self.job)? {
+                row.level = level;
+                put_job(tx, &self.job, &row)?;
+            }
+            Ok(level)
+        })
     }
 
     /// Seals packs of an attempt that did not come to its end.

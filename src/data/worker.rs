@@ -51,7 +51,7 @@ pub(crate) struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     pub(crate) fn new(run: &'a Run<'a>) -> Self {
-        Self { run, zstd: Zstd::new(), writer: None, sealed: Vec::new() }
+        Self { run, zstd: Zstd::new(run.level), writer: None, sealed: Vec::new() }
     }
 
     /// Until there is nothing left or someone failed; gives the pack it leaves open.
