@@ -1,7 +1,5 @@
 //! The demo, on a small disk of a user: it ends well, says what it did, and leaves its files.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
-
 use std::path::Path;
 
 use demo::disk::{self, Plan};

@@ -5,6 +5,7 @@
 //! The engine, the stories and the data plane are the real ones; only the disk under them is
 //! simulated, and forgets what was not synced. An operation enters by one line in [`cases::all`].
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 #![expect(unreachable_pub, reason = "what the modules of a test offer, they offer to it")]
 
 #[path = "operations/cases.rs"]

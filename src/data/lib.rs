@@ -2,7 +2,7 @@
 //!
 //! A disk is cut into segments, segments into chunks by their content, chunks are kept once for
 //! each account, compressed, in pack files; a paged manifest says which chunks a disk consists of,
-//! and a content root what its guest sees. A region is a [store](store): a directory with an id, an
+//! and a content root what its guest sees. A region is a store: a directory with an id, an
 //! index and packs.
 //!
 //! ```text

@@ -32,11 +32,7 @@ fn pieces(offset: u64, len: usize) -> impl Iterator<Item = (u64, Range<usize>, R
         let at = offset + done as u64;
         let begin = within_page(at);
         let piece_bytes = (PAGE_BYTES - begin).min(len - done);
-        let piece = (
-            at / PAGE,
-            begin..begin + piece_bytes,
-            done..done + piece_bytes,
-        );
+        let piece = (at / PAGE, begin..begin + piece_bytes, done..done + piece_bytes);
         done += piece_bytes;
         Some(piece)
     })
@@ -57,10 +53,7 @@ impl Content {
 
     /// Fills `out`, or says no if the file ends before.
     pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> bool {
-        if offset
-            .checked_add(out.len() as u64)
-            .is_none_or(|end| end > self.len)
-        {
+        if offset.checked_add(out.len() as u64).is_none_or(|end| end > self.len) {
             return false;
         }
         for (page, within, buffer) in pieces(offset, out.len()) {
@@ -74,10 +67,7 @@ impl Content {
 
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) {
         for (page, within, buffer) in pieces(offset, bytes.len()) {
-            let page = self
-                .pages
-                .entry(page)
-                .or_insert_with(|| Arc::new([0; PAGE_BYTES]));
+            let page = self.pages.entry(page).or_insert_with(|| Arc::new([0; PAGE_BYTES]));
             Arc::make_mut(page)[within].copy_from_slice(&bytes[buffer]);
         }
         if !bytes.is_empty() {
@@ -136,12 +126,7 @@ impl Content {
     pub(crate) fn take_tail(&mut self, other: &Self, offset: u64) {
         let first = offset / PAGE;
         self.pages.split_off(&first);
-        self.pages.extend(
-            other
-                .pages
-                .range(first..)
-                .map(|(page, bytes)| (*page, Arc::clone(bytes))),
-        );
+        self.pages.extend(other.pages.range(first..).map(|(page, bytes)| (*page, Arc::clone(bytes))));
     }
 
     /// Takes over length and time.

@@ -81,11 +81,7 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn new(seed: u64) -> Self {
-        let root = DirNode {
-            parent: ROOT,
-            now: BTreeMap::new(),
-            durable: BTreeMap::new(),
-        };
+        let root = DirNode { parent: ROOT, now: BTreeMap::new(), durable: BTreeMap::new() };
         Self {
             nodes: BTreeMap::from([(ROOT, Node::Dir(root))]),
             changes: Vec::new(),
@@ -107,9 +103,7 @@ impl Disk {
     }
 
     pub(crate) fn node(&self, ino: Ino) -> &Node {
-        self.nodes
-            .get(&ino)
-            .expect("a node stays while a name or a handle leads to it")
+        self.nodes.get(&ino).expect("a node stays while a name or a handle leads to it")
     }
 
     pub(crate) fn file(&self, ino: Ino) -> Option<&FileNode> {
@@ -156,10 +150,7 @@ impl Disk {
         let bytes = &bytes[..fitting];
         file.now.write(offset, bytes);
         file.now.modified_ns = modified_ns;
-        file.pending.push(Pending::Write {
-            offset,
-            bytes: bytes.into(),
-        });
+        file.pending.push(Pending::Write { offset, bytes: bytes.into() });
         let grown = file.now.allocated_bytes() - before;
         self.used_bytes += grown;
         fitting
@@ -177,10 +168,7 @@ impl Disk {
         let modified_ns = self.tick();
         let file = self.file_mut(ino);
         let before = file.now.allocated_bytes();
-        file.pending.push(Pending::SetLen {
-            old: file.now.len(),
-            new: len,
-        });
+        file.pending.push(Pending::SetLen { old: file.now.len(), new: len });
         file.now.set_len(len);
         file.now.modified_ns = modified_ns;
         let freed = before - file.now.allocated_bytes();
@@ -222,11 +210,7 @@ impl Disk {
     }
 
     pub(crate) fn add_dir(&mut self, dir: Ino, name: &str) -> Ino {
-        let node = DirNode {
-            parent: dir,
-            now: BTreeMap::new(),
-            durable: BTreeMap::new(),
-        };
+        let node = DirNode { parent: dir, now: BTreeMap::new(), durable: BTreeMap::new() };
         let ino = self.insert(Node::Dir(node));
         self.add_name(dir, name, ino);
         ino
@@ -242,10 +226,7 @@ impl Disk {
     pub(crate) fn add_name(&mut self, dir: Ino, name: &str, ino: Ino) {
         self.dir_mut(dir).now.insert(name.to_owned(), ino);
         self.link(ino);
-        self.changes.push(Change::Add {
-            key: (dir, name.to_owned()),
-            ino,
-        });
+        self.changes.push(Change::Add { key: (dir, name.to_owned()), ino });
     }
 
     pub(crate) fn remove_name(&mut self, dir: Ino, name: &str, ino: Ino) {
@@ -260,10 +241,7 @@ impl Disk {
 
     pub(crate) fn rename(&mut self, from: (Ino, String), to: (Ino, String), ino: Ino) {
         let mut ancestors = vec![to.0];
-        while let Some(dir) = ancestors
-            .last()
-            .and_then(|dir| self.dir(*dir))
-            .filter(|dir| dir.parent != ROOT)
+        while let Some(dir) = ancestors.last().and_then(|dir| self.dir(*dir)).filter(|dir| dir.parent != ROOT)
         {
             ancestors.push(dir.parent);
         }
@@ -274,12 +252,7 @@ impl Disk {
         if let Some(Node::Dir(moved)) = self.nodes.get_mut(&ino) {
             moved.parent = to.0;
         }
-        self.changes.push(Change::Rename {
-            from,
-            to,
-            ino,
-            ancestors,
-        });
+        self.changes.push(Change::Rename { from, to, ino, ancestors });
     }
 
     fn link(&mut self, ino: Ino) {
@@ -335,14 +308,8 @@ impl Disk {
 
     fn make_durable(&mut self, change: Change) {
         match change {
-            Change::Add {
-                key: (dir, name),
-                ino,
-            } => _ = self.durable_names(dir).insert(name, ino),
-            Change::Remove { key: (dir, name) }
-            | Change::RemoveDir {
-                key: (dir, name), ..
-            } => {
+            Change::Add { key: (dir, name), ino } => _ = self.durable_names(dir).insert(name, ino),
+            Change::Remove { key: (dir, name) } | Change::RemoveDir { key: (dir, name), .. } => {
                 self.durable_names(dir).remove(&name);
             }
             Change::Rename { from, to, ino, .. } => {
@@ -358,8 +325,7 @@ impl Disk {
 
     /// Forgets files that no name, handle or un-synced change can bring back.
     fn sweep(&mut self) {
-        let dead =
-            |node: &Node| matches!(node, Node::File(file) if file.links == 0 && file.handles == 0);
+        let dead = |node: &Node| matches!(node, Node::File(file) if file.links == 0 && file.handles == 0);
         if !self.nodes.values().any(dead) {
             return;
         }
@@ -382,12 +348,7 @@ impl Disk {
         for change in std::mem::take(&mut self.changes) {
             self.make_durable(change);
         }
-        let files: Vec<Ino> = self
-            .nodes
-            .keys()
-            .copied()
-            .filter(|ino| self.file(*ino).is_some())
-            .collect();
+        let files: Vec<Ino> = self.nodes.keys().copied().filter(|ino| self.file(*ino).is_some()).collect();
         for ino in files {
             self.sync(ino);
         }
@@ -453,10 +414,7 @@ impl Disk {
                 file.links += 1;
                 continue;
             }
-            let mut node = self
-                .nodes
-                .remove(&ino)
-                .expect("a durable name leads to a node");
+            let mut node = self.nodes.remove(&ino).expect("a durable name leads to a node");
             match &mut node {
                 Node::File(file) => {
                     file.now = file.durable.clone();
@@ -500,8 +458,7 @@ impl FileNode {
     fn tear(&mut self, offset: u64, bytes: &[u8], chance: &mut Chance) {
         for sector in sectors(offset, bytes.len()) {
             if chance.coin() {
-                self.durable
-                    .write(offset + sector.start as u64, &bytes[sector]);
+                self.durable.write(offset + sector.start as u64, &bytes[sector]);
             }
         }
         // The length may have become durable without the bytes, which then read as zero.

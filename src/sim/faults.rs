@@ -60,10 +60,7 @@ impl Faults {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self {
-            counts: self.counts,
-            ..Self::default()
-        };
+        *self = Self { counts: self.counts, ..Self::default() };
     }
 
     /// Counts a call and says what strikes it.
@@ -83,9 +80,6 @@ impl Faults {
 }
 
 fn plan(faults: &mut BTreeMap<u64, Fault>, done: u64, from_now: u64, fault: Fault) {
-    assert!(
-        from_now > 0,
-        "the next call is the first from now, not the zeroth"
-    );
+    assert!(from_now > 0, "the next call is the first from now, not the zeroth");
     faults.insert(done + from_now, fault);
 }

@@ -36,10 +36,9 @@ impl Disk {
             return Err(power_lost());
         }
         match self.faults.strike(call) {
-            None if self.read_only && call == Call::Change => Err(io::Error::new(
-                ErrorKind::ReadOnlyFilesystem,
-                "read-only file system",
-            )),
+            None if self.read_only && call == Call::Change => {
+                Err(io::Error::new(ErrorKind::ReadOnlyFilesystem, "read-only file system"))
+            }
             None => act(self, Extent::Whole),
             Some(Fault::Cut) => {
                 self.powered = false;
@@ -64,30 +63,21 @@ impl Disk {
     pub(crate) fn resolve(&self, path: &Path) -> io::Result<Ino> {
         let mut ino = ROOT;
         for name in names(path)? {
-            let dir = self
-                .dir(ino)
-                .ok_or_else(|| error(ErrorKind::NotADirectory, path))?;
-            ino = *dir
-                .now
-                .get(&name)
-                .ok_or_else(|| error(ErrorKind::NotFound, path))?;
+            let dir = self.dir(ino).ok_or_else(|| error(ErrorKind::NotADirectory, path))?;
+            ino = *dir.now.get(&name).ok_or_else(|| error(ErrorKind::NotFound, path))?;
         }
         Ok(ino)
     }
 
     fn resolve_dir(&self, path: &Path) -> io::Result<Ino> {
         let ino = self.resolve(path)?;
-        self.dir(ino)
-            .map(|_| ino)
-            .ok_or_else(|| error(ErrorKind::NotADirectory, path))
+        self.dir(ino).map(|_| ino).ok_or_else(|| error(ErrorKind::NotADirectory, path))
     }
 
     /// The directory and the name a path ends in, and what has that name.
     fn resolve_name(&self, path: &Path) -> io::Result<(Ino, String, Option<Ino>)> {
         let mut names = names(path)?;
-        let name = names
-            .pop()
-            .ok_or_else(|| error(ErrorKind::InvalidInput, path))?;
+        let name = names.pop().ok_or_else(|| error(ErrorKind::InvalidInput, path))?;
         let dir = self.resolve_dir(&names.iter().collect::<PathBuf>())?;
         let ino = self.dir(dir).and_then(|dir| dir.now.get(&name)).copied();
         Ok((dir, name, ino))
@@ -106,22 +96,12 @@ impl Disk {
 
     fn identify(&self, ino: Ino) -> Identity {
         let (kind, size_bytes, modified_ns, allocated_bytes) = match self.node(ino) {
-            Node::File(file) => (
-                Kind::File,
-                file.now.len(),
-                file.now.modified_ns,
-                file.now.allocated_bytes(),
-            ),
+            Node::File(file) => {
+                (Kind::File, file.now.len(), file.now.modified_ns, file.now.allocated_bytes())
+            }
             Node::Dir(_) => (Kind::Directory, PAGE_BYTES as u64, 0, 0),
         };
-        Identity {
-            kind,
-            device: DEVICE,
-            inode: ino,
-            size_bytes,
-            modified_ns,
-            allocated_bytes,
-        }
+        Identity { kind, device: DEVICE, inode: ino, size_bytes, modified_ns, allocated_bytes }
     }
 
     fn is_above(&self, dir: Ino, mut below: Ino) -> bool {
@@ -140,11 +120,7 @@ fn names(path: &Path) -> io::Result<Vec<String>> {
             Component::RootDir | Component::CurDir => {}
             Component::ParentDir => _ = names.pop(),
             Component::Normal(name) => {
-                names.push(
-                    name.to_str()
-                        .ok_or_else(|| error(ErrorKind::InvalidInput, path))?
-                        .to_owned(),
-                );
+                names.push(name.to_str().ok_or_else(|| error(ErrorKind::InvalidInput, path))?.to_owned());
             }
             Component::Prefix(_) => return Err(error(ErrorKind::InvalidInput, path)),
         }
@@ -157,11 +133,7 @@ fn error(kind: ErrorKind, path: &Path) -> io::Error {
 }
 
 impl SimFiles {
-    fn run<T>(
-        &self,
-        call: Call,
-        act: impl FnOnce(&mut Disk, Extent) -> io::Result<T>,
-    ) -> io::Result<T> {
+    fn run<T>(&self, call: Call, act: impl FnOnce(&mut Disk, Extent) -> io::Result<T>) -> io::Result<T> {
         self.lock().run(self.generation, call, act)
     }
 }
@@ -170,33 +142,19 @@ impl Files for SimFiles {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         // Only making a file changes the disk.
         let makes = matches!(how, Open::Create | Open::CreateNew)
-            && self
-                .lock()
-                .resolve_name(path)
-                .is_ok_and(|(_, _, ino)| ino.is_none());
+            && self.lock().resolve_name(path).is_ok_and(|(_, _, ino)| ino.is_none());
         let call = if makes { Call::Change } else { Call::Look };
         let writable = how != Open::Read;
         let (ino, generation) = self.run(call, |disk, extent| {
-            let ino = if writable {
-                disk.open_to_write(path, how)?
-            } else {
-                disk.resolve(path)?
-            };
+            let ino = if writable { disk.open_to_write(path, how)? } else { disk.resolve(path)? };
             // Only a call that comes to its end yields a handle that will be closed.
             if extent == Extent::Whole && disk.file(ino).is_some() {
                 disk.file_mut(ino).handles += 1;
             }
             Ok((ino, disk.generation))
         })?;
-        let mount = Self {
-            disk: Arc::clone(&self.disk),
-            generation: Some(generation),
-        };
-        Ok(Arc::new(SimFile {
-            mount,
-            ino,
-            writable,
-        }))
+        let mount = Self { disk: Arc::clone(&self.disk), generation: Some(generation) };
+        Ok(Arc::new(SimFile { mount, ino, writable }))
     }
 
     fn identity(&self, path: &Path) -> io::Result<Identity> {
@@ -207,29 +165,21 @@ impl Files for SimFiles {
         self.run(Call::Change, |disk, extent| {
             let mut ino = ROOT;
             for name in names(path)? {
-                let dir = disk
-                    .dir(ino)
-                    .ok_or_else(|| error(ErrorKind::NotADirectory, path))?;
+                let dir = disk.dir(ino).ok_or_else(|| error(ErrorKind::NotADirectory, path))?;
                 ino = match dir.now.get(&name).copied() {
                     Some(ino) => ino,
                     None if extent == Extent::Part && disk.chance.coin() => return Ok(()),
                     None => disk.add_dir(ino, &name),
                 };
             }
-            disk.dir(ino)
-                .map(|_| ())
-                .ok_or_else(|| error(ErrorKind::AlreadyExists, path))
+            disk.dir(ino).map(|_| ()).ok_or_else(|| error(ErrorKind::AlreadyExists, path))
         })
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         self.run(Call::Look, |disk, _| {
             let dir = disk.resolve_dir(path)?;
-            Ok(disk
-                .dir(dir)
-                .into_iter()
-                .flat_map(|dir| dir.now.keys().cloned())
-                .collect())
+            Ok(disk.dir(dir).into_iter().flat_map(|dir| dir.now.keys().cloned()).collect())
         })
     }
 
@@ -292,9 +242,7 @@ impl Files for SimFiles {
         self.run(Call::Change, |disk, _| {
             let (parent, name, ino) = disk.resolve_name(path)?;
             let ino = ino.ok_or_else(|| error(ErrorKind::NotFound, path))?;
-            let dir = disk
-                .dir(ino)
-                .ok_or_else(|| error(ErrorKind::NotADirectory, path))?;
+            let dir = disk.dir(ino).ok_or_else(|| error(ErrorKind::NotADirectory, path))?;
             if !dir.now.is_empty() {
                 return Err(error(ErrorKind::DirectoryNotEmpty, path));
             }
@@ -315,9 +263,7 @@ impl Files for SimFiles {
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        self.run(Call::Look, |disk, _| {
-            disk.resolve(path).map(|_| disk.free_bytes())
-        })
+        self.run(Call::Look, |disk, _| disk.resolve(path).map(|_| disk.free_bytes()))
     }
 }
 
@@ -338,16 +284,9 @@ impl fmt::Debug for SimFile {
 }
 
 impl SimFile {
-    fn change<T>(
-        &self,
-        call: Call,
-        act: impl FnOnce(&mut Disk, Extent) -> io::Result<T>,
-    ) -> io::Result<T> {
+    fn change<T>(&self, call: Call, act: impl FnOnce(&mut Disk, Extent) -> io::Result<T>) -> io::Result<T> {
         if !self.writable {
-            return Err(io::Error::new(
-                ErrorKind::PermissionDenied,
-                "the file is open for reading only",
-            ));
+            return Err(io::Error::new(ErrorKind::PermissionDenied, "the file is open for reading only"));
         }
         self.mount.run(call, act)
     }
@@ -360,10 +299,7 @@ impl File for SimFile {
             if file.now.read(offset, out) {
                 Ok(())
             } else {
-                Err(io::Error::new(
-                    ErrorKind::UnexpectedEof,
-                    "failed to fill whole buffer",
-                ))
+                Err(io::Error::new(ErrorKind::UnexpectedEof, "failed to fill whole buffer"))
             }
         })
     }
@@ -378,10 +314,7 @@ impl File for SimFile {
             if extent == Extent::Part {
                 disk.write_part(self.ino, offset, bytes);
             } else if disk.write(self.ino, offset, bytes) < bytes.len() {
-                return Err(io::Error::new(
-                    ErrorKind::StorageFull,
-                    "no space left on device",
-                ));
+                return Err(io::Error::new(ErrorKind::StorageFull, "no space left on device"));
             }
             Ok(())
         })
@@ -408,16 +341,12 @@ impl File for SimFile {
     }
 
     fn identity(&self) -> io::Result<Identity> {
-        self.mount
-            .run(Call::Look, |disk, _| Ok(disk.identify(self.ino)))
+        self.mount.run(Call::Look, |disk, _| Ok(disk.identify(self.ino)))
     }
 
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        self.mount.run(Call::Look, |disk, _| {
-            Ok(disk
-                .file(self.ino)
-                .and_then(|file| file.now.next_data(from)))
-        })
+        self.mount
+            .run(Call::Look, |disk, _| Ok(disk.file(self.ino).and_then(|file| file.now.next_data(from))))
     }
 }
 

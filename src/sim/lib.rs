@@ -93,11 +93,8 @@ pub enum Entry {
 pub fn is_power_loss(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut error = Some(error);
     while let Some(this) = error {
-        let inner = this
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        if this.is::<PowerLost>()
-            || inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<PowerLost>)
+        let inner = this.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if this.is::<PowerLost>() || inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<PowerLost>)
         {
             return true;
         }
@@ -120,10 +117,7 @@ impl fmt::Debug for SimFiles {
 impl SimFiles {
     /// An empty disk; the seed decides everything that is left to chance.
     pub fn new(seed: u64) -> Arc<Self> {
-        Arc::new(Self {
-            disk: Arc::new(Mutex::new(Disk::new(seed))),
-            generation: None,
-        })
+        Arc::new(Self { disk: Arc::new(Mutex::new(Disk::new(seed))), generation: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, Disk> {
@@ -133,10 +127,7 @@ impl SimFiles {
 
     /// The same disk for a program under test: dead after the next power cut, for ever.
     pub fn mount(&self) -> Arc<Self> {
-        Arc::new(Self {
-            disk: Arc::clone(&self.disk),
-            generation: Some(self.lock().generation),
-        })
+        Arc::new(Self { disk: Arc::clone(&self.disk), generation: Some(self.lock().generation) })
     }
 
     /// A copy of the disk as it is, un-synced work included, with another seed. Handles stay with
@@ -147,10 +138,7 @@ impl SimFiles {
         disk.faults = faults::Faults::default();
         // Handles of the original would otherwise count as open here for ever.
         disk.close_handles();
-        Arc::new(Self {
-            disk: Arc::new(Mutex::new(disk)),
-            generation: None,
-        })
+        Arc::new(Self { disk: Arc::new(Mutex::new(disk)), generation: None })
     }
 
     // Power.
@@ -283,17 +271,14 @@ impl SimFiles {
     pub fn get(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         let disk = self.lock();
         let file = disk.file(disk.resolve(path.as_ref()).ok()?)?;
-        let mut bytes =
-            vec![0; usize::try_from(file.now.len()).expect("a test's file fits memory")];
+        let mut bytes = vec![0; usize::try_from(file.now.len()).expect("a test's file fits memory")];
         file.now.read(0, &mut bytes).then_some(bytes)
     }
 
     /// Overwrites bytes of a file, now and durably, as a failing medium would.
     pub fn corrupt(&self, path: impl AsRef<Path>, offset: u64, bytes: &[u8]) {
         let mut disk = self.lock();
-        let ino = disk
-            .resolve(path.as_ref())
-            .expect("the file to corrupt is there");
+        let ino = disk.resolve(path.as_ref()).expect("the file to corrupt is there");
         let file = disk.file_mut(ino);
         file.now.write(offset, bytes);
         file.durable.write(offset, bytes);
@@ -348,16 +333,9 @@ fn list(disk: &Disk) -> Snapshot {
     let mut paths = vec![(PathBuf::from("/"), ROOT)];
     while let Some((path, ino)) = paths.pop() {
         let entry = match disk.node(ino) {
-            Node::File(file) => Entry::File {
-                len: file.now.len(),
-                hash: file.now.hash().to_string(),
-            },
+            Node::File(file) => Entry::File { len: file.now.len(), hash: file.now.hash().to_string() },
             Node::Dir(dir) => {
-                paths.extend(
-                    dir.now
-                        .iter()
-                        .map(|(name, child)| (path.join(name), *child)),
-                );
+                paths.extend(dir.now.iter().map(|(name, child)| (path.join(name), *child)));
                 Entry::Directory
             }
         };

@@ -26,29 +26,20 @@ pub(crate) enum Change {
     /// An empty directory was removed.
     RemoveDir { key: Key, ino: Ino },
     /// A name was exchanged for another. `ancestors` are the new name's directory and those above.
-    Rename {
-        from: Key,
-        to: Key,
-        ino: Ino,
-        ancestors: Vec<Ino>,
-    },
+    Rename { from: Key, to: Key, ino: Ino, ancestors: Vec<Ino> },
 }
 
 impl Change {
     pub(crate) fn touches_dir(&self, dir: Ino) -> bool {
         match self {
-            Self::Add { key, .. } | Self::Remove { key } | Self::RemoveDir { key, .. } => {
-                key.0 == dir
-            }
+            Self::Add { key, .. } | Self::Remove { key } | Self::RemoveDir { key, .. } => key.0 == dir,
             Self::Rename { from, to, .. } => from.0 == dir || to.0 == dir,
         }
     }
 
     fn touches(&self, name: &Key) -> bool {
         match self {
-            Self::Add { key, .. } | Self::Remove { key } | Self::RemoveDir { key, .. } => {
-                key == name
-            }
+            Self::Add { key, .. } | Self::Remove { key } | Self::RemoveDir { key, .. } => key == name,
             Self::Rename { from, to, .. } => from == name || to == name,
         }
     }
@@ -66,12 +57,7 @@ impl Change {
         match self {
             Self::Add { key, .. } | Self::Remove { key } => earlier.touches(key),
             Self::RemoveDir { key, ino } => earlier.touches(key) || earlier.touches_dir(*ino),
-            Self::Rename {
-                from,
-                to,
-                ancestors,
-                ..
-            } => {
+            Self::Rename { from, to, ancestors, .. } => {
                 earlier.touches(from)
                     || earlier.touches(to)
                     || (from.0 != to.0 && ancestors.iter().any(|above| earlier.names(*above)))
@@ -83,10 +69,7 @@ impl Change {
 /// Which of the changes, in their order, have to be made durable to make those of one directory
 /// durable: its own, and all they depend on.
 pub(crate) fn needed_by_dir(changes: &[Change], dir: Ino) -> Vec<bool> {
-    let mut needed: Vec<bool> = changes
-        .iter()
-        .map(|change| change.touches_dir(dir))
-        .collect();
+    let mut needed: Vec<bool> = changes.iter().map(|change| change.touches_dir(dir)).collect();
     for later in (0..changes.len()).rev() {
         if needed[later] {
             for earlier in 0..later {

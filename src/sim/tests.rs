@@ -26,11 +26,7 @@ fn bounce(sim: &SimFiles) {
 }
 
 fn names(sim: &SimFiles) -> Vec<String> {
-    sim.snapshot()
-        .into_keys()
-        .skip(1)
-        .map(|path| path.display().to_string())
-        .collect()
+    sim.snapshot().into_keys().skip(1).map(|path| path.display().to_string()).collect()
 }
 
 #[test]
@@ -109,17 +105,10 @@ fn a_rename_leaves_the_old_name_or_the_new_one_whatever_the_seed() {
         }
         bounce(&sim);
         let places = ["/from/a", "/to/b", "/stay/c"].map(|at| sim.get(at));
-        assert_eq!(
-            places.iter().flatten().count(),
-            1,
-            "seed {seed}: {places:?}"
-        );
+        assert_eq!(places.iter().flatten().count(), 1, "seed {seed}: {places:?}");
         old += u32::from(places[0].is_some());
         new += u32::from(places[2].is_some());
-        assert!(
-            seed % 3 != 0 || places[2].is_some(),
-            "seed {seed}: a synced rename is lost"
-        );
+        assert!(seed % 3 != 0 || places[2].is_some(), "seed {seed}: a synced rename is lost");
     }
     assert!(old > 10 && new > 80, "{old} old, {new} new");
 }
@@ -157,23 +146,11 @@ fn un_synced_writes_are_kept_lost_and_torn_at_sectors() {
         }
         for sector in 1..11 {
             let sector = &found[sector * 512..(sector + 1) * 512];
-            assert!(
-                sector.iter().all(|byte| *byte == sector[0]),
-                "seed {seed}: a sector is atomic"
-            );
+            assert!(sector.iter().all(|byte| *byte == sector[0]), "seed {seed}: a sector is atomic");
         }
-        assert!(
-            found[..100]
-                .iter()
-                .chain(&found[6100..])
-                .all(|byte| *byte == 1),
-            "seed {seed}"
-        );
+        assert!(found[..100].iter().chain(&found[6100..]).all(|byte| *byte == 1), "seed {seed}");
     }
-    assert!(
-        kept > 10 && lost > 10 && torn > 10,
-        "{kept} kept, {lost} lost, {torn} torn"
-    );
+    assert!(kept > 10 && lost > 10 && torn > 10, "{kept} kept, {lost} lost, {torn} torn");
 }
 
 #[test]
@@ -182,17 +159,14 @@ fn the_same_seed_plays_the_same_disaster() {
         let sim = SimFiles::new(seed);
         let file = create(&sim, "/a");
         for round in 0..20_u8 {
-            file.write_at(u64::from(round) * 700, &[round; 1500])
-                .unwrap();
+            file.write_at(u64::from(round) * 700, &[round; 1500]).unwrap();
             create(&sim, &format!("/{round}"));
         }
         bounce(&sim);
         sim.snapshot()
     };
     assert_eq!(disaster(3), disaster(3));
-    let mut different: Vec<_> = (0..10)
-        .map(|seed| format!("{:?}", disaster(seed)))
-        .collect();
+    let mut different: Vec<_> = (0..10).map(|seed| format!("{:?}", disaster(seed))).collect();
     different.sort();
     different.dedup();
     assert!(different.len() > 3);
@@ -229,10 +203,7 @@ fn faults_strike_the_call_they_are_planned_for() {
     assert_eq!(sim.get("/a").unwrap(), b"3");
 
     sim.fail_read(1, ErrorKind::TimedOut);
-    assert_eq!(
-        file.read_at(0, &mut [0]).unwrap_err().kind(),
-        ErrorKind::TimedOut
-    );
+    assert_eq!(file.read_at(0, &mut [0]).unwrap_err().kind(), ErrorKind::TimedOut);
     file.read_at(0, &mut [0]).unwrap();
 
     sim.fail_sync(2, ErrorKind::Other);
@@ -288,11 +259,7 @@ fn what_a_failed_sync_dropped_no_later_sync_brings_back() {
     file.write_at(0, b"new").unwrap();
     sim.fail_sync(1, ErrorKind::Other);
     file.sync().unwrap_err();
-    assert_eq!(
-        sim.get("/a").unwrap(),
-        b"new",
-        "programs still see what they wrote"
-    );
+    assert_eq!(sim.get("/a").unwrap(), b"new", "programs still see what they wrote");
     file.sync().unwrap();
     bounce(&sim);
     assert_eq!(sim.get("/a").unwrap(), b"old");
@@ -303,19 +270,12 @@ fn a_full_disk_takes_what_fits_and_space_comes_back() {
     let sim = SimFiles::new(1);
     sim.set_capacity(3 * 4096);
     let file = create(&sim, "/a");
-    assert_eq!(
-        file.write_at(0, &[1; 4 * 4096]).unwrap_err().kind(),
-        ErrorKind::StorageFull
-    );
+    assert_eq!(file.write_at(0, &[1; 4 * 4096]).unwrap_err().kind(), ErrorKind::StorageFull);
     assert_eq!(sim.get("/a").unwrap().len(), 3 * 4096);
     assert_eq!(sim.free_bytes(path("/")).unwrap(), 0);
     file.write_at(0, &[2; 4096]).unwrap();
     sim.remove(path("/a")).unwrap();
-    assert_eq!(
-        sim.free_bytes(path("/")).unwrap(),
-        0,
-        "a handle is open on it"
-    );
+    assert_eq!(sim.free_bytes(path("/")).unwrap(), 0, "a handle is open on it");
     drop(file);
     assert_eq!(sim.free_bytes(path("/")).unwrap(), 3 * 4096);
     create(&sim, "/b").write_at(1 << 30, &[1; 100]).unwrap();
@@ -329,10 +289,7 @@ fn a_read_only_disk_says_so() {
     sim.set_read_only(true);
     let error = sim.open(path("/b"), Open::Create).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ReadOnlyFilesystem);
-    assert_eq!(
-        create(&sim, "/a").write_at(0, b"b").unwrap_err().kind(),
-        ErrorKind::ReadOnlyFilesystem
-    );
+    assert_eq!(create(&sim, "/a").write_at(0, b"b").unwrap_err().kind(), ErrorKind::ReadOnlyFilesystem);
     assert_eq!(sim.get("/a").unwrap(), b"a");
 }
 
@@ -343,26 +300,17 @@ fn holes_cost_nothing_and_are_found() {
     file.set_len(64 << 20).unwrap();
     file.write_at((1 << 20) + 5000, &[1; 4096]).unwrap();
     let identity = file.identity().unwrap();
-    assert_eq!(
-        (identity.size_bytes, identity.allocated_bytes),
-        (64 << 20, 8192)
-    );
+    assert_eq!((identity.size_bytes, identity.allocated_bytes), (64 << 20, 8192));
     let begin = (1 << 20) + 4096;
     assert_eq!(file.next_data(0).unwrap(), Some(begin..begin + 8192));
-    assert_eq!(
-        file.next_data(begin + 9).unwrap(),
-        Some(begin + 9..begin + 8192)
-    );
+    assert_eq!(file.next_data(begin + 9).unwrap(), Some(begin + 9..begin + 8192));
     assert_eq!(file.next_data(begin + 8192).unwrap(), None);
     file.set_len((1 << 20) + 5001).unwrap();
     file.set_len(2 << 20).unwrap();
     let mut out = [9; 2];
     file.read_at((1 << 20) + 5000, &mut out).unwrap();
     assert_eq!(out, [1, 0], "what was cut off does not come back");
-    assert_eq!(
-        file.read_at(2 << 20, &mut [0]).unwrap_err().kind(),
-        ErrorKind::UnexpectedEof
-    );
+    assert_eq!(file.read_at(2 << 20, &mut [0]).unwrap_err().kind(), ErrorKind::UnexpectedEof);
 }
 
 #[test]
@@ -374,13 +322,7 @@ fn an_identity_changes_with_the_content_and_not_with_the_name() {
     assert_eq!(sim.identity(path("/b")).unwrap(), first);
     create(&sim, "/b").write_at(0, b"b").unwrap();
     let second = sim.identity(path("/b")).unwrap();
-    assert_eq!(
-        Identity {
-            modified_ns: first.modified_ns,
-            ..second
-        },
-        first
-    );
+    assert_eq!(Identity { modified_ns: first.modified_ns, ..second }, first);
     assert_ne!(second.modified_ns, first.modified_ns);
     assert_eq!(sim.identity(path("/")).unwrap().kind, Kind::Directory);
 }
@@ -399,23 +341,11 @@ fn names_refuse_what_a_real_file_system_refuses() {
     assert_eq!(open("/b", Open::CreateNew), ErrorKind::AlreadyExists);
     assert_eq!(open("/d", Open::Write), ErrorKind::IsADirectory);
     assert_eq!(kind(sim.create_dirs(path("/b"))), ErrorKind::AlreadyExists);
-    assert_eq!(
-        kind(sim.link(path("/b"), path("/d/a"))),
-        ErrorKind::AlreadyExists
-    );
+    assert_eq!(kind(sim.link(path("/b"), path("/d/a"))), ErrorKind::AlreadyExists);
     assert_eq!(kind(sim.remove(path("/d"))), ErrorKind::IsADirectory);
-    assert_eq!(
-        kind(sim.remove_dir(path("/d"))),
-        ErrorKind::DirectoryNotEmpty
-    );
-    assert_eq!(
-        kind(sim.rename(path("/none"), path("/b"))),
-        ErrorKind::NotFound
-    );
-    assert_eq!(
-        kind(sim.rename(path("/d"), path("/d/e"))),
-        ErrorKind::InvalidInput
-    );
+    assert_eq!(kind(sim.remove_dir(path("/d"))), ErrorKind::DirectoryNotEmpty);
+    assert_eq!(kind(sim.rename(path("/none"), path("/b"))), ErrorKind::NotFound);
+    assert_eq!(kind(sim.rename(path("/d"), path("/d/e"))), ErrorKind::InvalidInput);
     let reader = sim.open(path("/b"), Open::Read).unwrap();
     assert_eq!(kind(reader.write_at(0, b"c")), ErrorKind::PermissionDenied);
     assert_eq!(sim.list(path("/")).unwrap(), ["b", "d"]);
@@ -457,10 +387,7 @@ fn preparing_and_corrupting_do_not_count_and_are_durable() {
     assert_eq!((sim.calls(), sim.reads()), (0, 0));
     bounce(&sim);
     assert_eq!(sim.get("/d/a").unwrap(), b"aXc");
-    assert!(matches!(
-        sim.snapshot().get(path("/d/a")),
-        Some(Entry::File { len: 3, .. })
-    ));
+    assert!(matches!(sim.snapshot().get(path("/d/a")), Some(Entry::File { len: 3, .. })));
 }
 
 /// Commits numbers one after the other until the power goes, and says how many were acknowledged.
@@ -474,19 +401,14 @@ fn count_up(sim: &SimFiles, target: u64) -> u64 {
     let Ok(database) = open_database(sim) else {
         return 0;
     };
-    (1..=target)
-        .find(|number| commit(&database, *number).is_err())
-        .map_or(target, |failed| failed - 1)
+    (1..=target).find(|number| commit(&database, *number).is_err()).map_or(target, |failed| failed - 1)
 }
 
 /// Opens the database. It is made under another name and renamed when whole, because redb refuses a
 /// file whose making was interrupted.
 fn open_database(sim: &SimFiles) -> Result<Database, redb::Error> {
     let (mount, made, named) = (sim.mount(), path("/db.new"), path("/db"));
-    if mount
-        .identity(named)
-        .is_err_and(|error| error.kind() == ErrorKind::NotFound)
-    {
+    if mount.identity(named).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         let file = mount.open(made, Open::Create)?;
         file.set_len(0)?;
         drop(build(file.clone())?);
@@ -498,9 +420,7 @@ fn open_database(sim: &SimFiles) -> Result<Database, redb::Error> {
 }
 
 fn build(file: Arc<dyn File>) -> Result<Database, redb::Error> {
-    Ok(Database::builder()
-        .set_cache_size(1 << 20)
-        .create_with_backend(Backend::new(file))?)
+    Ok(Database::builder().set_cache_size(1 << 20).create_with_backend(Backend::new(file))?)
 }
 
 /// The power goes at every single call of a database's life, in both ways and with three seeds;
@@ -531,10 +451,7 @@ fn a_database_holds_the_acknowledged_commits_or_one_more_after_a_cut_at_every_ca
             between += u32::from(0 < found && found < COMMITS);
         }
     }
-    assert!(
-        between > 50,
-        "only {between} cuts fell between the first and the last commit"
-    );
+    assert!(between > 50, "only {between} cuts fell between the first and the last commit");
 }
 
 /// How many numbers a database holds, which have to be the first ones with their squares.
@@ -547,9 +464,7 @@ fn held(database: &Database) -> u64 {
     };
     let mut found = 0;
     for row in table.range::<u64>(..).unwrap() {
-        let (number, square) = row
-            .map(|(number, square)| (number.value(), square.value()))
-            .unwrap();
+        let (number, square) = row.map(|(number, square)| (number.value(), square.value())).unwrap();
         found += 1;
         assert_eq!((number, square), (found, found * found));
     }
@@ -566,11 +481,7 @@ fn a_database_that_does_not_sync_loses_acknowledged_commits() {
     for number in 1..=3 {
         let mut write = database.begin_write().unwrap();
         write.set_durability(redb::Durability::None).unwrap();
-        write
-            .open_table(NUMBERS)
-            .unwrap()
-            .insert(number, number * number)
-            .unwrap();
+        write.open_table(NUMBERS).unwrap().insert(number, number * number).unwrap();
         write.commit().unwrap();
     }
     assert_eq!(held(&database), 3);

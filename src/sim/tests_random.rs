@@ -24,35 +24,15 @@ fn step(files: &dyn Files, base: &Path, chance: &mut Chance) -> String {
     match chance.below(12) {
         0 => said("list", from, files.list(&source)),
         1 => said("dirs", from, files.create_dirs(&source)),
-        2 => said(
-            "rename",
-            &format!("{from} {to}"),
-            files.rename(&source, &target),
-        ),
-        3 => said(
-            "link",
-            &format!("{from} {to}"),
-            files.link(&source, &target),
-        ),
+        2 => said("rename", &format!("{from} {to}"), files.rename(&source, &target)),
+        3 => said("link", &format!("{from} {to}"), files.link(&source, &target)),
         4 => said("remove", from, files.remove(&source)),
         5 => said("remove dir", from, files.remove_dir(&source)),
         6 => said("size", from, size(files, &source)),
-        7 => said(
-            "cut",
-            from,
-            on(files, &source, Open::Write, |file| file.set_len(offset)),
-        ),
-        8 => said(
-            "sync dir",
-            from,
-            files.sync_dir(&source).and_then(|()| files.list(&source)),
-        ),
+        7 => said("cut", from, on(files, &source, Open::Write, |file| file.set_len(offset))),
+        8 => said("sync dir", from, files.sync_dir(&source).and_then(|()| files.list(&source))),
         9 => said("read", from, on(files, &source, Open::Read, content)),
-        _ => said(
-            "write",
-            from,
-            on(files, &source, how, |file| file.write_at(offset, &bytes)),
-        ),
+        _ => said("write", from, on(files, &source, how, |file| file.write_at(offset, &bytes))),
     }
 }
 
@@ -63,11 +43,7 @@ fn said<T: std::fmt::Debug>(call: &str, paths: &str, result: io::Result<T>) -> S
 /// The kind of an error; that a read-only descriptor refuses a write has no kind on the real one.
 fn kind(error: &io::Error) -> ErrorKind {
     const BAD_DESCRIPTOR: i32 = 9;
-    if error.raw_os_error() == Some(BAD_DESCRIPTOR) {
-        ErrorKind::PermissionDenied
-    } else {
-        error.kind()
-    }
+    if error.raw_os_error() == Some(BAD_DESCRIPTOR) { ErrorKind::PermissionDenied } else { error.kind() }
 }
 
 fn on<T>(
@@ -155,8 +131,7 @@ fn what_was_synced_and_left_alone_survives_every_disaster() {
             if chance.coin() {
                 file.sync().unwrap();
                 // Either directory of a rename makes it durable.
-                sim.sync_dir(Path::new(if chance.coin() { "/kept" } else { "/other" }))
-                    .unwrap();
+                sim.sync_dir(Path::new(if chance.coin() { "/kept" } else { "/other" })).unwrap();
                 promised.insert(name, bytes);
             }
         }

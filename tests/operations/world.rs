@@ -184,7 +184,10 @@ fn content(version: u8) -> Vec<u8> {
 
 /// What a log says of each flow, apart from numbers and times: paths, kinds and payloads.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Log(Vec<(String, Vec<(String, String, Vec<u8>)>)>);
+pub struct Log(Vec<(String, Vec<Line>)>);
+
+/// Path, kind and payload of a record.
+type Line = (String, String, Vec<u8>);
 
 impl Log {
     /// The records of the flows that an operation consists of.
