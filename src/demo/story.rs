@@ -138,7 +138,8 @@ impl Demo<'_> {
             let release = disk::read(path, "etc/release")?;
             let version = String::from_utf8_lossy(&release).lines().last().unwrap_or_default().to_owned();
             self.tell(&format!(
-                "{name}: {} with a GPT and a FAT file system, {} files, {} of data, the rest holes; /etc/release: {version}",
+                "{name}: {} with a GPT and a FAT file system, {} files, {} of data, the rest holes; \
+                 /etc/release: {version}",
                 size(sparse::size_bytes(path)?),
                 files.len(),
                 size(sparse::allocated_bytes(path)?),
@@ -379,6 +380,8 @@ impl Demo<'_> {
         let data = self.path("data");
         self.tell(&format!("cd {}", self.dir.display()))?;
         self.tell(&format!("export KILN_DATA={}", data.display()))?;
+        // Built by cargo, the program is on nobody's path.
+        self.tell(&format!("alias kiln={}", self.kiln.exe.display()))?;
         for arguments in [
             &["image", "list"][..],
             &["image", "history", &text(image, "ImageId")],
