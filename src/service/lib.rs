@@ -46,6 +46,8 @@ mod regions;
 mod request;
 mod service;
 mod story;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod view;
 
