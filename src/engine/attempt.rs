@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::at::{At, work_key};
 use crate::committer::panic_text;
 use crate::flow::{Act, Flow, Policy};
+use crate::queue::lock;
 use crate::workflow::Halt;
 
 /// What is remembered of a step that failed, so that attempts survive restarts.
@@ -33,8 +34,7 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
     let inner = &flow.inner;
     // An effect waits for all earlier records of its flow.
     flow.durable().await?;
-    let key = work_key(inner.id, path, "tried");
-    let mut tried = recall(flow, &key)?;
+    let mut tried = lock(&inner.told).tried.remove(path);
     loop {
         if let Some(tried) = &tried {
             wait_until(flow, tried.due_ms, undoing).await;
@@ -62,9 +62,13 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
             Failure::Caller(refusal) if flow.is_committed() => Failure::World(refusal.to_string()),
             failure => failure,
         });
+        if outcome.is_err() {
+            inner.shared.failed(inner.id, path, fence);
+        }
         match outcome {
             Ok(value) => {
                 if tried.is_some() {
+                    let key = work_key(inner.id, path, "tried");
                     // Without waiting: the event that follows is behind it in the queue.
                     inner.shared.queue.submit(Box::new(move |batch| batch.set_work(key, None)));
                 }
@@ -102,12 +106,6 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
             }
         }
     }
-}
-
-fn recall<P>(flow: &Flow<P>, key: &[u8]) -> Result<Option<Tried>, Halt> {
-    let value = flow.inner.shared.store.snapshot()?.work(key)?;
-    let tried = value.map(|value| rmp_serde::from_slice(&value)).transpose();
-    tried.map_err(|error| Halt::Park(format!("the memo of its attempts does not decode: {error}")))
 }
 
 async fn wait_until<P: Send + Sync + 'static>(flow: &Flow<P>, due_ms: i64, undoing: bool) {

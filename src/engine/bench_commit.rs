@@ -14,6 +14,8 @@
 //!
 //! `cargo bench -p engine --bench commit -- [--dir DIR] [--seconds S]`
 
+#![expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^52")]
+
 mod bench_kit;
 
 use std::path::Path;
@@ -61,7 +63,8 @@ fn main() {
         tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime is made");
     println!("| clients | what | operations/s | events/s | syncs/operation | of bare |");
     println!("|---|---|---|---|---|---|");
-    for clients in CLIENTS {
+    let chosen: Option<usize> = argument("--clients").map(|text| text.parse().expect("a number of clients"));
+    for clients in CLIENTS.into_iter().filter(|clients| chosen.is_none_or(|chosen| chosen == *clients)) {
         let bare = runtime.block_on(bare(clients, seconds));
         row(clients, "bare redb group commit", &bare, &bare);
         if only.is_empty() || only == "one" {
@@ -225,7 +228,7 @@ fn bare_committer(files: &dyn Files, dir: &Path, receiver: &std::sync::mpsc::Rec
             let encoded = rmp_serde::to_vec_named(&record).expect("a record is plain data");
             match rows.last_mut() {
                 Some((_, row)) if row.len() + encoded.len() <= ROW_BYTES_MAX => {
-                    row.extend_from_slice(&encoded)
+                    row.extend_from_slice(&encoded);
                 }
                 _ => rows.push((seq, encoded)),
             }

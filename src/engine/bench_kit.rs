@@ -154,7 +154,9 @@ impl Fold for Things {
     }
 
     fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
-        if let Ok(taken) = record.get::<Taken>() {
+        if record.kind == Taken::KIND
+            && let Ok(taken) = record.get::<Taken>()
+        {
             NAMES.put(rows, &record.scope, &[&taken.name], &record.seq.0);
         }
     }

@@ -22,15 +22,22 @@ pub(crate) fn pack(records: &[Record], hash: &mut Hash) -> Vec<(u64, Vec<u8>)> {
     let mut row: Vec<u8> = Vec::new();
     let mut first = 0;
     for record in records {
-        let encoded = rmp_serde::to_vec_named(record).expect("a record is plain data");
-        if !row.is_empty() && row.len() + encoded.len() > ROW_BYTES_MAX {
-            rows.push((first, close(&mut row, first, hash)));
-        }
         if row.is_empty() {
+            row.reserve(ROW_BYTES_MAX);
             row.extend_from_slice(&GENESIS);
             first = record.seq.0;
         }
-        row.extend_from_slice(&encoded);
+        let before = row.len();
+        rmp_serde::encode::write_named(&mut row, record).expect("a record is plain data");
+        if row.len() > ROW_BYTES_MAX && before > GENESIS.len() {
+            // It did not fit any more: it begins the next row.
+            let mut next = Vec::with_capacity(ROW_BYTES_MAX);
+            next.extend_from_slice(&GENESIS);
+            next.extend_from_slice(&row[before..]);
+            row.truncate(before);
+            rows.push((first, close(&mut row, first, hash)));
+            (row, first) = (next, record.seq.0);
+        }
     }
     if !row.is_empty() {
         rows.push((first, close(&mut row, first, hash)));

@@ -1,7 +1,7 @@
 //! The one thread that writes: it takes what waits, decides it in order at the head of the log,
 //! and commits it together with the projections it changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +75,8 @@ pub(crate) struct Batch<'a> {
     overlay: Overlay,
     records: Vec<Record>,
     work: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Flows that have, or may have, working rows.
+    workers: &'a mut HashSet<FlowId>,
     now_ms: i64,
 }
 
@@ -97,9 +99,17 @@ impl Batch<'_> {
         self.fold.flows.get(&id).filter(|flow| !flow.state.has_ended())
     }
 
-    /// Whether a flow ended in this commit.
-    pub(crate) fn has_ended(&self, id: FlowId) -> bool {
-        self.fold.flows.get(&id).is_some_and(|flow| flow.state.has_ended())
+    /// The flows that have not ended, oldest first.
+    pub(crate) fn open(&self) -> Vec<FlowRow> {
+        let mut open: Vec<_> =
+            self.fold.flows.values().filter(|flow| !flow.state.has_ended()).cloned().collect();
+        open.sort_unstable_by_key(|flow| flow.id);
+        open
+    }
+
+    /// A flow that ended in this commit.
+    pub(crate) fn ended(&self, id: FlowId) -> Option<&FlowRow> {
+        self.fold.flows.get(&id).filter(|flow| flow.state.has_ended())
     }
 
     /// How many flows have not ended.
@@ -161,6 +171,9 @@ impl Batch<'_> {
 
     /// Puts or removes a working row: durable, but neither history nor projection.
     pub(crate) fn set_work(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        if let Some(flow) = key.first_chunk::<16>() {
+            self.workers.insert(FlowId(*flow));
+        }
         self.work.insert(key, value);
     }
 
@@ -173,10 +186,17 @@ impl Batch<'_> {
 
     /// Removes the working rows of a flow whose name ends so; all of them for an empty `name`.
     pub(crate) fn clear_work(&mut self, flow: FlowId, name: &str) {
+        if !self.workers.contains(&flow) {
+            return;
+        }
         let chosen = |key: &[u8]| key.starts_with(&flow.0) && key.ends_with(name.as_bytes());
-        let stored = self.overlay.base.work_keys(&flow.0).into_iter().filter(|key| chosen(key));
+        let stored = self.overlay.base.work_keys(&flow.0).expect("the database reads");
+        let stored = stored.into_iter().filter(|key| chosen(key));
         let staged: Vec<_> = self.work.keys().filter(|key| chosen(key)).cloned().collect();
         self.work.extend(stored.chain(staged).map(|key| (key, None)));
+        if name.is_empty() {
+            self.workers.remove(&flow);
+        }
     }
 }
 
@@ -192,6 +212,8 @@ pub(crate) struct Committer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fold: EngineFold,
     pub(crate) head: Head,
+    /// Flows that have, or may have, working rows.
+    pub(crate) workers: HashSet<FlowId>,
 }
 
 impl Committer {
@@ -237,6 +259,7 @@ impl Committer {
             now_ms: self.clock.now_ms().max(self.head.time_ms),
             fold: &mut self.fold,
             head: &mut self.head,
+            workers: &mut self.workers,
             overlay: Overlay { base, changed: BTreeMap::new() },
             records: Vec::new(),
             work: BTreeMap::new(),

@@ -14,6 +14,7 @@ use event::{Draft, Event, Failure, FlowId, Record, Refusal, Scope, View};
 use tokio::sync::oneshot;
 
 use crate::at::At;
+use crate::attempt::Tried;
 use crate::committer::Slot;
 use crate::kinds::{Failed, Refused, TimerFired, TimerSet};
 use crate::live::Live;
@@ -48,6 +49,8 @@ pub(crate) struct Told<P> {
     pub(crate) minted: u32,
     /// Records by path, taken out as the story meets them.
     pub(crate) journal: HashMap<String, Record>,
+    /// What is remembered of steps that failed, by path, until the step is met.
+    pub(crate) tried: HashMap<String, Tried>,
     /// Undos of what began, oldest first.
     pub(crate) armed: Vec<Armed<P>>,
     /// It is past its point of no return.

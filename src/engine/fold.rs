@@ -14,11 +14,11 @@ use crate::kinds::{
 };
 
 /// Raised when the code below would fold the same records to other rows.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 pub(crate) const FLOWS: Table<FlowRow> = Table::new("flow");
-/// A marker for each flow that has not ended: what an opening has to look at.
-pub(crate) const OPEN: Table<FlowId> = Table::new("flow-open");
+/// A row for each flow that has not ended: what an opening has to look at.
+pub(crate) const OPEN: Table<OpenRow> = Table::new("flow-open");
 pub(crate) const HISTORY: Table<()> = Table::new("history");
 pub(crate) const TIMERS: Table<i64> = Table::new("timer");
 pub(crate) const REQUESTS: Table<FlowId> = Table::new("request");
@@ -112,11 +112,48 @@ impl FlowRow {
     }
 }
 
+/// How far a flow that has not ended has come. A row of its own, and a small one: every record of
+/// the flow changes it, while the flow's own row changes only with its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OpenRow {
+    pub(crate) id: FlowId,
+    last: Seq,
+    records: u64,
+}
+
+/// One flow, as far as it has come.
+pub(crate) fn flow(rows: &dyn event::Rows, id: FlowId) -> Option<FlowRow> {
+    let text = id.to_string();
+    let flow = FLOWS.get(rows, &house(), &[&text])?;
+    Some(if flow.state.has_ended() { flow } else { come(flow, OPEN.get(rows, &house(), &[&text])) })
+}
+
+/// All flows, oldest first.
+pub(crate) fn flows(rows: &dyn event::Rows) -> Vec<FlowRow> {
+    let open: HashMap<FlowId, OpenRow> =
+        OPEN.list(rows, &house(), &[]).into_iter().map(|row| (row.id, row)).collect();
+    let all = FLOWS.list(rows, &house(), &[]);
+    all.into_iter()
+        .map(|flow| {
+            let row = open.get(&flow.id).copied();
+            come(flow, row)
+        })
+        .collect()
+}
+
+fn come(flow: FlowRow, open: Option<OpenRow>) -> FlowRow {
+    match open {
+        Some(OpenRow { last, records, .. }) => FlowRow { last, records, ..flow },
+        None => flow,
+    }
+}
+
 /// The engine's fold beside the domain's.
 pub(crate) struct EngineFold {
     domain: Arc<dyn Fold>,
     pub(crate) flows: HashMap<FlowId, FlowRow>,
-    dirty: HashSet<FlowId>,
+    /// Flows with new records since the last flush; whether their state changed as well.
+    dirty: HashMap<FlowId, bool>,
     kinds: HashSet<String>,
 }
 
@@ -127,14 +164,14 @@ pub(crate) fn version(domain: &dyn Fold) -> u32 {
 
 impl EngineFold {
     pub(crate) fn new(domain: Arc<dyn Fold>) -> Self {
-        Self { domain, flows: HashMap::new(), dirty: HashSet::new(), kinds: HashSet::new() }
+        Self { domain, flows: HashMap::new(), dirty: HashMap::new(), kinds: HashSet::new() }
     }
 
     /// The fold as it stood when these rows were written.
     pub(crate) fn resume(domain: Arc<dyn Fold>, rows: &dyn event::Rows) -> Self {
         let mut fold = Self::new(domain);
-        for id in OPEN.list(rows, &house(), &[]) {
-            if let Some(row) = FLOWS.get(rows, &house(), &[&id.to_string()]) {
+        for OpenRow { id, .. } in OPEN.list(rows, &house(), &[]) {
+            if let Some(row) = flow(rows, id) {
                 fold.flows.insert(id, row);
             }
         }
@@ -149,7 +186,8 @@ impl EngineFold {
 
     pub(crate) fn apply(&mut self, rows: &mut dyn RowsMut, record: &Record) {
         let house = house();
-        if self.kinds.insert(record.kind.clone()) {
+        if !self.kinds.contains(&record.kind) {
+            self.kinds.insert(record.kind.clone());
             KNOWN.put(rows, &house, &[&record.kind], &record.seq);
         }
         for subject in &record.subjects {
@@ -159,7 +197,6 @@ impl EngineFold {
             if let Cause::Request(request) = &record.cause {
                 REQUESTS.put(rows, &house, &[request], &record.flow);
             }
-            OPEN.put(rows, &house, &[&record.flow.to_string()], &record.flow);
             self.flows.insert(record.flow, begin(record, started));
         }
         if let Some(flow) = self.flows.get_mut(&record.flow) {
@@ -167,7 +204,8 @@ impl EngineFold {
             flow.records += 1;
             flow.committed |= record.path.as_str().ends_with('!');
             advance(flow, rows, record);
-            self.dirty.insert(record.flow);
+            let changed = record.kind.starts_with("flow.") || record.path.as_str().ends_with('!');
+            *self.dirty.entry(record.flow).or_default() |= changed;
         }
         self.domain.apply(rows, record);
     }
@@ -175,13 +213,29 @@ impl EngineFold {
     /// Writes the rows of the flows that changed, and lets go of those that ended.
     pub(crate) fn flush(&mut self, rows: &mut dyn RowsMut) {
         let house = house();
-        for id in std::mem::take(&mut self.dirty) {
+        for (id, changed) in std::mem::take(&mut self.dirty) {
             let text = id.to_string();
             let flow = &self.flows[&id];
-            FLOWS.put(rows, &house, &[&text], flow);
-            if flow.state.has_ended() {
+            let ended = flow.state.has_ended();
+            if changed {
+                // How far an open flow has come stands in its other row, whatever was flushed together.
+                let row = if ended {
+                    flow.clone()
+                } else {
+                    FlowRow { last: flow.first, records: 0, ..flow.clone() }
+                };
+                // By place and not by name: there are many of them, and its fields change only
+                // together with the fold's version.
+                let row = rmp_serde::to_vec(&row).expect("a row is plain data");
+                rows.set(FLOWS.key(&house, &[&text]), Some(row));
+            }
+            if ended {
                 OPEN.remove(rows, &house, &[&text]);
                 self.flows.remove(&id);
+            } else {
+                let row = OpenRow { id, last: flow.last, records: flow.records };
+                let row = rmp_serde::to_vec(&row).expect("a row is plain data");
+                rows.set(OPEN.key(&house, &[&text]), Some(row));
             }
         }
     }

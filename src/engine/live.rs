@@ -1,11 +1,12 @@
 //! A flow while it is driven by this process: whether it may go on, and how far it has come.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use event::Progress;
 use tokio::sync::{Notify, watch};
 
+use crate::fold::FlowRow;
 use crate::queue::{Ahead, Queue, lock};
 
 /// A flow that is being driven here and now.
@@ -20,6 +21,8 @@ pub(crate) struct Live {
     /// The last checkpoint that was given to the log.
     kept: Mutex<Progress>,
     at_rest: watch::Sender<bool>,
+    /// How it ended, if it did.
+    ended: OnceLock<Box<FlowRow>>,
     /// It is to be driven once more when it has come to rest; and whether it is cancelled then.
     again: Mutex<Option<bool>>,
 }
@@ -39,6 +42,7 @@ impl Live {
             progress: watch::Sender::new(Progress::default()),
             kept: Mutex::default(),
             at_rest: watch::Sender::new(false),
+            ended: OnceLock::new(),
             again: Mutex::new(None),
         })
     }
@@ -112,6 +116,16 @@ impl Live {
 
     pub(crate) fn takes_again(&self) -> Option<bool> {
         lock(&self.again).take()
+    }
+
+    /// The flow has ended so, and that is on disk.
+    pub(crate) fn end(&self, row: FlowRow) {
+        // It ends once.
+        let _ = self.ended.set(Box::new(row));
+    }
+
+    pub(crate) fn ended(&self) -> Option<FlowRow> {
+        self.ended.get().map(|row| (**row).clone())
     }
 
     pub(crate) fn rest(&self) {

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::at::work_key;
 use crate::committer::Committer;
-use crate::fold::{self, EngineFold, FlowRow, OPEN, REQUESTS, State, house};
+use crate::fold::{self, EngineFold, FlowRow, State};
 use crate::live::{Live, Watch};
 use crate::queue::{Queue, Ticket, lock};
 use crate::shared::Shared;
@@ -103,6 +103,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
         }
         store.commit(&changes).map_err(|error| store.not_opened(&error))?;
         let fold = EngineFold::resume(options.fold.clone(), &store.snapshot()?);
+        let keys = store.snapshot()?.work_keys(&[])?;
+        let workers = keys.iter().filter_map(|key| key.first_chunk().map(|flow| FlowId(*flow))).collect();
         let queue = Arc::new(Queue::default());
         let committer = Committer {
             store: store.clone(),
@@ -110,6 +112,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
             clock: options.clock.clone(),
             fold,
             head,
+            workers,
         };
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
@@ -140,12 +143,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
         }
         let (sender, receiver) = oneshot::channel();
         let ticket = self.shared.queue.submit(Box::new(move |batch| {
-            let open: Vec<FlowRow> = OPEN
-                .list(batch.rows(), &house(), &[])
-                .into_iter()
-                .filter_map(|id| batch.flow(id).cloned())
-                .filter(|flow| flow.state != State::Parked)
-                .collect();
+            let open: Vec<FlowRow> =
+                batch.open().into_iter().filter(|flow| flow.state != State::Parked).collect();
             let mut driven = Vec::new();
             for flow in open {
                 if unwind::count_recovery(batch, &flow) {
@@ -176,9 +175,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
         workflow: W,
     ) -> Result<FlowId, Error> {
         let (id, ticket) = self.begin(actor, request, &workflow).await?;
-        if let Some(ticket) = ticket {
-            self.shared.queue.durable(ticket).await?;
-        }
+        self.shared.queue.durable(ticket).await?;
         Ok(id)
     }
 
@@ -198,15 +195,12 @@ impl<P: Send + Sync + 'static> Engine<P> {
         actor: Actor,
         request: &str,
         workflow: &W,
-    ) -> Result<(FlowId, Option<Ticket>), Error> {
-        if let Some(known) = REQUESTS.get(&self.shared.store.snapshot()?, &house(), &[request]) {
-            return Ok((known, None));
-        }
+    ) -> Result<(FlowId, Ticket), Error> {
         let id = FlowId::derive(self.shared.clock.now_ms(), request.as_bytes());
         self.shared.admit(id)?;
         let begun = self.shared.begin(id, actor, Cause::Request(request.to_owned()), workflow);
         let known = begun.known.await.map_err(|_| self.shared.queue.error())?;
-        known.map(|id| (id, Some(begun.ticket))).map_err(|why| Error::Denied { flow: id, why })
+        known.map(|id| (id, begun.ticket)).map_err(|why| Error::Denied { flow: id, why })
     }
 
     /// Waits until a flow has ended or parked. Something has to drive it.

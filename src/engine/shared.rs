@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::at::work_key;
 use crate::committer::{Origin, Slot};
-use crate::fold::{FLOWS, FlowRow, REQUESTS, State, house};
+use crate::fold::{self, FLOWS, FlowRow, REQUESTS, State, house};
 use crate::kinds::{CancelRequested, Released, Started};
 use crate::live::Live;
 use crate::queue::{Queue, Ticket, lock};
@@ -38,7 +38,7 @@ pub(crate) struct Shared<P> {
     pub(crate) driving: AtomicBool,
     pub(crate) live: Mutex<HashMap<FlowId, Arc<Live>>>,
     pub(crate) limits: Mutex<HashMap<String, Weak<Semaphore>>>,
-    /// Number of the last attempt at each step, its undo included, in this incarnation: a later one
+    /// Number of the last attempt that failed at a step or its undo in this incarnation: a later one
     /// fences those before, whatever made it be tried again.
     pub(crate) numbers: Mutex<HashMap<FlowId, HashMap<String, u32>>>,
     /// Rings when a flow begins to be driven.
@@ -76,10 +76,16 @@ impl<P: Send + Sync + 'static> Shared<P> {
 
     /// The number of the next attempt at a step or its undo, above all before it.
     pub(crate) fn next_number(&self, id: FlowId, path: &str, known: u32) -> u32 {
-        let mut numbers = lock(&self.numbers);
-        let last = numbers.entry(id).or_default().entry(path.trim_end_matches('~').to_owned()).or_default();
-        *last = known.max(*last) + 1;
-        *last
+        let step = path.trim_end_matches('~');
+        let failed = lock(&self.numbers).get(&id).and_then(|numbers| numbers.get(step).copied()).unwrap_or(0);
+        // An attempt that succeeded was not noted; the undo goes above that one, too.
+        failed.max(known) + 1 + u32::from(step.len() < path.len())
+    }
+
+    /// Notes that an attempt failed, so that the next one has a higher number.
+    pub(crate) fn failed(&self, id: FlowId, path: &str, number: u32) {
+        let step = path.trim_end_matches('~').to_owned();
+        lock(&self.numbers).entry(id).or_default().insert(step, number);
     }
 
     /// Whether the queue takes more from outside.
@@ -212,7 +218,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
     }
 
     pub(crate) fn flow_row(&self, id: FlowId) -> Result<Option<FlowRow>, Error> {
-        Ok(FLOWS.get(&self.store.snapshot()?, &house(), &[&id.to_string()]))
+        Ok(fold::flow(&self.store.snapshot()?, id))
     }
 
     pub(crate) async fn wait(&self, id: FlowId) -> Result<FlowRow, Error> {
@@ -223,6 +229,9 @@ impl<P: Send + Sync + 'static> Shared<P> {
             let live = self.live(id);
             if let Some(live) = &live {
                 live.rested().await;
+                if let Some(row) = live.ended() {
+                    return Ok(row);
+                }
             }
             let Some(row) = self.flow_row(id)? else {
                 return Err(self.queue.stopped().unwrap_or(Error::NoFlow(id)));
@@ -252,8 +261,8 @@ impl<P: Send + Sync + 'static> Shared<P> {
         let ticket = self.queue.submit(Box::new(move |batch| {
             let Some(flow) = batch.flow(id).cloned() else {
                 let ended = FLOWS.get(batch.rows(), &house(), &[&id.to_string()]).is_some();
-                let _ =
-                    sender.send(Err((ended || batch.has_ended(id)).then(|| "has ended already".to_owned())));
+                let _ = sender
+                    .send(Err((ended || batch.ended(id).is_some()).then(|| "has ended already".to_owned())));
                 return;
             };
             let no = if flow.committed {

@@ -4,7 +4,7 @@
 
 use event::{FlowId, Record, Refusal, Rows, Seq};
 
-use crate::fold::{self, FLOWS, FlowRow, OPEN, house};
+use crate::fold::{self, FlowRow, OPEN, house};
 use crate::{Error, audit, unwind};
 
 /// Everything as of one commit. Reading a damaged file may panic inside redb; catch that where
@@ -29,12 +29,12 @@ impl Snapshot {
 
     /// One flow.
     pub fn flow(&self, id: FlowId) -> Option<FlowRow> {
-        FLOWS.get(&self.0, &house(), &[&id.to_string()])
+        fold::flow(&self.0, id)
     }
 
     /// Flows, newest first, those that `wanted` says yes to, at most `count`.
     pub fn flows(&self, count: usize, wanted: impl Fn(&FlowRow) -> bool) -> Vec<FlowRow> {
-        let mut found = FLOWS.list(&self.0, &house(), &[]);
+        let mut found = fold::flows(&self.0);
         found.reverse();
         found.retain(wanted);
         found.truncate(count);
@@ -44,7 +44,7 @@ impl Snapshot {
     /// Flows that have not ended, oldest first.
     pub fn open_flows(&self) -> Vec<FlowRow> {
         let ids = OPEN.list(&self.0, &house(), &[]);
-        ids.into_iter().filter_map(|id| self.flow(id)).collect()
+        ids.into_iter().filter_map(|open| self.flow(open.id)).collect()
     }
 
     /// One record.

@@ -375,10 +375,16 @@ impl Snapshot {
     }
 
     /// The keys of working rows that begin with `prefix`.
-    pub(crate) fn work_keys(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
-        let rows = self.work.range(prefix..).expect("the database reads");
-        let keys = rows.map(|row| row.expect("the database reads").0.value().to_vec());
-        keys.take_while(|key| key.starts_with(prefix)).collect()
+    pub(crate) fn work_keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let mut keys = Vec::new();
+        for row in self.work.range(prefix..).map_err(Error::read)? {
+            let (key, _) = row.map_err(Error::read)?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            keys.push(key.value().to_vec());
+        }
+        Ok(keys)
     }
 
     pub(crate) fn work(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {

@@ -83,7 +83,8 @@ fn attempts_survive_a_restart_and_fences_only_rise() {
     assert_eq!(row.state, State::Undone, "two attempts were allowed; the second did not end by itself");
     let attempt = |incarnation, number| Attempt { incarnation, number };
     assert_eq!(house.world.calls_of("a"), [attempt(1, 1), attempt(1, 2), attempt(2, 2)]);
-    assert_eq!(house.world.calls_of("~a"), [attempt(2, 3)], "an undo fences the step");
+    let undone = house.world.calls_of("~a");
+    assert!(undone.len() == 1 && undone[0] > attempt(2, 2), "an undo fences the step: {undone:?}");
 }
 
 #[test]

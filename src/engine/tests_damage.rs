@@ -143,7 +143,7 @@ fn a_bit_flipped_anywhere_in_a_database_that_was_killed_is_found_or_harmless() {
                 Found::Refused(_) => refused += 1,
                 Found::Named => {}
                 Found::Whole(events) => {
-                    assert!(events == whole, "offset {offset}: lost or changed in silence")
+                    assert!(events == whole, "offset {offset}: lost or changed in silence");
                 }
             }
             offset += 131;
@@ -164,7 +164,7 @@ fn a_database_that_was_cut_or_emptied_is_refused() {
             copy.disk.put(database(), &image[..keep]);
             match examine(&copy) {
                 Found::Refused(why) => {
-                    assert!(why.contains("opening the log") || why.contains("reading"), "{why}")
+                    assert!(why.contains("opening the log") || why.contains("reading"), "{why}");
                 }
                 Found::Named => {}
                 Found::Whole(events) => {
@@ -319,8 +319,10 @@ fn log_rows_of(engine: &Engine<World>) -> Vec<u64> {
 
 #[test]
 fn one_projection_row_that_was_altered_added_or_removed_is_named() {
-    let name_row = b"name\0100000/cn-a\0n3".as_slice();
-    let cases: [(&str, fn(&redb::WriteTransaction, &[u8])); 3] = [
+    type Tamper = fn(&redb::WriteTransaction, &[u8]);
+
+    let name_row = b"name\x00100000/cn-a\x00n3".as_slice();
+    let cases: [(&str, Tamper); 3] = [
         ("it is not what the log comes to", |txn, key| {
             let mut rows = txn.open_table(ROWS).unwrap();
             let mut row = rows.get(key).unwrap().unwrap().value().to_vec();

@@ -343,6 +343,7 @@ fn tell(
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of what a story can do, one arm each")]
 async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
     match op {
         Op::Take(name) => take_name(flow, name).await.map(|taken| taken.name),
@@ -614,12 +615,12 @@ pub(crate) async fn settle(engine: &Engine<World>) {
 
 /// Holds the committer in the middle of a commit until what is returned is dropped.
 pub(crate) async fn hold_committer(engine: &Engine<World>) -> std::sync::mpsc::Sender<()> {
-    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let (hold, until) = std::sync::mpsc::channel::<()>();
     let (taken, is_taken) = tokio::sync::oneshot::channel();
     engine.shared.queue.submit(Box::new(move |_| {
         let _ = taken.send(());
         // Ends when the other side is dropped.
-        let _ = held.recv();
+        let _ = until.recv();
     }));
     is_taken.await.expect("the committer takes it");
     hold

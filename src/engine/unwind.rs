@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::Error;
 use crate::at::work_key;
-use crate::attempt;
+use crate::attempt::{self, Tried};
 use crate::committer::{Batch, Slot, panic_text};
 use crate::flow::{Armed, Flow, Inner, Policy, Told, Undo};
 use crate::fold::{FlowRow, State};
@@ -106,6 +106,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         number: 0,
         minted: 0,
         journal: HashMap::new(),
+        tried: HashMap::new(),
         armed: Vec::new(),
         committed: false,
         turned: false,
@@ -131,6 +132,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         told.turned = row.turn.is_some();
         let started: Started = first.get().map_err(Error::read)?;
         told.journal = journal(records);
+        told.tried = tried(&snapshot, id)?;
         (row.scope, started, row.turn)
     };
     let inner = Inner { id, scope, shared: shared.clone(), live: live.clone(), told: Mutex::new(told) };
@@ -164,6 +166,21 @@ fn journal(records: Vec<Record>) -> HashMap<String, Record> {
         }
     }
     journal
+}
+
+/// What is remembered of the flow's failed attempts, by path.
+fn tried(snapshot: &Snapshot, id: FlowId) -> Result<HashMap<String, Tried>, Error> {
+    let mut tried = HashMap::new();
+    for key in snapshot.work_keys(&id.0)? {
+        let path = key[id.0.len()..].strip_suffix(b"\0tried").and_then(|path| path.strip_prefix(b"\0"));
+        if let Some(path) = path
+            && let Some(value) = snapshot.work(&key)?
+        {
+            let memo = rmp_serde::from_slice(&value).map_err(Error::read)?;
+            tried.insert(String::from_utf8_lossy(path).into_owned(), memo);
+        }
+    }
+    Ok(tried)
 }
 
 async fn finish<P: Send + Sync + 'static>(
@@ -304,20 +321,24 @@ async fn end_well<P: Send + Sync + 'static>(flow: &Flow<P>, output: Vec<u8>) -> 
     let (sender, receiver) = oneshot::channel();
     let ticket = inner.shared.queue.submit(Box::new(move |batch| {
         let cancelled = batch.flow(id).is_some_and(|flow| flow.cancel.is_some() && !flow.committed);
-        if !cancelled {
+        let row = if cancelled {
+            None
+        } else {
             let ended = Ended { outcome: Outcome::Done(output) };
             batch.append(&Slot { flow: id, path: "", scope: &scope }, Draft::of(&ended));
             batch.clear_work(id, "");
-        }
+            batch.ended(id).cloned()
+        };
         // The flow's end does not depend on anybody hearing of it.
-        let _ = sender.send(!cancelled);
+        let _ = sender.send((cancelled, row));
     }));
     inner.shared.queue.durable(ticket).await?;
-    let ended = receiver.await.map_err(|_| inner.shared.queue.error())?;
-    if ended {
+    let (cancelled, row) = receiver.await.map_err(|_| inner.shared.queue.error())?;
+    if let Some(row) = row {
+        inner.live.end(row);
         lock(&inner.shared.numbers).remove(&id);
     }
-    Ok(ended)
+    Ok(!cancelled)
 }
 
 async fn end<P: Send + Sync + 'static>(flow: &Flow<P>, outcome: Outcome) -> Result<(), Error> {
