@@ -49,6 +49,8 @@ mod tests_kit;
 #[cfg(test)]
 mod tests_log;
 #[cfg(test)]
+mod tests_look;
+#[cfg(test)]
 mod tests_story;
 mod unwind;
 mod workflow;

@@ -48,7 +48,7 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
 
 fn target(name: &str, rest: &[String]) -> Result<bool> {
     let mut command = run::cargo()?;
-    command.args(["bench", "--package", "kiln", "--bench", name]);
+    command.args(["bench", "--package", "engine", "--bench", name]);
     if !rest.is_empty() {
         command.arg("--").args(rest);
     }
