@@ -5,7 +5,8 @@ use std::path::Path;
 use domain::port::Target;
 use domain::{image::REGIONS, rules};
 use event::{Actor, Refusal};
-use files::{Kind, Open};
+use files::Kind;
+use rustix::fs::{Mode, OFlags};
 use workflows::ExportImage;
 
 use crate::request::ImageExport;
@@ -36,11 +37,11 @@ impl Service {
         self.begin(actor, request, export, image.id.0).await
     }
 
-    /// Whether a file can be made there; found out by making one beside it, for the mode of a
-    /// directory does not say what a file system allows.
+    /// Whether a file can be made there; found out by making one without a name, which a kill does
+    /// not leave behind.
     fn check_target(&self, target: &Target) -> Result<(), Trouble> {
         let path = Path::new(&target.path);
-        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+        let (Some(dir), Some(_)) = (path.parent(), path.file_name()) else {
             return Err(no_directory(&target.path));
         };
         match self.files.identity(path) {
@@ -59,10 +60,8 @@ impl Service {
         if !self.files.identity(dir).is_ok_and(|found| found.kind == Kind::Directory) {
             return Err(no_directory(&dir.display().to_string()));
         }
-        let probe =
-            dir.join(format!(".{}.kiln-probe", name.to_string_lossy().chars().take(32).collect::<String>()));
-        let made = self.files.open(&probe, Open::Create).and_then(|_| self.files.remove(&probe));
-        made.map_err(|error| {
+        let made = rustix::fs::open(dir, OFlags::TMPFILE | OFlags::WRONLY, Mode::RUSR | Mode::WUSR);
+        made.map(drop).map_err(|error| {
             let trouble = Trouble::world(format_args!("writing to the directory `{}`", dir.display()), error);
             trouble.advise("let this user write there, or export to another directory")
         })
