@@ -8,9 +8,9 @@
 //! decides, no replay.
 //!
 //! Expected on paper: 7 rows of an engine's workflow become 7 records, a flow row, a request row, an
-//! open marker (put and removed) and up to 7 history rows, so about a quarter of what the bare
-//! group commit does when the processor is the limit; at 64, far fewer than one sync a workflow; a
-//! decide-only operation alone is one commit, which is one sync.
+//! open marker (put and removed) and a row for each subject, and each is decided, answered and woken
+//! up for, so about a third of what the bare group commit does when the processor is the limit; at 64,
+//! far fewer than one sync a workflow; a decide-only operation alone is one commit, which is one sync.
 //!
 //! `cargo bench -p engine --bench commit -- [--dir DIR] [--seconds S]`
 

@@ -105,6 +105,13 @@ impl File for CountedFile {
     }
 }
 
+/// What an event of `client-number` concerns. As ids that flows mint, it sorts by when it was made; requests and
+/// names do not.
+fn subject(key: &str) -> Subject {
+    let (client, number) = key.split_once('-').unwrap_or((key, ""));
+    Subject(format!("m-{number:0>10}-{client}"))
+}
+
 /// An event of about 200 bytes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Happened {
@@ -122,7 +129,7 @@ impl Event for Happened {
     const KIND: &'static str = "thing.happened/1";
 
     fn subjects(&self) -> Vec<Subject> {
-        vec![Subject(self.key.clone())]
+        vec![subject(&self.key)]
     }
 }
 
@@ -136,7 +143,7 @@ impl Event for Taken {
     const KIND: &'static str = "name.taken/1";
 
     fn subjects(&self) -> Vec<Subject> {
-        vec![Subject(self.name.clone())]
+        vec![subject(&self.name)]
     }
 }
 
@@ -193,7 +200,7 @@ macro_rules! story {
             }
 
             fn subjects(&self) -> Vec<Subject> {
-                vec![Subject(self.key.clone())]
+                vec![subject(&self.key)]
             }
 
             async fn run($self, $flow: &Flow<()>) -> Result<(), Halt> {

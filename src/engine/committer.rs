@@ -1,63 +1,70 @@
-//! The one thread that writes: it takes what waits, decides it in order at the head of the log,
-//! and commits it together with the projections it changes.
+//! The one thread that decides: it takes what waits, decides it in order at the head of the log, and has it
+//! written together with the projections it changes, while it decides what has come meanwhile.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use event::{Draft, FlowId, Path, Record, Rows, RowsMut, Scope, Seq, View};
 
+use crate::Clock;
 use crate::at::work_key;
 use crate::chain;
 use crate::fold::{EngineFold, FlowRow};
-use crate::queue::{Found, Queue, Ticket};
-use crate::store::{Changes, Head, Snapshot, Store, get_row};
-use crate::{Clock, Error};
+use crate::queue::{Found, Job, Queue, Ticket};
+use crate::store::{Changes, Head, Snapshot, Staged, Store, get_row};
+use crate::writer::{Writer, why_stopped};
 
-/// Records in one commit at most, so that nobody waits long behind a crowd.
-const BATCH_RECORDS_MAX: usize = 8192;
 /// How long nothing has to happen before the allocator's state is saved. An operation at the
 /// keyboard follows another faster than this; a person who pulls the plug does not.
 const IDLE: Duration = Duration::from_millis(if cfg!(test) { 3_600_000 } else { 300 });
 
-/// Rows changed since the last commit, over those of the last commit.
+/// Rows changed since the last commit, over those on their way to the disk, over those of the last commit.
 pub(crate) struct Overlay {
-    base: Snapshot,
-    changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    pub(crate) base: Snapshot,
+    pub(crate) written: Arc<Changes>,
+    pub(crate) changed: Staged,
 }
 
 impl Rows for Overlay {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        match self.changed.get(key) {
+        match self.changed.get(key).or_else(|| self.written.rows.get(key)) {
             Some(value) => value.clone(),
             None => get_row(&self.base.rows, key),
         }
     }
 
     fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
-        let mut changed =
-            self.changed.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix)).peekable();
+        let mut staged = BTreeMap::new();
+        for layer in [&self.written.rows, &self.changed] {
+            let under = layer
+                .range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded))
+                .take_while(|(key, _)| key.starts_with(prefix));
+            staged.extend(under.map(|(key, value)| (key.as_slice(), value.as_deref())));
+        }
+        let mut staged = staged.into_iter().peekable();
         let mut go_on = true;
         self.base.scan(prefix, &mut |key, value| {
-            while let Some((ours, new)) = changed.next_if(|(ours, _)| ours.as_slice() < key) {
-                go_on = new.as_ref().is_none_or(|new| visit(ours, new));
+            while let Some((ours, new)) = staged.next_if(|(ours, _)| *ours < key) {
+                go_on = new.is_none_or(|new| visit(ours, new));
                 if !go_on {
                     return false;
                 }
             }
-            go_on = match changed.next_if(|(ours, _)| ours.as_slice() == key) {
+            go_on = match staged.next_if(|(ours, _)| *ours == key) {
                 Some((_, Some(new))) => visit(key, new),
                 Some((_, None)) => true,
                 None => visit(key, value),
             };
             go_on
         });
-        for (ours, new) in changed {
+        for (ours, new) in staged {
             if !go_on {
                 return;
             }
-            go_on = new.as_ref().is_none_or(|new| visit(ours, new));
+            go_on = new.is_none_or(|new| visit(ours, new));
         }
     }
 }
@@ -74,7 +81,7 @@ pub(crate) struct Batch<'a> {
     head: &'a mut Head,
     overlay: Overlay,
     records: Vec<Record>,
-    work: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    work: Staged,
     /// Flows that have, or may have, working rows.
     workers: &'a mut HashSet<FlowId>,
     now_ms: i64,
@@ -163,7 +170,7 @@ impl Batch<'_> {
 
     /// A working row.
     pub(crate) fn work_row(&self, key: &[u8]) -> Option<Vec<u8>> {
-        match self.work.get(key) {
+        match self.work.get(key).or_else(|| self.overlay.written.work.get(key)) {
             Some(staged) => staged.clone(),
             None => self.overlay.base.work(key).expect("the database reads"),
         }
@@ -192,7 +199,8 @@ impl Batch<'_> {
         let chosen = |key: &[u8]| key.starts_with(&flow.0) && key.ends_with(name.as_bytes());
         let stored = self.overlay.base.work_keys(&flow.0).expect("the database reads");
         let stored = stored.into_iter().filter(|key| chosen(key));
-        let staged: Vec<_> = self.work.keys().filter(|key| chosen(key)).cloned().collect();
+        let staged = [&self.overlay.written.work, &self.work].into_iter().flat_map(|layer| layer.keys());
+        let staged: Vec<_> = staged.filter(|key| chosen(key)).cloned().collect();
         self.work.extend(stored.chain(staged).map(|key| (key, None)));
         if name.is_empty() {
             self.workers.remove(&flow);
@@ -220,59 +228,64 @@ impl Committer {
     /// Works until the queue is closed or a commit fails. A failed commit is never tried again:
     /// the kernel may have dropped what it could not write.
     pub(crate) fn run(mut self) {
-        let worked = catch_unwind(AssertUnwindSafe(|| self.work()));
-        let why = match worked {
-            Ok(Ok(())) => "it was closed".to_owned(),
-            Ok(Err(error)) => describe(&error),
-            Err(panic) => format!("the committer met a fault of its own: {}", panic_text(&*panic)),
-        };
-        self.queue.stop(Error::Stopped { why: why.into() });
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            let writer = Writer::spawn(self.store.clone(), self.queue.clone()).map_err(redb::Error::Io)?;
+            self.work(&writer)
+        }));
+        // The writer has ended by now: everything handed to it is on disk, or it has said why not.
+        self.queue.stop(why_stopped(worked));
     }
 
-    fn work(&mut self) -> Result<(), redb::Error> {
+    fn work(&mut self, writer: &Writer) -> Result<(), redb::Error> {
         let mut taken = 0;
         let mut unsettled = false;
+        let mut written = Arc::new(Changes::default());
         loop {
             let jobs = match self.queue.take(unsettled.then_some(IDLE)) {
                 Found::Jobs(jobs) => jobs,
-                Found::Nothing => continue,
-                Found::Idle => {
+                Found::Idle if !self.queue.is_writing() => {
                     self.store.settle()?;
                     unsettled = false;
                     continue;
                 }
+                Found::Nothing | Found::Idle => continue,
                 Found::Closed => return Ok(()),
             };
-            unsettled |= self.commit(jobs, &mut taken)?;
-            self.queue.advance(Ticket(taken));
+            if !self.queue.is_writing() {
+                written = Arc::default();
+            }
+            let changes = Arc::new(self.decide(jobs, written, &mut taken)?);
+            unsettled |= !changes.is_empty();
+            if !writer.write(changes.clone(), Ticket(taken)) {
+                return Ok(());
+            }
+            written = changes;
         }
     }
 
-    /// Decides and commits; says whether there was anything to write.
-    fn commit(
+    /// Decides what waits, on top of what is being written.
+    fn decide(
         &mut self,
-        mut jobs: std::collections::VecDeque<crate::queue::Job>,
+        mut jobs: VecDeque<Job>,
+        written: Arc<Changes>,
         taken: &mut u64,
-    ) -> Result<bool, redb::Error> {
+    ) -> Result<Changes, redb::Error> {
         let base = self.store.snapshot().map_err(|error| redb::Error::Corrupted(error.to_string()))?;
         let mut batch = Batch {
             now_ms: self.clock.now_ms().max(self.head.time_ms),
             fold: &mut self.fold,
             head: &mut self.head,
             workers: &mut self.workers,
-            overlay: Overlay { base, changed: BTreeMap::new() },
+            overlay: Overlay { base, written, changed: BTreeMap::new() },
             records: Vec::new(),
             work: BTreeMap::new(),
         };
         loop {
-            for job in std::mem::take(&mut jobs) {
+            for job in jobs {
                 *taken += 1;
                 job(&mut batch);
             }
-            if batch.records.len() >= BATCH_RECORDS_MAX {
-                break;
-            }
-            match self.queue.take_more() {
+            match self.queue.take_more(batch.records.len()) {
                 Found::Jobs(more) => jobs = more,
                 _ => break,
             }
@@ -283,19 +296,6 @@ impl Committer {
             changes.log = chain::pack(&batch.records, &mut self.head.hash);
             changes.head = Some(self.head);
         }
-        if changes.is_empty() {
-            return Ok(false);
-        }
-        self.store.commit(&changes)?;
-        Ok(true)
-    }
-}
-
-fn describe(error: &redb::Error) -> String {
-    match error {
-        redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-            format!("the file system of the data directory is full ({error})")
-        }
-        other => format!("a commit failed ({other})"),
+        Ok(changes)
     }
 }

@@ -14,11 +14,13 @@ use crate::kinds::{
 };
 
 /// Raised when the code below would fold the same records to other rows.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 pub(crate) const FLOWS: Table<FlowRow> = Table::new("flow");
 /// A row for each flow that has not ended: what an opening has to look at.
 pub(crate) const OPEN: Table<OpenRow> = Table::new("flow-open");
+/// Which flows concern a subject. A row for each such pair and not for each record: whatever a flow did, its
+/// records are a chain that begins at its row.
 pub(crate) const HISTORY: Table<()> = Table::new("history");
 pub(crate) const TIMERS: Table<i64> = Table::new("timer");
 pub(crate) const REQUESTS: Table<FlowId> = Table::new("request");
@@ -190,8 +192,9 @@ impl EngineFold {
             self.kinds.insert(record.kind.clone());
             KNOWN.put(rows, &house, &[&record.kind], &record.seq);
         }
-        for subject in &record.subjects {
-            HISTORY.put(rows, &house, &[subject.as_str(), &place(record.seq)], &());
+        let known = self.flows.get(&record.flow).map_or(&[][..], |flow| &flow.subjects);
+        for subject in record.subjects.iter().filter(|subject| !known.contains(subject)) {
+            HISTORY.put(rows, &house, &[subject.as_str(), &record.flow.to_string()], &());
         }
         if let Some(started) = read::<Started>(record) {
             if let Cause::Request(request) = &record.cause {
@@ -252,21 +255,16 @@ pub(crate) fn kinds(rows: &dyn event::Rows) -> Vec<String> {
     found
 }
 
-/// The places in the log where a subject is concerned, oldest first.
-pub(crate) fn history(rows: &dyn event::Rows, subject: &str) -> Vec<Seq> {
+/// The flows that concern a subject, oldest first.
+pub(crate) fn concerning(rows: &dyn event::Rows, subject: &str) -> Vec<FlowId> {
     let prefix = HISTORY.key(&house(), &[subject, ""]);
     let mut found = Vec::new();
     rows.scan(&prefix, &mut |key, _| {
-        let digits = std::str::from_utf8(&key[prefix.len()..]).unwrap_or_default();
-        found.extend(u64::from_str_radix(digits, 16).map(Seq));
+        let id = std::str::from_utf8(&key[prefix.len()..]).unwrap_or_default();
+        found.extend(id.parse::<FlowId>());
         true
     });
     found
-}
-
-/// A sequence as a key part that sorts.
-fn place(seq: Seq) -> String {
-    format!("{:016x}", seq.0)
 }
 
 fn read<E: Event>(record: &Record) -> Option<E> {

@@ -52,8 +52,11 @@ mod tests_log;
 mod tests_look;
 #[cfg(test)]
 mod tests_story;
+#[cfg(test)]
+mod tests_writer;
 mod unwind;
 mod workflow;
+mod writer;
 
 pub use at::At;
 pub use audit::{Fault, Rebuilt, Verified};

@@ -1,7 +1,7 @@
 //! What waits for the committer, and who waits for the disk.
 //!
-//! Everything submitted gets a ticket; the committer takes what waits, in order, and commits it
-//! together. A ticket is durable when the commit that took it is. A flow that was answered before
+//! Everything submitted gets a ticket; the committer takes what waits, in order, and has it written
+//! together, deciding the next batch while the one before is on its way to the disk. A ticket is durable when the commit that took it is. A flow that was answered before
 //! the disk was asked is *ahead*: the committer looks once more before it commits whether such a
 //! flow has brought the next thing, so that a story that stays inside is one commit. No timer, no
 //! polling: it waits until those flows have been polled to a stand-still.
@@ -25,6 +25,11 @@ pub(crate) type Job = Box<dyn FnOnce(&mut Batch<'_>) + Send>;
 /// How long the committer waits for flows that are ahead. They are runnable, so this is reached
 /// only on a machine with no processor to spare; then committing without them is right.
 const AHEAD_WAIT_MAX: Duration = Duration::from_millis(if cfg!(test) { 60_000 } else { 5 });
+/// Records in one commit at most, so that nobody waits long behind a crowd.
+const BATCH_RECORDS_MAX: usize = 8192;
+/// Records from which on a batch is written as soon as the one before is, whoever is ahead: a crowd is then
+/// decided in parts, one while another is written, and a sync more is nothing beside so many records.
+const BATCH_RECORDS_ENOUGH: usize = 512;
 
 #[derive(Default)]
 pub(crate) struct Queue {
@@ -41,6 +46,8 @@ struct Waiting {
     jobs: VecDeque<Job>,
     submitted: u64,
     closed: bool,
+    /// The commit before is on its way to the disk.
+    writing: bool,
 }
 
 /// What the committer found when it looked into the queue.
@@ -92,12 +99,20 @@ impl Queue {
         }
     }
 
-    /// Takes what has come meanwhile; waits only while a flow is ahead.
-    pub(crate) fn take_more(&self) -> Found {
+    /// Takes what has come meanwhile for a batch that has so many records already. Nothing more when it can
+    /// be written: nobody else writes, and it is large enough, or nothing waits and no flow is ahead.
+    pub(crate) fn take_more(&self, records: usize) -> Found {
         let mut state = lock(&self.state);
         loop {
-            if !state.jobs.is_empty() {
+            if !state.writing && records >= BATCH_RECORDS_ENOUGH {
+                return Found::Nothing;
+            }
+            if !state.jobs.is_empty() && records < BATCH_RECORDS_MAX {
                 return Found::Jobs(std::mem::take(&mut state.jobs));
+            }
+            if state.writing {
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
             }
             if self.ahead.load(Ordering::Acquire) == 0 || state.closed {
                 return Found::Nothing;
@@ -111,14 +126,34 @@ impl Queue {
         }
     }
 
+    /// A commit is about to be written.
+    pub(crate) fn begin_writing(&self) {
+        lock(&self.state).writing = true;
+    }
+
+    /// Whether a flow has been answered that has not come to rest since.
+    #[cfg(test)]
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.ahead.load(Ordering::Acquire) > 0
+    }
+
+    pub(crate) fn is_writing(&self) -> bool {
+        lock(&self.state).writing
+    }
+
     /// Everything up to a ticket is on disk.
-    pub(crate) fn advance(&self, ticket: Ticket) {
+    pub(crate) fn written(&self, ticket: Ticket) {
+        if self.stopped.get().is_some() {
+            return;
+        }
         let woken = {
             let mut waiters = lock(&self.waiters);
             self.durable.store(ticket.0, Ordering::Release);
             let later = waiters.split_off(&(ticket.0 + 1));
             std::mem::replace(&mut *waiters, later)
         };
+        lock(&self.state).writing = false;
+        self.wake.notify_all();
         for waiter in woken.into_values().flatten() {
             // Whoever no longer waits does not mind.
             let _ = waiter.send(());
@@ -153,6 +188,7 @@ impl Queue {
         let jobs = {
             let mut state = lock(&self.state);
             state.closed = true;
+            state.writing = false;
             std::mem::take(&mut state.jobs)
         };
         // Their answers are dropped with them, which tells those who wait.

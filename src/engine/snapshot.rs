@@ -59,8 +59,17 @@ impl Snapshot {
 
     /// The records that concern a subject, oldest first.
     pub fn history(&self, subject: &str) -> Result<Vec<Record>, Error> {
-        let places = fold::history(&self.0, subject);
-        places.into_iter().filter_map(|seq| self.0.record(seq).transpose()).collect()
+        let mut found = Vec::new();
+        for flow in fold::concerning(&self.0, subject).into_iter().filter_map(|id| self.flow(id)) {
+            let records = self.records_of(&flow)?;
+            found.extend(
+                records
+                    .into_iter()
+                    .filter(|record| record.subjects.iter().any(|concerned| concerned.as_str() == subject)),
+            );
+        }
+        found.sort_unstable_by_key(|record| record.seq);
+        Ok(found)
     }
 
     /// The records from `from` on, at most `count`.

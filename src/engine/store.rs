@@ -58,13 +58,16 @@ pub(crate) struct Head {
     pub(crate) time_ms: i64,
 }
 
+/// Rows that are put, or removed, by key.
+pub(crate) type Staged = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
 /// A set of changes that become durable together or not at all.
 #[derive(Default)]
 pub(crate) struct Changes {
     /// Log rows by first sequence.
     pub(crate) log: Vec<(u64, Vec<u8>)>,
-    pub(crate) rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    pub(crate) work: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    pub(crate) rows: Staged,
+    pub(crate) work: Staged,
     pub(crate) head: Option<Head>,
     pub(crate) fold: Option<u32>,
     pub(crate) incarnation: Option<u64>,
@@ -308,10 +311,7 @@ fn begin(files: &dyn Files, dir: &Path, path: &Path) -> Result<(), redb::Error> 
     files.sync_dir(dir).map_err(redb::Error::Io)
 }
 
-fn write_rows(
-    txn: &redb::WriteTransaction,
-    changes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-) -> Result<(), redb::Error> {
+fn write_rows(txn: &redb::WriteTransaction, changes: &Staged) -> Result<(), redb::Error> {
     if changes.is_empty() {
         return Ok(());
     }
