@@ -37,7 +37,10 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
     let mut tried = lock(&inner.told).tried.remove(path);
     loop {
         if let Some(tried) = &tried {
+            let doing = format!("trying again after attempt {} ({})", tried.attempts, tried.error);
+            let before = inner.live.says(doing);
             wait_until(flow, tried.due_ms, undoing).await;
+            inner.live.says(before);
         }
         if undoing {
             flow.open()?;

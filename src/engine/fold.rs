@@ -125,26 +125,15 @@ pub(crate) struct OpenRow {
 
 /// One flow, as far as it has come.
 pub(crate) fn flow(rows: &dyn event::Rows, id: FlowId) -> Option<FlowRow> {
-    let text = id.to_string();
-    let flow = FLOWS.get(rows, &house(), &[&text])?;
-    Some(if flow.state.has_ended() { flow } else { come(flow, OPEN.get(rows, &house(), &[&text])) })
+    FLOWS.get(rows, &house(), &[&id.to_string()]).map(|flow| come(rows, flow))
 }
 
-/// All flows, oldest first.
-pub(crate) fn flows(rows: &dyn event::Rows) -> Vec<FlowRow> {
-    let open: HashMap<FlowId, OpenRow> =
-        OPEN.list(rows, &house(), &[]).into_iter().map(|row| (row.id, row)).collect();
-    let all = FLOWS.list(rows, &house(), &[]);
-    all.into_iter()
-        .map(|flow| {
-            let row = open.get(&flow.id).copied();
-            come(flow, row)
-        })
-        .collect()
-}
-
-fn come(flow: FlowRow, open: Option<OpenRow>) -> FlowRow {
-    match open {
+/// A flow's row, with how far it has come if it has not ended.
+pub(crate) fn come(rows: &dyn event::Rows, flow: FlowRow) -> FlowRow {
+    if flow.state.has_ended() {
+        return flow;
+    }
+    match OPEN.get(rows, &house(), &[&flow.id.to_string()]) {
         Some(OpenRow { last, records, .. }) => FlowRow { last, records, ..flow },
         None => flow,
     }

@@ -109,6 +109,13 @@ impl Live {
         moved
     }
 
+    /// Shows other words beside the same numbers; returns those before.
+    pub(crate) fn says(&self, doing: String) -> String {
+        let mut before = String::new();
+        self.progress.send_modify(|progress| before = std::mem::replace(&mut progress.doing, doing));
+        before
+    }
+
     pub(crate) fn drive_again(&self, cancelled: bool) {
         let mut again = lock(&self.again);
         *again = Some(cancelled || again.unwrap_or(false));

@@ -4,7 +4,7 @@
 
 use event::{FlowId, Record, Refusal, Rows, Seq};
 
-use crate::fold::{self, FlowRow, OPEN, house};
+use crate::fold::{self, FLOWS, FlowRow, OPEN, house};
 use crate::{Error, audit, unwind};
 
 /// Everything as of one commit. Reading a damaged file may panic inside redb; catch that where
@@ -32,13 +32,20 @@ impl Snapshot {
         fold::flow(&self.0, id)
     }
 
-    /// Flows, newest first, those that `wanted` says yes to, at most `count`.
-    pub fn flows(&self, count: usize, wanted: impl Fn(&FlowRow) -> bool) -> Vec<FlowRow> {
-        let mut found = fold::flows(&self.0);
-        found.reverse();
-        found.retain(wanted);
-        found.truncate(count);
-        found
+    /// Flows, newest first, those that `wanted` says yes to, at most `count`. Reads no more than it has to look at.
+    pub fn flows(&self, count: usize, wanted: impl Fn(&FlowRow) -> bool) -> Result<Vec<FlowRow>, Error> {
+        let mut found = Vec::new();
+        if count == 0 {
+            return Ok(found);
+        }
+        self.0.scan_back(&FLOWS.key(&house(), &[""]), &mut |row| {
+            let flow = fold::come(&self.0, FLOWS.read(row));
+            if wanted(&flow) {
+                found.push(flow);
+            }
+            found.len() < count
+        })?;
+        Ok(found)
     }
 
     /// Flows that have not ended, oldest first.

@@ -392,6 +392,24 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Visits the rows whose key begins with `prefix`, last first, until `visit` says `false`.
+    pub(crate) fn scan_back(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Error> {
+        let mut end = prefix.to_vec();
+        if let Some(last) = end.last_mut() {
+            // A prefix ends with a separator, which is 0.
+            *last += 1;
+        }
+        for row in self.rows.range(prefix..end.as_slice()).map_err(Error::read)?.rev() {
+            let (_, value) = row.map_err(Error::read)?;
+            if !visit(value.value()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Rows for Snapshot {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         get_row(&self.rows, key)

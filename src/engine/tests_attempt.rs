@@ -26,6 +26,21 @@ fn the_worlds_failures_are_retried_with_growing_waits_that_repeat() {
 }
 
 #[test]
+fn while_a_step_waits_to_be_tried_again_its_progress_says_why() {
+    let house = House::new();
+    house.world.plan("a", [Plan::World]);
+    house.live(async |engine| {
+        let id = engine.start(actor(), "r", Script(vec![make("a")])).await.unwrap();
+        let mut watch = engine.watch(id).unwrap();
+        let said =
+            watch.progress.wait_for(|progress| !progress.doing.is_empty()).await.unwrap().doing.clone();
+        assert_eq!(said, "trying again after attempt 1 (a: the disk hiccuped)");
+        engine.wait(id).await.unwrap();
+        assert_eq!(watch.progress.borrow().doing, "", "it is no longer so");
+    });
+}
+
+#[test]
 fn a_failure_of_the_world_that_lasts_turns_the_flow() {
     let house = House::new();
     house.world.plan("a", std::iter::repeat_n(Plan::World, 100));

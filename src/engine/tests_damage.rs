@@ -40,6 +40,8 @@ fn killed() -> House {
     house.crash(async |engine| {
         engine.start(actor(), "last", Script(vec![take_op("m"), make("last")])).await.unwrap();
         house.world.until_at_work("last").await;
+        // A process that dies leaves its writes to the system, the unsynced ones of the witness too.
+        house.disk.settle();
     });
     house
 }

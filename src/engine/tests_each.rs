@@ -47,7 +47,7 @@ fn children_have_the_same_ids_at_every_replay_and_are_not_run_twice() {
     house.world.plan("i02", [Plan::Gate("never"), Plan::Succeed]);
     let ids = |house: &House| {
         house.live(async |engine| {
-            let flows = engine.snapshot().unwrap().flows(100, |_| true);
+            let flows = engine.snapshot().unwrap().flows(100, |_| true).unwrap();
             let mut ids: Vec<_> = flows.into_iter().map(|flow| flow.id).collect();
             ids.sort();
             ids
@@ -119,8 +119,11 @@ fn a_parked_child_parks_its_parent_after_the_others_have_ended() {
     assert!(parked(&row).contains("is parked; resume that first"), "{row:?}");
     assert_eq!(lock(&house.world.things).len(), 4);
     let row = house.live(async |engine| {
-        let child =
-            engine.snapshot().unwrap().flows(10, |flow| flow.state == State::Parked && flow.id != row.id);
+        let child = engine
+            .snapshot()
+            .unwrap()
+            .flows(10, |flow| flow.state == State::Parked && flow.id != row.id)
+            .unwrap();
         engine.retry(actor(), child[0].id, "mended").await.unwrap();
         engine.wait(child[0].id).await.unwrap();
         engine.retry(actor(), row.id, "its part is mended").await.unwrap();

@@ -34,7 +34,7 @@ struct Undisturbed {
 fn logs(house: &House) -> Vec<(FlowId, Vec<String>)> {
     house.live(async |engine| {
         let mut ids: Vec<_> =
-            engine.snapshot().unwrap().flows(100, |_| true).iter().map(|flow| flow.id).collect();
+            engine.snapshot().unwrap().flows(100, |_| true).unwrap().iter().map(|flow| flow.id).collect();
         ids.sort();
         ids.into_iter().map(|id| (id, story(engine, id))).collect()
     })

@@ -66,7 +66,7 @@ fn two_flows_that_compete_for_a_name_never_both_win() {
         for request in &starts {
             engine.start(actor(), request, Script(vec![take_op("n"), make(request)])).await.unwrap();
         }
-        let flows = engine.snapshot().unwrap().flows(100, |_| true);
+        let flows = engine.snapshot().unwrap().flows(100, |_| true).unwrap();
         assert_eq!(flows.len(), 20);
         let mut ends = Vec::new();
         for flow in flows {

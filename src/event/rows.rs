@@ -73,6 +73,11 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
         rows.get(&self.key(scope, parts)).map(|value| decode(&value))
     }
 
+    /// A row from its value.
+    pub fn read(&self, value: &[u8]) -> T {
+        decode(value)
+    }
+
     /// Puts one row.
     pub fn put(&self, rows: &mut dyn RowsMut, scope: &Scope, parts: &[&str], row: &T) {
         let value = rmp_serde::to_vec_named(row).expect("rows are plain data");

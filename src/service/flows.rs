@@ -19,9 +19,13 @@ const LISTED_MAX: u32 = 10_000;
 impl Service {
     pub(crate) fn workflows(&self, actor: &Actor, open: bool, count: u32) -> Result<Workflows, Trouble> {
         let count = usize::try_from(count.min(LISTED_MAX)).unwrap_or(usize::MAX);
-        let wanted =
-            |flow: &FlowRow| flow.actor.account == actor.account && !(open && flow.state.has_ended());
-        let flows = self.engine.snapshot()?.flows(count, wanted);
+        let snapshot = self.engine.snapshot()?;
+        let own = |flow: &FlowRow| flow.actor.account == actor.account;
+        let flows = if open {
+            snapshot.open_flows().into_iter().rev().filter(own).take(count).collect()
+        } else {
+            snapshot.flows(count, own)?
+        };
         Ok(Workflows { workflows: flows.iter().map(|flow| self.view_of(flow)).collect() })
     }
 

@@ -193,7 +193,7 @@ impl Log {
     /// The records of the flows that an operation consists of.
     pub fn of(house: &House, first: FlowId) -> Self {
         let snapshot = house.engine.snapshot().unwrap();
-        let flows = snapshot.flows(usize::MAX, |row| row.id >= first);
+        let flows = snapshot.flows(usize::MAX, |row| row.id >= first).unwrap();
         let told = flows.iter().rev().map(|row| {
             let records = snapshot.records_of(row).unwrap();
             let lines = records.into_iter().map(|record| (record.path.0, record.kind, record.payload));
