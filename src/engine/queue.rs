@@ -1,10 +1,11 @@
 //! What waits for the committer, and who waits for the disk.
 //!
 //! Everything submitted gets a ticket; the committer takes what waits, in order, and has it written
-//! together, deciding the next batch while the one before is on its way to the disk. A ticket is durable when the commit that took it is. A flow that was answered before
-//! the disk was asked is *ahead*: the committer looks once more before it commits whether such a
-//! flow has brought the next thing, so that a story that stays inside is one commit. No timer, no
-//! polling: it waits until those flows have been polled to a stand-still.
+//! together, deciding the next batch while the one before is on its way to the disk. A ticket is
+//! durable when the commit that took it is. A flow that was answered before the disk was asked is
+//! *ahead*: the committer looks once more before it hands a batch over whether such a flow has brought
+//! the next thing, so that a story that stays inside is one commit. No timer, no polling: it waits
+//! until those flows have been polled to a stand-still.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
