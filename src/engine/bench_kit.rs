@@ -105,8 +105,7 @@ impl File for CountedFile {
     }
 }
 
-/// What an event of `client-number` concerns. As ids that flows mint, it sorts by when it was made; requests and
-/// names do not.
+/// What an event of `client-number` concerns. As ids that flows mint, it sorts by when it was made; names do not.
 fn subject(key: &str) -> Subject {
     let (client, number) = key.split_once('-').unwrap_or((key, ""));
     Subject(format!("m-{number:0>10}-{client}"))

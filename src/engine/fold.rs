@@ -145,6 +145,8 @@ pub(crate) struct EngineFold {
     pub(crate) flows: HashMap<FlowId, FlowRow>,
     /// Flows with new records since the last flush; whether their state changed as well.
     dirty: HashMap<FlowId, bool>,
+    /// Flows that have a row of how far they have come; one that begins and ends in one commit never does.
+    marked: HashSet<FlowId>,
     kinds: HashSet<String>,
 }
 
@@ -155,13 +157,20 @@ pub(crate) fn version(domain: &dyn Fold) -> u32 {
 
 impl EngineFold {
     pub(crate) fn new(domain: Arc<dyn Fold>) -> Self {
-        Self { domain, flows: HashMap::new(), dirty: HashMap::new(), kinds: HashSet::new() }
+        Self {
+            domain,
+            flows: HashMap::new(),
+            dirty: HashMap::new(),
+            marked: HashSet::new(),
+            kinds: HashSet::new(),
+        }
     }
 
     /// The fold as it stood when these rows were written.
     pub(crate) fn resume(domain: Arc<dyn Fold>, rows: &dyn event::Rows) -> Self {
         let mut fold = Self::new(domain);
         for OpenRow { id, .. } in OPEN.list(rows, &house(), &[]) {
+            fold.marked.insert(id);
             if let Some(row) = flow(rows, id) {
                 fold.flows.insert(id, row);
             }
@@ -207,27 +216,29 @@ impl EngineFold {
         let house = house();
         for (id, changed) in std::mem::take(&mut self.dirty) {
             let text = id.to_string();
-            let flow = &self.flows[&id];
+            let Some(flow) = self.flows.get_mut(&id) else { continue };
             let ended = flow.state.has_ended();
+            let (last, records) = (flow.last, flow.records);
             if changed {
                 // How far an open flow has come stands in its other row, whatever was flushed together.
-                let row = if ended {
-                    flow.clone()
-                } else {
-                    FlowRow { last: flow.first, records: 0, ..flow.clone() }
-                };
+                if !ended {
+                    (flow.last, flow.records) = (flow.first, 0);
+                }
                 // By place and not by name: there are many of them, and its fields change only
                 // together with the fold's version.
-                let row = rmp_serde::to_vec(&row).expect("a row is plain data");
+                let row = rmp_serde::to_vec(flow).expect("a row is plain data");
                 rows.set(FLOWS.key(&house, &[&text]), Some(row));
+                (flow.last, flow.records) = (last, records);
             }
             if ended {
-                OPEN.remove(rows, &house, &[&text]);
                 self.flows.remove(&id);
+                if self.marked.remove(&id) {
+                    OPEN.remove(rows, &house, &[&text]);
+                }
             } else {
-                let row = OpenRow { id, last: flow.last, records: flow.records };
-                let row = rmp_serde::to_vec(&row).expect("a row is plain data");
+                let row = rmp_serde::to_vec(&OpenRow { id, last, records }).expect("a row is plain data");
                 rows.set(OPEN.key(&house, &[&text]), Some(row));
+                self.marked.insert(id);
             }
         }
     }

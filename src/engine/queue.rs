@@ -30,7 +30,7 @@ const AHEAD_WAIT_MAX: Duration = Duration::from_millis(if cfg!(test) { 60_000 } 
 const BATCH_RECORDS_MAX: usize = 8192;
 /// Records from which on a batch is written as soon as the one before is, whoever is ahead: a crowd is then
 /// decided in parts, one while another is written, and a sync more is nothing beside so many records.
-const BATCH_RECORDS_ENOUGH: usize = 512;
+const BATCH_RECORDS_ENOUGH: usize = 256;
 
 #[derive(Default)]
 pub(crate) struct Queue {

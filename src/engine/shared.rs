@@ -223,9 +223,6 @@ impl<P: Send + Sync + 'static> Shared<P> {
 
     pub(crate) async fn wait(&self, id: FlowId) -> Result<FlowRow, Error> {
         loop {
-            let arrival = self.arrivals.notified();
-            tokio::pin!(arrival);
-            arrival.as_mut().enable();
             let live = self.live(id);
             if let Some(live) = &live {
                 live.rested().await;
@@ -233,6 +230,9 @@ impl<P: Send + Sync + 'static> Shared<P> {
                     return Ok(row);
                 }
             }
+            let arrival = self.arrivals.notified();
+            tokio::pin!(arrival);
+            arrival.as_mut().enable();
             let Some(row) = self.flow_row(id)? else {
                 return Err(self.queue.stopped().unwrap_or(Error::NoFlow(id)));
             };
@@ -245,7 +245,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
             if !self.is_driving() {
                 return Err(Error::Denied { flow: id, why: "is not driven by this process".to_owned() });
             }
-            if live.is_none() {
+            if live.is_none() && self.live(id).is_none() {
                 // It has just been released and is about to be driven.
                 tokio::select! {
                     () = arrival => {}

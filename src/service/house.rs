@@ -17,6 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::{Clock as _, SystemClock};
 use event::Actor;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
@@ -200,8 +201,9 @@ async fn exchange(stream: &mut UnixStream, call: &Call) -> io::Result<Result<Rep
     frame::read(stream).await?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-/// A request id that nobody else has: 128 bits of the chance that seeds every hash map.
+/// A request id that nobody else has: the time, so that the log keeps requests of one hour side by side, and 64
+/// bits of the chance that seeds every hash map.
 fn request_id() -> String {
-    let chance = || RandomState::new().build_hasher().finish();
-    format!("cli-{:016x}{:016x}", chance(), chance())
+    let chance = RandomState::new().build_hasher().finish();
+    format!("cli-{:012x}-{chance:016x}", SystemClock.now_ms())
 }
