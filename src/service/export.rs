@@ -6,7 +6,8 @@ use domain::port::Target;
 use domain::{image::REGIONS, rules};
 use event::{Actor, Refusal};
 use files::Kind;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, Mode, OFlags};
+use rustix::io::Errno;
 use workflows::ExportImage;
 
 use crate::request::ImageExport;
@@ -60,8 +61,13 @@ impl Service {
         if !self.files.identity(dir).is_ok_and(|found| found.kind == Kind::Directory) {
             return Err(no_directory(&dir.display().to_string()));
         }
-        let made = rustix::fs::open(dir, OFlags::TMPFILE | OFlags::WRONLY, Mode::RUSR | Mode::WUSR);
-        made.map(drop).map_err(|error| {
+        let made = rustix::fs::open(dir, OFlags::TMPFILE | OFlags::WRONLY, Mode::RUSR | Mode::WUSR).map(drop);
+        let made = match made {
+            // FAT and NFS know no files without a name; their permissions have to do.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR) => rustix::fs::access(dir, Access::WRITE_OK),
+            made => made,
+        };
+        made.map_err(|error| {
             let trouble = Trouble::world(format_args!("writing to the directory `{}`", dir.display()), error);
             trouble.advise("let this user write there, or export to another directory")
         })
