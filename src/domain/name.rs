@@ -34,7 +34,8 @@ fn named(what: &str, code: &str, name: &str) -> Result<(), Refusal> {
     let no = |why: String| Err(Refusal::new(code, why).advise(format!("an {what} is {shape}")));
     let count = name.chars().count();
     if !NAME_CHARS.contains(&count) {
-        return no(format!("the {what} `{}` has {count} characters", shown(name)));
+        let length = if count < *NAME_CHARS.start() { "too short" } else { "too long" };
+        return no(format!("the {what} `{}` is {length}: {count} of 2 to 128", shown(name)));
     }
     if WEB.iter().chain(&RESERVED).any(|prefix| name.to_lowercase().starts_with(prefix)) {
         return no(format!("the {what} `{name}` begins with a reserved word"));
