@@ -108,7 +108,7 @@ fn a_collection_leaves_unfinished_imports_alone() {
     let source = house.put_source(&guest_disk(1));
     house.transfer(cancelled_at(1, 1, 2), "m-1", &source).unwrap_err();
     house.collect(attempt(1, 1), "c-1", &Live::default()).unwrap();
-    let house = house.reopened();
+    let house = house.restarted();
     house.collect(attempt(2, 1), "c-2", &Live::default()).unwrap();
     let disk = stored(&source, &house.transfer(attempt(2, 1), "m-1", &source).unwrap());
     house.verify("m-1", &disk).unwrap();

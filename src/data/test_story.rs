@@ -178,18 +178,21 @@ fn an_older_attempt_is_fenced() {
     let house = House::new(1);
     let source = house.put_source(&guest_disk(1));
     house.transfer(cancelled_at(2, 5, 1), "m-1", &source).unwrap_err();
-    for (house, older) in [(&house, attempt(2, 4)), (&house.reopened(), attempt(1, 9))] {
+    let fenced = |house: &House, older| {
         let fenced = house.transfer(older, "m-1", &source);
         assert!(matches!(fenced, Err(Failure::Ours(_))), "{fenced:?}");
-    }
-    house.reopened().transfer(attempt(3, 1), "m-1", &source).unwrap();
+    };
+    fenced(&house, attempt(2, 4));
+    let house = house.restarted();
+    fenced(&house, attempt(1, 9));
+    house.transfer(attempt(3, 1), "m-1", &source).unwrap();
 }
 
 #[test]
 fn a_store_that_is_missing_or_anothers_is_not_touched() {
     let house = House::new(1);
     let (disk, _) = house.import("m-1", &guest_disk(1));
-    let house = house.reopened();
+    let house = house.restarted();
     let source = wait(house.plane.inspect(SOURCE, None)).unwrap();
     let before = house.sim.snapshot();
     let check = |house: &House, place: &domain::port::Place| {
@@ -311,12 +314,14 @@ fn a_second_run_of_an_export_finds_the_first_ones_file_and_its_undo_removes_it()
     let target = target("a.raw");
     house.export(attempt(1, 1), "x-1", &disk, &target).unwrap();
     let before = house.sim.snapshot();
-    house.reopened().export(attempt(2, 1), "x-1", &disk, &target).unwrap();
+    let mut house = house.restarted();
+    house.export(attempt(2, 1), "x-1", &disk, &target).unwrap();
     let inode = |at: &sim::Snapshot| at.get(std::path::Path::new(&target.path)).cloned();
     assert_eq!(inode(&house.sim.snapshot()), inode(&before));
     assert_eq!(code(house.export(attempt(1, 1), "x-2", &disk, &target)), "InvalidTarget.Exists");
     for _ in 0..2 {
-        house.reopened().discard_export("x-1", &target).unwrap();
+        house = house.restarted();
+        house.discard_export("x-1", &target).unwrap();
         assert_eq!(house.sim.mount().list(OUT.as_ref()).unwrap(), [""; 0]);
     }
 }

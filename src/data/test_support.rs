@@ -170,7 +170,14 @@ impl House {
         Self::on(&self.sim.fork(seed), options())
     }
 
-    /// The same disk under a new process.
+    /// The same disk after this process has ended in order, under a new one.
+    pub(crate) fn restarted(self) -> Self {
+        let sim = self.sim.clone();
+        drop(self);
+        Self::on(&sim, options())
+    }
+
+    /// The same disk under a new process. This one must not be used any more: two never have a store open.
     pub(crate) fn reopened(&self) -> Self {
         Self::on(&self.sim, options())
     }

@@ -281,6 +281,8 @@ impl Committer {
             work: BTreeMap::new(),
         };
         loop {
+            // Anew each time: a batch may stay open for as long as the one before takes to be written.
+            batch.now_ms = self.clock.now_ms().max(batch.now_ms);
             for job in jobs {
                 *taken += 1;
                 job(&mut batch);

@@ -219,6 +219,11 @@ impl Queue {
         self.stopped.get().cloned()
     }
 
+    /// Whether it takes nothing more.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
     pub(crate) fn close(&self) {
         lock(&self.state).closed = true;
         self.wake.notify_all();

@@ -249,7 +249,9 @@ impl<P: Send + Sync + 'static> Engine<P> {
 
     /// Takes nothing more, and tells the flows.
     fn let_go(&self) -> Vec<Arc<Live>> {
-        let driven: Vec<_> = lock(&self.shared.live).iter().map(|(id, live)| (*id, live.clone())).collect();
+        // Held until the queue is closed, so that none is driven anew that this has not seen.
+        let all = lock(&self.shared.live);
+        let driven: Vec<_> = all.iter().map(|(id, live)| (*id, live.clone())).collect();
         let ids: Vec<FlowId> = driven.iter().map(|(id, _)| *id).collect();
         // A process that stops in order has not been taken down by any of them.
         self.shared.queue.submit(Box::new(move |batch| {
@@ -261,6 +263,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
             }
         }));
         self.shared.queue.close();
+        drop(all);
         driven.into_iter().map(|(_, live)| live).inspect(|live| live.close()).collect()
     }
 }

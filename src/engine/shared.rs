@@ -203,7 +203,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
     pub(crate) fn dismiss(self: &Arc<Self>, id: FlowId, live: &Arc<Live>) {
         let again = {
             let mut all = lock(&self.live);
-            let again = live.takes_again().filter(|_| self.queue.stopped().is_none());
+            let again = live.takes_again().filter(|_| !self.queue.is_closed());
             let again = again.map(|cancelled| Live::new(&self.queue, cancelled));
             match &again {
                 Some(again) => all.insert(id, again.clone()),
@@ -293,11 +293,12 @@ impl<P: Send + Sync + 'static> Shared<P> {
             Some(why) => Error::Denied { flow: id, why },
             None => Error::NoFlow(id),
         })?;
-        // Looked up after it was accepted: whoever is driven later reads it from the log.
-        if let Some(live) = self.live(id) {
-            live.cancel();
-        }
+        let tell = || self.live(id).into_iter().for_each(|live| live.cancel());
+        // Now, so that it stops at once; and when it is on disk, for one that began to be driven meanwhile.
+        // Whoever is driven later reads it from the log.
+        tell();
         self.queue.durable(ticket).await?;
+        tell();
         if parked && self.is_driving() {
             self.spawn(id, true);
         }

@@ -15,7 +15,7 @@ use crate::at::work_key;
 use crate::attempt::{self, Tried};
 use crate::committer::{Batch, Slot, panic_text};
 use crate::flow::{Armed, Flow, Inner, Policy, Told, Undo};
-use crate::fold::{FlowRow, State};
+use crate::fold::{self, FlowRow, State};
 use crate::kinds::{Ended, Failed, Outcome, Parked, Refused, Released, Started, Turn, Turned};
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
@@ -121,10 +121,14 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         told.now_ms = begin.time_ms;
         (begin.scope, begin.started, None)
     } else {
+        // The row and its records out of one snapshot: a later row may speak of records that an earlier one lacks.
         let snapshot = shared.store.snapshot()?;
-        let row = shared.flow_row(id)?.ok_or(Error::NoFlow(id))?;
+        let row = fold::flow(&snapshot, id).ok_or(Error::NoFlow(id))?;
         if row.state.has_ended() || row.state == State::Parked {
             return Ok(());
+        }
+        if row.cancel.is_some() && !row.committed {
+            live.cancel();
         }
         let records = records_of(&snapshot, &row)?;
         let first = records.first().ok_or(Error::NoFlow(id))?;

@@ -6,7 +6,7 @@ use domain::port::Target;
 use domain::{image::REGIONS, rules};
 use event::{Actor, Refusal};
 use files::Kind;
-use rustix::fs::{Access, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use workflows::ExportImage;
 
@@ -63,8 +63,8 @@ impl Service {
         }
         let made = rustix::fs::open(dir, OFlags::TMPFILE | OFlags::WRONLY, Mode::RUSR | Mode::WUSR).map(drop);
         let made = match made {
-            // FAT and NFS know no files without a name; their permissions have to do.
-            Err(Errno::OPNOTSUPP | Errno::ISDIR) => rustix::fs::access(dir, Access::WRITE_OK),
+            // FAT and NFS know no files without a name.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR) => probe_by_name(dir),
             made => made,
         };
         made.map_err(|error| {
@@ -72,6 +72,13 @@ impl Service {
             trouble.advise("let this user write there, or export to another directory")
         })
     }
+}
+
+/// Makes a file and removes it again.
+fn probe_by_name(dir: &Path) -> rustix::io::Result<()> {
+    let probe = dir.join(format!(".kiln-probe-{}", std::process::id()));
+    rustix::fs::open(&probe, OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY, Mode::RUSR | Mode::WUSR)?;
+    rustix::fs::unlink(&probe)
 }
 
 fn no_directory(dir: &str) -> Trouble {
