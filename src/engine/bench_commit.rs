@@ -140,15 +140,15 @@ async fn driven<W: Workflow<Ports = ()>>(
     story: impl Fn(String) -> W + Send + Sync + 'static,
 ) -> Measured {
     let dir = fresh_dir("commit");
-    let files = Arc::new(Counted::default());
-    let engine: Arc<Engine<()>> = Arc::new(open(files.clone(), dir.clone()));
+    let counted = Counted::default();
+    let engine: Arc<Engine<()>> = Arc::new(open(counted.files(), dir.clone()));
     engine.drive().await.expect("the log takes a job");
     let driven = engine.clone();
     let story = Arc::new(story);
     let measured = clients(
         count,
         seconds,
-        move || files.syncs(),
+        move || counted.syncs(),
         events_each,
         move |client, n| {
             let (engine, story) = (driven.clone(), story.clone());
@@ -174,16 +174,16 @@ type Sent = (Record, oneshot::Sender<()>);
 
 async fn bare(count: usize, seconds: f64) -> Measured {
     let dir = fresh_dir("bare");
-    let files = Arc::new(Counted::default());
+    let counted = Counted::default();
     let (sender, receiver) = std::sync::mpsc::channel::<Sent>();
     let thread = std::thread::spawn({
-        let (files, dir) = (files.clone(), dir.clone());
+        let (files, dir) = (counted.files(), dir.clone());
         move || bare_committer(&*files, &dir, &receiver)
     });
     let measured = clients(
         count,
         seconds,
-        move || files.syncs(),
+        move || counted.syncs(),
         1,
         move |client, n| {
             let sender = sender.clone();

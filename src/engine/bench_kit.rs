@@ -3,105 +3,32 @@
 
 #![allow(dead_code, reason = "each bench uses its own part of the kit")]
 
-use std::fmt::Debug;
-use std::io;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use engine::{At, Book, Engine, Flow, Halt, Options, SystemClock, Workflow};
 use event::{Actor, Event, Failure, Fold, Record, Refusal, RowsMut, Scope, Subject, Table};
-use files::{File, Files, Identity, Open, RealFiles};
+use files::{Files, RealFiles};
 use serde::{Deserialize, Serialize};
+use sim::OnSync;
 
 /// The real file system, with its syncs counted.
-#[derive(Debug, Default)]
-pub(crate) struct Counted {
-    syncs: Arc<AtomicU64>,
-}
+#[derive(Clone, Default)]
+pub(crate) struct Counted(Arc<AtomicU64>);
 
 impl Counted {
+    pub(crate) fn files(&self) -> Arc<OnSync> {
+        let syncs = self.0.clone();
+        OnSync::new(Arc::new(RealFiles), move || {
+            syncs.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })
+    }
+
     pub(crate) fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
-    }
-}
-
-#[derive(Debug)]
-struct CountedFile {
-    file: Arc<dyn File>,
-    syncs: Arc<AtomicU64>,
-}
-
-impl Files for Counted {
-    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
-        let file = RealFiles.open(path, how)?;
-        Ok(Arc::new(CountedFile { file, syncs: self.syncs.clone() }))
-    }
-
-    fn identity(&self, path: &Path) -> io::Result<Identity> {
-        RealFiles.identity(path)
-    }
-
-    fn create_dirs(&self, path: &Path) -> io::Result<()> {
-        RealFiles.create_dirs(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        RealFiles.list(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealFiles.rename(from, to)
-    }
-
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealFiles.link(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealFiles.remove(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        RealFiles.remove_dir(path)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        RealFiles.sync_dir(path)
-    }
-
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        RealFiles.free_bytes(path)
-    }
-}
-
-impl File for CountedFile {
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read_at(offset, out)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_at(offset, bytes)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        self.file.sync()
-    }
-
-    fn identity(&self) -> io::Result<Identity> {
-        self.file.identity()
-    }
-
-    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        self.file.next_data(from)
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
 use event::{Cause, FlowId, Rows};
-use files::{File, Files, Identity, Open};
+use sim::OnSync;
 
 use crate::committer::Overlay;
 use crate::queue::lock;
@@ -16,13 +15,7 @@ use crate::store::{Changes, Staged, Store};
 use crate::tests_kit::*;
 use crate::{Engine, State};
 
-/// A disk on which syncs wait until they are let go on, and then fail if they are told to.
-#[derive(Debug)]
-struct Gated {
-    files: Arc<dyn Files>,
-    gate: Arc<Gate>,
-}
-
+/// Where syncs wait until they are let go on, and then fail if they are told to.
 #[derive(Debug, Default)]
 struct Gate {
     state: Mutex<GateState>,
@@ -58,88 +51,13 @@ impl Gate {
     }
 }
 
-#[derive(Debug)]
-struct GatedFile {
-    file: Arc<dyn File>,
-    gate: Arc<Gate>,
-}
-
-impl File for GatedFile {
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read_at(offset, out)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_at(offset, bytes)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.gate.pass()?;
-        self.file.sync()
-    }
-
-    fn identity(&self) -> io::Result<Identity> {
-        self.file.identity()
-    }
-
-    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        self.file.next_data(from)
-    }
-}
-
-impl Files for Gated {
-    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
-        let file = self.files.open(path, how)?;
-        Ok(Arc::new(GatedFile { file, gate: self.gate.clone() }))
-    }
-
-    fn identity(&self, path: &Path) -> io::Result<Identity> {
-        self.files.identity(path)
-    }
-
-    fn create_dirs(&self, path: &Path) -> io::Result<()> {
-        self.files.create_dirs(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.files.list(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.files.rename(from, to)
-    }
-
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.files.link(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.files.remove(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.files.remove_dir(path)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.files.sync_dir(path)
-    }
-
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        self.files.free_bytes(path)
-    }
-}
-
 /// Two flows that want one name: the first is stuck on its way to the disk, the second is decided meanwhile.
 /// Returns the engine's life with the gate still shut.
 fn with_one_being_written(house: &House, then: impl AsyncFnOnce(&Engine<World>, &Gate, [FlowId; 2])) {
     house.run("warm", [note_op("x")]);
     let gate = Arc::new(Gate::default());
-    let files = Arc::new(Gated { files: house.disk.mount(), gate: gate.clone() });
+    let at_the_gate = gate.clone();
+    let files = OnSync::new(house.disk.mount(), move || at_the_gate.pass());
     let engine = Engine::open(crate::Options { files, ..house.options() }).expect("the log opens");
     runtime().block_on(async {
         engine.drive().await.expect("the log takes a job");

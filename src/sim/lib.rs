@@ -44,6 +44,7 @@ mod disk;
 mod faults;
 mod files;
 mod names;
+mod on_sync;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -59,6 +60,7 @@ use ::files::{Files, Open};
 
 pub use chance::Loss;
 pub use faults::Counts;
+pub use on_sync::OnSync;
 
 use crate::chance::Chance;
 use crate::disk::{Disk, Node, PowerLost, ROOT};
