@@ -1,5 +1,6 @@
 //! The export use case: what is refused at once.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 
 use domain::port::Target;
@@ -76,7 +77,8 @@ impl Service {
 
 /// Makes a file and removes it again.
 fn probe_by_name(dir: &Path) -> rustix::io::Result<()> {
-    let probe = dir.join(format!(".kiln-probe-{}", std::process::id()));
+    let chance = RandomState::new().build_hasher().finish();
+    let probe = dir.join(format!(".kiln-probe-{chance:016x}"));
     rustix::fs::open(&probe, OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY, Mode::RUSR | Mode::WUSR)?;
     rustix::fs::unlink(&probe)
 }

@@ -178,7 +178,8 @@ fn has_word(line: &str, word: &str) -> bool {
 }
 
 /// What a path or address begins with that only one machine, or one network, knows.
-const MACHINE_PATHS: &[&str] = &["/home/", "/root/", concat!("/", "work/"), "/Users/"];
+const MACHINE_PATHS: &[&str] =
+    &[concat!("/", "home/"), concat!("/", "root/"), concat!("/", "work/"), concat!("/", "Users/")];
 /// Put together from halves, so that this file names none itself.
 const REGISTRIES: &[&str] = &[
     concat!("crates.io", "-index"),
@@ -339,9 +340,9 @@ mod tests {
     #[test]
     fn traces_of_a_machine_are_found() {
         for trace in [
-            "cd /home/me",
+            concat!("cd /", "home/me"),
             concat!("\"/", "work/main\""),
-            "(/root/x)",
+            concat!("(/", "root/x)"),
             "sparse+https://x",
             concat!("https://index.", "crates.io/"),
         ] {
