@@ -37,7 +37,7 @@ impl Workflow for ExportImage {
     }
 
     fn label(&self) -> String {
-        format!("export `{}` to `{}`", self.image, self.target.path)
+        format!("export `{}` to `{}`", self.image, self.target.at)
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -55,7 +55,7 @@ impl Workflow for ExportImage {
 
         flow.decide(export.asked.scope(), of(&export, |view, it| rules::end_export(view, &it.asked.image)))
             .point_of_no_return("the file stands under its name; it is the caller's now").await?;
-        Ok(export.asked.target.path)
+        Ok(export.asked.target.at.to_string())
     }
 }
 
@@ -70,7 +70,7 @@ struct Export {
 async fn write(at: At, Export { asked, job, disk }: Export) -> Result<ExportWritten, Failure> {
     let place = Place { region: asked.region, store: asked.store, account: asked.account };
     at.ports().data.export(at.work(), &place, &job, &disk, &asked.target).await?;
-    Ok(ExportWritten { image: asked.image, path: asked.target.path, disk_bytes: disk.disk_bytes })
+    Ok(ExportWritten { image: asked.image, path: asked.target.at.to_string(), disk_bytes: disk.disk_bytes })
 }
 
 async fn discard(at: At, Export { asked, job, .. }: Export) -> Result<ExportDiscarded, Failure> {

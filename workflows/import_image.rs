@@ -142,7 +142,7 @@ impl Import {
 mod steps {
     //! What the steps do to the world.
 
-    use domain::port::{StoredDisk, Transferred};
+    use domain::port::{Location, StoredDisk, Transferred};
     use event::Failure;
 
     use super::{
@@ -151,7 +151,9 @@ mod steps {
     use crate::At;
 
     pub(super) async fn inspect(at: At, asked: ImportImage) -> Result<SourceInspected, Failure> {
-        Ok(SourceInspected { source: at.ports().data.inspect(&asked.path, asked.format).await? })
+        Ok(SourceInspected {
+            source: at.ports().data.inspect(&Location::file(asked.path), asked.format).await?,
+        })
     }
 
     pub(super) async fn transfer(at: At, it: Import) -> Result<DataTransferred, Failure> {

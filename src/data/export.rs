@@ -67,9 +67,9 @@ fn seen(files: &dyn Files, path: &Path) -> Result<Option<(Seen, Kind)>> {
 
 /// Where the file is while it is written.
 fn partial(job: &Job, target: &Target) -> Result<(PathBuf, PathBuf)> {
-    let path = Path::new(&target.path);
+    let path = Path::new(&target.at.path);
     let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(Refusal::new("InvalidTarget.NotFound", format!("`{}` names no file", target.path))
+        return Err(Refusal::new("InvalidTarget.NotFound", format!("`{}` names no file", target.at.path))
             .advise("give the path of the file to be made")
             .into());
     };
@@ -83,13 +83,13 @@ fn partial(job: &Job, target: &Target) -> Result<(PathBuf, PathBuf)> {
 
 impl Export<'_> {
     fn say<'a>(&'a self, doing: &'a str) -> impl Fn(io::Error) -> Failure + 'a {
-        move |error| fault::io(format_args!("{doing} `{}`", self.target.path), &error)
+        move |error| fault::io(format_args!("{doing} `{}`", self.target.at.path), &error)
     }
 
     /// Runs to the end, or finds that an earlier attempt has.
     pub(crate) fn run(&self) -> Result<()> {
         let files = &*self.store.files;
-        let path = Path::new(&self.target.path);
+        let path = Path::new(&self.target.at.path);
         let (dir, temporary) = partial(self.job, self.target)?;
         if !matches!(seen(files, &dir)?, Some((_, Kind::Directory))) {
             return Err(Refusal::new(
@@ -140,7 +140,7 @@ impl Export<'_> {
             None => Ok(()),
             Some(Kind::File) if self.target.replace => Ok(()),
             Some(_) => {
-                Err(Refusal::new("InvalidTarget.Exists", format!("`{}` exists already", self.target.path))
+                Err(Refusal::new("InvalidTarget.Exists", format!("`{}` exists already", self.target.at.path))
                     .advise("export under another name, or remove it first")
                     .into())
             }
@@ -159,7 +159,7 @@ impl Export<'_> {
         remove_if_there(files, temporary).map_err(self.say("writing"))?;
         let file = files.open(temporary, Open::CreateNew).map_err(self.say("writing"))?;
         let Target { format, compression, .. } = self.target;
-        let say = |error| fault::disk(format_args!("writing `{}`", self.target.path), error);
+        let say = |error| fault::disk(format_args!("writing `{}`", self.target.at.path), error);
         let sink =
             disk::create(Arc::clone(&file), *format, *compression, self.disk.disk_bytes).map_err(say)?;
         let walk = Walk {
@@ -171,6 +171,7 @@ impl Export<'_> {
             doing: match format {
                 Format::Raw => "exporting to raw",
                 Format::Qcow2 => "exporting to qcow2",
+                Format::Vhd => "exporting to vhd",
             },
             thorough: false,
         };
@@ -259,14 +260,14 @@ fn forget_old(tx: &redb::WriteTransaction) -> Inside<()> {
 
 /// Undoes an export: the partial file goes, and the file itself if this job made it.
 pub(crate) fn discard(files: &dyn Files, stores: &[Arc<Store>], job: &Job, target: &Target) -> Result<()> {
-    let path = Path::new(&target.path);
+    let path = Path::new(&target.at.path);
     let (dir, temporary) = partial(job, target)?;
     let key = job_key(EXPORT, &job.0);
     let mut own: Vec<Seen> = seen(files, &temporary)?.map(|(seen, _)| seen).into_iter().collect();
     for store in stores {
         own.extend(store.index.read(|tx| job_row(tx, &key))?.and_then(|row| row.exported));
     }
-    let say = |error| fault::io(format_args!("removing `{}`", target.path), &error);
+    let say = |error| fault::io(format_args!("removing `{}`", target.at.path), &error);
     if seen(files, &dir)?.is_some() {
         if seen(files, path)?.is_some_and(|(there, _)| own.contains(&there)) {
             files.remove(path).map_err(say)?;

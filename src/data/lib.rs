@@ -18,6 +18,7 @@
 //! that they live), retry what failed (the engine does), or run a format converter (`disk` reads
 //! and writes formats).
 
+mod bucket;
 mod chunker;
 mod collect;
 mod examine;

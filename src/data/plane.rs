@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use domain::port::{
-    Collected, DataPlane, Format, Job, LiveManifests, Place, Source, StoreReport, StoredDisk, Target,
-    Transferred, Verified,
+    CheckItem, Collected, DataPlane, Format, Job, LiveManifests, Location, Pace, Place, Source, StoreReport,
+    StoredDisk, Target, Transferred, Verified,
 };
 use domain::{RegionId, StoreId};
 use event::{Failure, Refusal, Work};
@@ -131,7 +131,8 @@ impl Inner {
         Ok(stores)
     }
 
-    fn inspect(&self, path: &str, format: Option<Format>) -> Result<Source> {
+    fn inspect(&self, location: &Location, format: Option<Format>) -> Result<Source> {
+        let path = location.path.as_str();
         let at = Path::new(path);
         let missing = |error: &std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -165,7 +166,7 @@ impl Inner {
         let found = file.identity().map_err(|error| missing(&error))?;
         let disk = disk::open(file, format)?;
         Ok(Source {
-            path: path.to_owned(),
+            at: location.clone(),
             format: disk.format(),
             disk_bytes: disk.disk_bytes(),
             identity: identity(&found),
@@ -184,9 +185,9 @@ impl DataPlane for Plane {
         .await
     }
 
-    async fn inspect(&self, path: &str, format: Option<Format>) -> Result<Source> {
-        let path = path.to_owned();
-        self.blocking(move |inner| inner.inspect(&path, format)).await
+    async fn inspect(&self, at: &Location, format: Option<Format>) -> Result<Source> {
+        let at = at.clone();
+        self.blocking(move |inner| inner.inspect(&at, format)).await
     }
 
     async fn transfer(
@@ -243,6 +244,37 @@ impl DataPlane for Plane {
             Ok(Verified { root, chunks })
         })
         .await
+    }
+
+    async fn blank(
+        &self,
+        _work: Arc<dyn Work>,
+        _place: &Place,
+        _job: &Job,
+        _disk_bytes: u64,
+    ) -> Result<Transferred> {
+        Err(Failure::Ours("not yet".into()))
+    }
+
+    async fn copy(
+        &self,
+        _work: Arc<dyn Work>,
+        _source: &Place,
+        _disk: &StoredDisk,
+        _target: &Place,
+        _job: &Job,
+        _pace: Pace,
+    ) -> Result<Transferred> {
+        Err(Failure::Ours("not yet".into()))
+    }
+
+    async fn check_guest(
+        &self,
+        _work: Arc<dyn Work>,
+        _place: &Place,
+        _disk: &StoredDisk,
+    ) -> Result<Vec<CheckItem>> {
+        Err(Failure::Ours("not yet".into()))
     }
 
     async fn settle(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<()> {

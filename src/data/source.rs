@@ -19,8 +19,8 @@ pub(crate) fn open_source(files: &dyn Files, source: &Source) -> Result<Box<dyn 
         ));
     }
     let file = files
-        .open(Path::new(&source.path), Open::Read)
-        .map_err(|error| fault::io(format_args!("opening `{}`", source.path), &error))?;
+        .open(Path::new(&source.at.path), Open::Read)
+        .map_err(|error| fault::io(format_args!("opening `{}`", source.at.path), &error))?;
     let disk = disk::open(file, Some(source.format))?;
     if disk.disk_bytes() != source.disk_bytes {
         return Err(changed(source));
@@ -30,11 +30,11 @@ pub(crate) fn open_source(files: &dyn Files, source: &Source) -> Result<Box<dyn 
 
 /// Fails by name if the source is another than it was when the operation began.
 pub(crate) fn check_source(files: &dyn Files, source: &Source) -> Result<()> {
-    match files.identity(Path::new(&source.path)) {
+    match files.identity(Path::new(&source.at.path)) {
         Ok(found) if identity(&found) == source.identity => Ok(()),
         Ok(_) => Err(changed(source)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(changed(source)),
-        Err(error) => Err(fault::io(format_args!("looking at `{}`", source.path), &error)),
+        Err(error) => Err(fault::io(format_args!("looking at `{}`", source.at.path), &error)),
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn identity(found: &files::Identity) -> SourceIdentity {
 pub(crate) fn changed(source: &Source) -> Failure {
     Refusal::new(
         "InvalidSource.Changed",
-        format!("`{}` was changed or replaced while it was imported", source.path),
+        format!("`{}` was changed or replaced while it was imported", source.at.path),
     )
     .advise("make sure nothing writes to it, a running machine for one, and import it again")
     .into()

@@ -3,6 +3,7 @@
 //!
 //! Every seed is a story of its own; a failure prints the seed. `KILN_SEEDS` runs more of them.
 
+use domain::port::Location;
 use domain::port::{DataPlane, Job};
 use event::Failure;
 
@@ -54,7 +55,7 @@ fn import(house: &House, deed: &Deed, live: &Live, incarnation: u64, came: &mut 
     let (home, job) = (place(account), Job(job.clone()));
     let plane = &house.plane;
     if matches!(came, Came::Open) {
-        let source = wait(plane.inspect(path, Some(domain::port::Format::Raw)))?;
+        let source = wait(plane.inspect(&Location::file(path.as_str()), Some(domain::port::Format::Raw)))?;
         let transferred = wait(plane.transfer(attempt(incarnation, 1), &home, &job, &source))?;
         let disk = stored(&source, &transferred);
         let verified = wait(plane.verify(attempt(incarnation, 1), &home, &job, &disk))?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use domain::port::{DataPlane, Job, Target};
+use domain::port::{DataPlane, Job, Location, Target};
 use event::Failure;
 use files::{Files, Open};
 
@@ -166,7 +166,7 @@ fn a_source_that_changes_is_refused_by_name() {
 #[test]
 fn what_is_no_disk_file_is_refused_when_it_is_looked_at() {
     let house = House::new(1);
-    let inspect = |path: &str| code(wait(house.plane.inspect(path, None)));
+    let inspect = |path: &str| code(wait(house.plane.inspect(&Location::file(path), None)));
     assert_eq!(inspect("/in/none.raw"), "InvalidSource.NotFound");
     assert_eq!(inspect(OUT), "InvalidSource.NotAFile");
     house.sim.put("/in/empty.raw", b"");
@@ -193,7 +193,7 @@ fn a_store_that_is_missing_or_anothers_is_not_touched() {
     let house = House::new(1);
     let (disk, _) = house.import("m-1", &guest_disk(1));
     let house = house.restarted();
-    let source = wait(house.plane.inspect(SOURCE, None)).unwrap();
+    let source = wait(house.plane.inspect(&Location::file(SOURCE), None)).unwrap();
     let before = house.sim.snapshot();
     let check = |house: &House, place: &domain::port::Place| {
         let (job, live) = (Job("m-9".into()), std::sync::Arc::new(Live::default()));
@@ -302,7 +302,7 @@ fn an_export_takes_no_name_that_is_taken_unless_told_to() {
     let replace = Target { replace: true, ..target("a.raw") };
     house.export(attempt(1, 1), "x-2", &stored, &replace).unwrap();
     assert!(house.sim.get(&path).unwrap() == disk);
-    let nowhere = Target { path: "/nowhere/a.raw".into(), ..target("") };
+    let nowhere = Target { at: Location::file("/nowhere/a.raw"), ..target("") };
     assert_eq!(code(house.export(attempt(1, 1), "x-3", &stored, &nowhere)), "InvalidTarget.NotFound");
     assert_eq!(house.sim.mount().list(OUT.as_ref()).unwrap(), ["a.raw"]);
 }
@@ -316,7 +316,7 @@ fn a_second_run_of_an_export_finds_the_first_ones_file_and_its_undo_removes_it()
     let before = house.sim.snapshot();
     let mut house = house.restarted();
     house.export(attempt(2, 1), "x-1", &disk, &target).unwrap();
-    let inode = |at: &sim::Snapshot| at.get(std::path::Path::new(&target.path)).cloned();
+    let inode = |at: &sim::Snapshot| at.get(std::path::Path::new(&target.at.path)).cloned();
     assert_eq!(inode(&house.sim.snapshot()), inode(&before));
     assert_eq!(code(house.export(attempt(1, 1), "x-2", &disk, &target)), "InvalidTarget.Exists");
     for _ in 0..2 {

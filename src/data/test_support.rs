@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use domain::port::{
-    Collected, Compression, DataPlane, Format, Job, LiveManifests, Place, Source, StoreReport, StoredDisk,
-    Target, Transferred, Verified,
+    Collected, Compression, DataPlane, Format, Job, LiveManifests, Location, Place, Source, StoreReport,
+    StoredDisk, Target, Transferred, Verified, Wrapping,
 };
 use domain::{AccountId, ManifestId, RegionId, StoreId};
 use event::{Attempt, Failure, Progress, Work};
@@ -184,7 +184,7 @@ impl House {
 
     pub(crate) fn put_source(&self, disk: &[u8]) -> Source {
         self.put_file(SOURCE, disk);
-        wait(self.plane.inspect(SOURCE, Some(Format::Raw))).unwrap()
+        wait(self.plane.inspect(&Location::file(SOURCE), Some(Format::Raw))).unwrap()
     }
 
     /// A durable file with its holes: a block of zeros is not written.
@@ -279,9 +279,10 @@ pub(crate) fn stored(source: &Source, transferred: &Transferred) -> StoredDisk {
 
 pub(crate) fn target(name: &str) -> Target {
     Target {
-        path: format!("{OUT}/{name}"),
+        at: Location::file(format!("{OUT}/{name}")),
         format: Format::Raw,
         compression: Compression::None,
+        wrapping: Wrapping::None,
         replace: false,
     }
 }

@@ -108,6 +108,7 @@ pub fn open(file: Arc<dyn File>, format: Option<Format>) -> Result<Box<dyn Sourc
     match format {
         Format::Raw => Ok(Box::new(raw::RawSource::new(file, file_bytes)?)),
         Format::Qcow2 => Ok(Box::new(qcow2_source::Qcow2Source::new(file, file_bytes)?)),
+        Format::Vhd => Err(Error::not_supported("not yet")),
     }
 }
 
@@ -123,6 +124,7 @@ pub fn create(
         (Format::Raw, Compression::None) => Ok(Box::new(raw::RawSink::new(file, disk_bytes)?)),
         (Format::Raw, _) => Err(Error::not_supported("a raw file cannot be compressed")
             .advise("leave the compression out, or export as qcow2")),
+        (Format::Vhd, _) => Err(Error::not_supported("not yet")),
         (Format::Qcow2, _) => Ok(Box::new(qcow2_sink::Qcow2Sink::new(file, compression, disk_bytes)?)),
     }
 }

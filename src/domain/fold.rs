@@ -104,7 +104,7 @@ fn reserved(rows: &mut dyn RowsMut, record: &Record, event: ImageReserved) {
         snapshot: event.snapshot,
         disk_bytes: event.source.disk_bytes,
         format: event.source.format,
-        source: event.source.path,
+        source: event.source.at.to_string(),
         disk: None,
         verified: false,
         data_bytes: 0,

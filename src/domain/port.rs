@@ -38,13 +38,58 @@ pub enum Format {
     Raw,
     /// QEMU's copy-on-write format, versions 2 and 3.
     Qcow2,
+    /// Microsoft's first virtual hard disk, fixed or dynamic; of any whole number of sectors.
+    Vhd,
 }
 
-/// A disk file on this computer, as it was when it was first looked at.
+/// A bucket, and the store of the region it lies in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketAt {
+    /// The region.
+    pub region: RegionId,
+    /// The store that has to be there; if another or none is, nothing is read or written.
+    pub store: StoreId,
+    /// The bucket's name, checked by [`crate::name::bucket`].
+    pub name: String,
+}
+
+/// Where disk files come from and go to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Location {
+    /// The bucket, if it is an object in one; a file on this computer otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketAt>,
+    /// Absolute path of the file, or the key of the object.
+    pub path: String,
+}
+
+impl Location {
+    /// A file on this computer.
+    pub fn file(path: impl Into<String>) -> Self {
+        Self { bucket: None, path: path.into() }
+    }
+
+    /// An object in a bucket.
+    pub fn object(bucket: BucketAt, key: impl Into<String>) -> Self {
+        Self { bucket: Some(bucket), path: key.into() }
+    }
+}
+
+impl std::fmt::Display for Location {
+    /// The path of a file; `oss://bucket/key` for an object.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.bucket {
+            Some(bucket) => write!(f, "oss://{}/{}", bucket.name, self.path),
+            None => f.write_str(&self.path),
+        }
+    }
+}
+
+/// A disk file, as it was when it was first looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// Absolute path of the file.
-    pub path: String,
+    /// Where it is.
+    pub at: Location,
     /// The format found, or given and confirmed; it is never probed again.
     pub format: Format,
     /// Size of the disk in it, as the guest sees it.
@@ -117,19 +162,97 @@ pub enum Compression {
     Zstd,
 }
 
-/// Where an export goes: a key in a directory bucket.
+/// What is put around an exported disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wrapping {
+    /// Nothing: the file is the disk.
+    #[default]
+    None,
+    /// A gzip-compressed tar archive whose only member is the disk under this name: what the ECS
+    /// API exports raw disks as.
+    TarGz(String),
+}
+
+/// Where an export goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// Absolute path of the file; it has this name only once it is whole and durable.
-    pub path: String,
+    /// Where; the file or object has this name only once it is whole and durable.
+    pub at: Location,
     /// Format to write.
     pub format: Format,
     /// Compression, for qcow2.
     #[serde(default)]
     pub compression: Compression,
+    /// What is put around it; only a raw disk can be wrapped.
+    #[serde(default)]
+    pub wrapping: Wrapping,
     /// Whether a file that has the name may be replaced; else it is left alone and refused.
     #[serde(default)]
     pub replace: bool,
+}
+
+/// What a copy between stores has to keep to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Bytes a second that one copy may send at most, over any stretch of a few seconds; no limit
+    /// for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<u64>,
+}
+
+/// How much a check's finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Risk {
+    /// The instance may work worse than it could.
+    Medium,
+    /// The instance may not start, or not be reached.
+    High,
+}
+
+impl Risk {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Medium => "Medium",
+            Self::High => "High",
+        }
+    }
+}
+
+/// One thing that an image check looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckItem {
+    /// What: `GUESTOS.KernelVersion`.
+    pub name: String,
+    /// What was found: free text.
+    pub value: String,
+    /// How much it matters; none if nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Risk>,
+    /// What is wrong, as a code: `Fstab.DeviceNotFound`; empty if nothing is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub risk_code: String,
+}
+
+/// An object in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectInfo {
+    /// Its key.
+    pub key: String,
+    /// Its length.
+    pub bytes: u64,
+    /// When it was last written, milliseconds since 1970 UTC.
+    pub modified_ms: i64,
+}
+
+/// A stretch of a bucket's listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectPage {
+    /// By key, in the order of its bytes.
+    pub objects: Vec<ObjectInfo>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
 }
 
 /// What a collection did, counted over all runs of the same job.
@@ -168,15 +291,71 @@ pub trait LiveManifests: Send + Sync {
     fn manifests(&self) -> Result<Vec<(AccountId, ManifestId)>, Failure>;
 }
 
+/// Buckets of objects: what is uploaded before it is imported, and what was exported. They lie in
+/// the stores of regions: a directory a bucket.
+#[async_trait]
+pub trait Buckets: Send + Sync + 'static {
+    /// Makes a bucket; fine if it is there already.
+    async fn make_bucket(&self, bucket: &BucketAt) -> Result<(), Failure>;
+
+    /// Removes a bucket and what attempts at puts left in it; fine if it is gone already. Refuses
+    /// with `BucketNotEmpty` if there are objects.
+    async fn remove_bucket(&self, bucket: &BucketAt) -> Result<(), Failure>;
+
+    /// Copies a file on this computer to an object, which has its key only once it is whole and
+    /// durable, and resumes an interrupted copy of the same file. Holes stay holes. Refuses with
+    /// `FileAlreadyExists` if the object is there and may not be replaced.
+    async fn put_object(
+        &self,
+        work: Arc<dyn Work>,
+        job: &Job,
+        from: &str,
+        to: &Location,
+        replace: bool,
+    ) -> Result<ObjectInfo, Failure>;
+
+    /// Undoes a put, however far it came, even if it never began. An object that was there before
+    /// stays, unless it was replaced already.
+    async fn discard_put(&self, work: Arc<dyn Work>, job: &Job, to: &Location) -> Result<(), Failure>;
+
+    /// Copies an object to a file on this computer, which has its name only once it is whole.
+    async fn get_object(
+        &self,
+        work: Arc<dyn Work>,
+        job: &Job,
+        from: &Location,
+        to: &str,
+        replace: bool,
+    ) -> Result<(), Failure>;
+
+    /// Undoes a get, however far it came.
+    async fn discard_get(&self, work: Arc<dyn Work>, job: &Job, to: &str) -> Result<(), Failure>;
+
+    /// Removes an object; fine if it is gone already.
+    async fn remove_object(&self, at: &Location) -> Result<(), Failure>;
+
+    /// One object, if it is there.
+    async fn object(&self, at: &Location) -> Result<Option<ObjectInfo>, Failure>;
+
+    /// Objects whose keys begin with `prefix`, behind the key `after`, at most `count`.
+    async fn objects(
+        &self,
+        bucket: &BucketAt,
+        prefix: &str,
+        after: &str,
+        count: usize,
+    ) -> Result<ObjectPage, Failure>;
+}
+
 /// The data plane: disks in, disks out, and nothing lost between.
 #[async_trait]
-pub trait DataPlane: Send + Sync + 'static {
+pub trait DataPlane: Buckets {
     /// Makes the store of a region, with its id file; fine if that very store is there already.
     async fn make_store(&self, region: &RegionId, store: &StoreId) -> Result<(), Failure>;
 
     /// Looks at a disk file: detects its format over head and tail (or confirms the one given)
     /// and checks everything that can be checked without reading it all.
-    async fn inspect(&self, path: &str, format: Option<Format>) -> Result<Source, Failure>;
+    async fn inspect(&self, at: &Location, format: Option<Format>) -> Result<Source, Failure>;
 
     /// Reads the source into the store: chunks, manifest, content root; resumes where an earlier
     /// run of the job had come to.
@@ -187,6 +366,39 @@ pub trait DataPlane: Send + Sync + 'static {
         job: &Job,
         source: &Source,
     ) -> Result<Transferred, Failure>;
+
+    /// Stores a disk of that size that is all zeros; a transfer job like any other.
+    async fn blank(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        disk_bytes: u64,
+    ) -> Result<Transferred, Failure>;
+
+    /// Copies a disk from one store (or account) to another: sends only the frames that the target
+    /// does not have, holds each against its id, and writes the same manifest there. A transfer job
+    /// of the target: it is verified, settled and discarded like one, and resumes where an earlier
+    /// run had come to, without sending again what was recorded. While the source's store is not
+    /// there it fails as the world does, and says which.
+    async fn copy(
+        &self,
+        work: Arc<dyn Work>,
+        source: &Place,
+        disk: &StoredDisk,
+        target: &Place,
+        job: &Job,
+        pace: Pace,
+    ) -> Result<Transferred, Failure>;
+
+    /// Reads the file systems of a stored disk in user space and says what was found there. Never
+    /// fails for what a guest has written; items that cannot be told are left out.
+    async fn check_guest(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        disk: &StoredDisk,
+    ) -> Result<Vec<CheckItem>, Failure>;
 
     /// Reads every frame of a disk back from the store, decodes and re-hashes it and computes the
     /// content root anew; fails unless it is the disk's.

@@ -9,7 +9,7 @@ use crate::events::{
     ImageReserved, ImageRestored, ImageSealed,
 };
 use crate::image::{self, FAMILIES, IMAGES, NAMES, SNAPSHOTS, Status};
-use crate::port::{Compression, Format, Source, SourceIdentity, Target, Transferred};
+use crate::port::{Compression, Format, Location, Source, SourceIdentity, Target, Transferred, Wrapping};
 use crate::{ContentRoot, Digest, ImageId, ManifestId, Projections, SnapshotId, rules};
 
 /// Rows in memory, and the log's counter.
@@ -125,7 +125,7 @@ fn reservation(id: &str, name: &str, family: Option<&str>) -> ImageReserved {
         tags: BTreeMap::new(),
         account: "100000".into(),
         region: "cn-a".into(),
-        source: Source { path: "/disk".to_owned(), format: Format::Raw, disk_bytes: 512, identity },
+        source: Source { at: Location::file("/disk"), format: Format::Raw, disk_bytes: 512, identity },
     }
 }
 
@@ -235,7 +235,8 @@ fn an_image_that_is_being_exported_is_not_deleted() {
     let mut world = World::default();
     world.make("m-1", "web", None);
     let target = Target {
-        path: "/out".to_owned(),
+        at: Location::file("/out"),
+        wrapping: Wrapping::None,
         format: Format::Raw,
         compression: Compression::None,
         replace: false,

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 
-use domain::port::Target;
+use domain::port::{Location, Target, Wrapping};
 use domain::{image::REGIONS, rules};
 use event::{Actor, Refusal};
 use files::Kind;
@@ -26,8 +26,13 @@ impl Service {
         if let Some(known) = self.known(request)? {
             return Ok(known);
         }
-        let target =
-            Target { path: ask.path, format: ask.format, compression: ask.compression, replace: ask.replace };
+        let target = Target {
+            at: Location::file(ask.path),
+            format: ask.format,
+            compression: ask.compression,
+            wrapping: Wrapping::None,
+            replace: ask.replace,
+        };
         let image = self.allowed(&actor, &ask.at, |view, image| {
             rules::begin_export(view, &image.id, target.clone()).map(drop)
         })?;
@@ -42,18 +47,18 @@ impl Service {
     /// Whether a file can be made there; found out by making one without a name, which a kill does
     /// not leave behind.
     fn check_target(&self, target: &Target) -> Result<(), Trouble> {
-        let path = Path::new(&target.path);
+        let path = Path::new(&target.at.path);
         let (Some(dir), Some(_)) = (path.parent(), path.file_name()) else {
-            return Err(no_directory(&target.path));
+            return Err(no_directory(&target.at.path));
         };
         match self.files.identity(path) {
             Ok(found) if found.kind == Kind::Directory => {
-                let why = format!("`{}` is a directory", target.path);
+                let why = format!("`{}` is a directory", target.at.path);
                 let advice = "give the name of the file to be made in it";
                 return Err(Refusal::new("InvalidTarget.Exists", why).advise(advice).into());
             }
             Ok(_) if !target.replace => {
-                let why = format!("`{}` exists already", target.path);
+                let why = format!("`{}` exists already", target.at.path);
                 let advice = "choose another name, or replace it with `--force`";
                 return Err(Refusal::new("InvalidTarget.Exists", why).advise(advice).into());
             }

@@ -1,6 +1,7 @@
 //! The import use case: what is refused at once, and joining an import that has not ended.
 
 use domain::events::ImageReserved;
+use domain::port::Location;
 use domain::{ImageId, SnapshotId, rules};
 use engine::{FlowRow, Snapshot, Started as FlowStarted, State, Workflow as _};
 use event::{Actor, Refusal, View};
@@ -49,7 +50,7 @@ impl Service {
             }
             return Ok(Started { workflow_id: flow.id, joined: true, image_id: String::new() });
         }
-        let source = self.data.inspect(&import.path, import.format).await?;
+        let source = self.data.inspect(&Location::file(import.path.as_str()), import.format).await?;
         let wanted = ImageReserved {
             image: ImageId::default(),
             snapshot: SnapshotId::default(),

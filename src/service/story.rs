@@ -75,7 +75,7 @@ fn image_text(record: &Record) -> Option<String> {
     if let Some(event) = read::<told::SourceInspected>(record) {
         let source = event.source;
         let (format, size) = (format_word(source.format), bytes_text(source.disk_bytes));
-        return Some(format!("looked at `{}`: a {format} disk of {size}", source.path));
+        return Some(format!("looked at `{}`: a {format} disk of {size}", source.at));
     }
     if let Some(event) = read::<told::ImageReserved>(record) {
         let family = event.family.map(|family| format!(" in the family `{family}`")).unwrap_or_default();
@@ -143,7 +143,7 @@ fn changes(event: &told::ImageModified) -> String {
 }
 
 fn target_text(target: &Target) -> String {
-    format!("`{}` as {}", target.path, format_word(target.format))
+    format!("`{}` as {}", target.at, format_word(target.format))
 }
 
 fn flow_text(record: &Record) -> Option<String> {

@@ -343,6 +343,7 @@ pub(crate) fn format_word(format: domain::port::Format) -> &'static str {
     match format {
         domain::port::Format::Raw => "raw",
         domain::port::Format::Qcow2 => "qcow2",
+        domain::port::Format::Vhd => "vhd",
     }
 }
 

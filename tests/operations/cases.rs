@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::events::Attributes;
-use domain::port::{Compression, Format, Target};
+use domain::port::{Compression, Format, Location, Target, Wrapping};
 use domain::{AccountId, RegionId};
 use engine::{Error, FlowRow};
 use event::FlowId;
@@ -138,7 +138,13 @@ impl Case {
                     What::ExportRaw => ("/bucket/out.raw".to_owned(), Format::Raw),
                     _ => ("/bucket/out.qcow2".to_owned(), Format::Qcow2),
                 };
-                let target = Target { path, format, compression: Compression::None, replace: false };
+                let target = Target {
+                    at: Location::file(path),
+                    format,
+                    compression: Compression::None,
+                    wrapping: Wrapping::None,
+                    replace: false,
+                };
                 let export = ExportImage { account, region, store: house.store(), image, target };
                 engine.start(actor, request, export).await
             }

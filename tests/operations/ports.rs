@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::port::{
-    Collected, DataPlane, Format, Job, LiveManifests, Place, Source, StoreReport, StoredDisk, Target,
-    Transferred, Verified,
+    BucketAt, Buckets, CheckItem, Collected, DataPlane, Format, Job, LiveManifests, Location, ObjectInfo,
+    ObjectPage, Pace, Place, Source, StoreReport, StoredDisk, Target, Transferred, Verified,
 };
 use domain::{RegionId, StoreId};
 use event::{Failure, Work};
@@ -49,8 +49,8 @@ impl DataPlane for Wrapped {
         self.inner.make_store(region, store).await
     }
 
-    async fn inspect(&self, path: &str, format: Option<Format>) -> Result<Source, Failure> {
-        self.inner.inspect(path, format).await
+    async fn inspect(&self, at: &Location, format: Option<Format>) -> Result<Source, Failure> {
+        self.inner.inspect(at, format).await
     }
 
     async fn transfer(
@@ -71,6 +71,37 @@ impl DataPlane for Wrapped {
         disk: &StoredDisk,
     ) -> Result<Verified, Failure> {
         forward!(self, self.inner.verify(work.clone(), place, job, disk))
+    }
+
+    async fn blank(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        disk_bytes: u64,
+    ) -> Result<Transferred, Failure> {
+        forward!(self, self.inner.blank(work.clone(), place, job, disk_bytes))
+    }
+
+    async fn copy(
+        &self,
+        work: Arc<dyn Work>,
+        source: &Place,
+        disk: &StoredDisk,
+        target: &Place,
+        job: &Job,
+        pace: Pace,
+    ) -> Result<Transferred, Failure> {
+        forward!(self, self.inner.copy(work.clone(), source, disk, target, job, pace))
+    }
+
+    async fn check_guest(
+        &self,
+        work: Arc<dyn Work>,
+        place: &Place,
+        disk: &StoredDisk,
+    ) -> Result<Vec<CheckItem>, Failure> {
+        forward!(self, self.inner.check_guest(work.clone(), place, disk))
     }
 
     async fn settle(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<(), Failure> {
@@ -115,5 +146,64 @@ impl DataPlane for Wrapped {
         deep: bool,
     ) -> Result<StoreReport, Failure> {
         self.inner.examine(region, store, live, deep).await
+    }
+}
+
+#[async_trait]
+impl Buckets for Wrapped {
+    async fn make_bucket(&self, bucket: &BucketAt) -> Result<(), Failure> {
+        forward!(self, self.inner.make_bucket(bucket))
+    }
+
+    async fn remove_bucket(&self, bucket: &BucketAt) -> Result<(), Failure> {
+        undo!(self.inner.remove_bucket(bucket))
+    }
+
+    async fn put_object(
+        &self,
+        work: Arc<dyn Work>,
+        job: &Job,
+        from: &str,
+        to: &Location,
+        replace: bool,
+    ) -> Result<ObjectInfo, Failure> {
+        forward!(self, self.inner.put_object(work.clone(), job, from, to, replace))
+    }
+
+    async fn discard_put(&self, work: Arc<dyn Work>, job: &Job, to: &Location) -> Result<(), Failure> {
+        undo!(self.inner.discard_put(work.clone(), job, to))
+    }
+
+    async fn get_object(
+        &self,
+        work: Arc<dyn Work>,
+        job: &Job,
+        from: &Location,
+        to: &str,
+        replace: bool,
+    ) -> Result<(), Failure> {
+        forward!(self, self.inner.get_object(work.clone(), job, from, to, replace))
+    }
+
+    async fn discard_get(&self, work: Arc<dyn Work>, job: &Job, to: &str) -> Result<(), Failure> {
+        undo!(self.inner.discard_get(work.clone(), job, to))
+    }
+
+    async fn remove_object(&self, at: &Location) -> Result<(), Failure> {
+        undo!(self.inner.remove_object(at))
+    }
+
+    async fn object(&self, at: &Location) -> Result<Option<ObjectInfo>, Failure> {
+        self.inner.object(at).await
+    }
+
+    async fn objects(
+        &self,
+        bucket: &BucketAt,
+        prefix: &str,
+        after: &str,
+        count: usize,
+    ) -> Result<ObjectPage, Failure> {
+        self.inner.objects(bucket, prefix, after, count).await
     }
 }

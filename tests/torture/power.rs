@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::image::{IMAGES, NAMES, Status};
-use domain::port::{Compression, Format, Target};
+use domain::port::{Compression, Format, Location, Target, Wrapping};
 use domain::{AccountId, ContentRoot, ImageId, RegionId, image};
 use engine::{Error, FlowRow, State};
 use files::Files;
@@ -380,7 +380,13 @@ async fn start(house: &House, asked: &Asked) -> Result<FlowRow, Error> {
         What::Import { name, disk } => engine.run(actor(), request, import(house, DISKS[*disk], name)).await,
         What::Export { path, format } => {
             let (format, compression) = (*format, Compression::None);
-            let target = Target { path: path.clone(), format, compression, replace: false };
+            let target = Target {
+                at: Location::file(path.as_str()),
+                format,
+                compression,
+                wrapping: Wrapping::None,
+                replace: false,
+            };
             let export = ExportImage { account, region, store: house.store(), image, target };
             engine.run(actor(), request, export).await
         }
