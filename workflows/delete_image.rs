@@ -1,22 +1,30 @@
-//! Delete an image with the snapshots it made. Its chunks are collected later, where no other image needs them.
+//! Delete an image, with the snapshots it made unless they are to stay. Its chunks are collected later, where nothing
+//! else needs them.
 
 use async_trait::async_trait;
+use domain::rules::Deletion;
 use domain::{AccountId, ImageId, RegionId, image, rules};
 use engine::{Halt, Workflow};
 use event::{Scope, Subject};
 use serde::{Deserialize, Serialize};
 
-use crate::{Flow, Ports};
+use crate::{Flow, Ports, of};
 
 /// What a deletion is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteImage {
-    /// Who owns the image.
+    /// Who owns it.
     pub account: AccountId,
     /// Where it is.
     pub region: RegionId,
     /// The image.
     pub image: ImageId,
+    /// Even if instances use it.
+    #[serde(default)]
+    pub force: bool,
+    /// Whether the snapshots it made stay.
+    #[serde(default)]
+    pub keep_snapshots: bool,
 }
 
 #[async_trait]
@@ -40,9 +48,14 @@ impl Workflow for DeleteImage {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<ImageId, Halt> {
-        let image = self.image.clone();
-        flow.decide(self.scope(), move |view| rules::delete(view, &image))  // ImageDeleted
+        flow.decide(self.scope(), of(&self, |view, it| rules::delete(view, &it.image, it.how())))  // ImageDeleted
             .point_of_no_return("what is deleted is not brought back; its chunks may be collected from now on").await?;
         Ok(self.image)
+    }
+}
+
+impl DeleteImage {
+    fn how(&self) -> Deletion {
+        Deletion { force: self.force, keep_snapshots: self.keep_snapshots }
     }
 }

@@ -1,14 +1,23 @@
-//! Export an image to a directory bucket: a file that has its name only once it is whole.
+//! Export an image to files or to a bucket, a file a disk: each has its name only once it is whole.
 
 use async_trait::async_trait;
-use domain::events::{ExportDiscarded, ExportWritten};
-use domain::port::{Job, Place, StoredDisk, Target};
-use domain::{AccountId, ImageId, RegionId, StoreId, image, rules};
+use domain::events::{ExportDiscarded, ExportDisk, ExportWritten};
+use domain::port::{Job, Place, Target};
+use domain::{AccountId, ImageId, RegionId, StoreId, TaskId, image, rules};
 use engine::{Halt, Workflow};
 use event::{Failure, Scope, Subject};
 use serde::{Deserialize, Serialize};
 
 use crate::{At, Flow, Ports, of, on};
+
+/// A disk to be exported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportTo {
+    /// Which of the image's disks.
+    pub device: String,
+    /// Where to, and in which format.
+    pub target: Target,
+}
 
 /// What an export is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,14 +30,14 @@ pub struct ExportImage {
     pub store: StoreId,
     /// The image.
     pub image: ImageId,
-    /// Where to, and in which format.
-    pub target: Target,
+    /// Its disks.
+    pub disks: Vec<ExportTo>,
 }
 
 #[async_trait]
 impl Workflow for ExportImage {
     type Ports = Ports;
-    type Output = String;
+    type Output = Vec<String>;
     const NAME: &'static str = "export_image";
     const VERSION: u32 = 1;
 
@@ -37,7 +46,8 @@ impl Workflow for ExportImage {
     }
 
     fn label(&self) -> String {
-        format!("export `{}` to `{}`", self.image, self.target.at)
+        let target = self.disks.first().map(|disk| disk.target.at.to_string()).unwrap_or_default();
+        format!("export `{}` to `{target}`", self.image)
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -45,35 +55,58 @@ impl Workflow for ExportImage {
     }
 
     #[rustfmt::skip]
-    async fn run(self, flow: &Flow) -> Result<String, Halt> {
-        let disk = flow.decide(self.scope(), of(&self, |view, it| rules::begin_export(view, &it.image, it.target)))
-            .undo(of(&self, |view, it| rules::withdraw_export(view, &it.image))).await?.disk;   // ExportWithdrawn
-        let export = Export { job: Job(format!("e-{}", flow.new_id())), asked: self, disk };
+    async fn run(self, flow: &Flow) -> Result<Vec<String>, Halt> {
+        let task = TaskId(format!("t-{}", flow.new_id()));
+        let asked = (self, task);
+        let disks = flow.decide(asked.0.scope(), of(&asked, |view, (it, task)| {
+                rules::begin_export(view, &it.image, &task, &it.targets())                      // ExportBegun
+            }))
+            .undo(of(&asked, |view, (it, _)| rules::withdraw_export(view, &it.image))).await?.disks;  // ExportWithdrawn
 
-        flow.step(on(&export, write))                                                           // ExportWritten
-            .undo(on(&export, discard)).await?;                                                 // ExportDiscarded
-
-        flow.decide(export.asked.scope(), of(&export, |view, it| rules::end_export(view, &it.asked.image)))
-            .point_of_no_return("the file stands under its name; it is the caller's now").await?;
-        Ok(export.asked.target.at.to_string())
+        for export in exports(&asked.0, disks, flow) {
+            flow.step(on(&export, write))                                                       // ExportWritten
+                .undo(on(&export, discard)).await?;                                             // ExportDiscarded
+        }
+        flow.decide(asked.0.scope(), of(&asked, |view, (it, _)| rules::end_export(view, &it.image)))  // ExportEnded
+            .point_of_no_return("the files stand under their names; they are the caller's now").await?;
+        Ok(asked.0.disks.iter().map(|disk| disk.target.at.to_string()).collect())
     }
 }
 
-/// An export that has begun: what its steps need.
+impl ExportImage {
+    fn targets(&self) -> Vec<(String, Target)> {
+        self.disks.iter().map(|disk| (disk.device.clone(), disk.target.clone())).collect()
+    }
+}
+
+/// The export of a disk: what its steps need.
 #[derive(Clone)]
 struct Export {
-    asked: ExportImage,
+    image: ImageId,
+    place: Place,
     job: Job,
-    disk: StoredDisk,
+    disk: ExportDisk,
 }
 
-async fn write(at: At, Export { asked, job, disk }: Export) -> Result<ExportWritten, Failure> {
-    let place = Place { region: asked.region, store: asked.store, account: asked.account };
-    at.ports().data.export(at.work(), &place, &job, &disk, &asked.target).await?;
-    Ok(ExportWritten { image: asked.image, path: asked.target.at.to_string(), disk_bytes: disk.disk_bytes })
+fn exports(asked: &ExportImage, disks: Vec<ExportDisk>, flow: &Flow) -> Vec<Export> {
+    let place =
+        Place { region: asked.region.clone(), store: asked.store.clone(), account: asked.account.clone() };
+    let export = |disk| Export {
+        image: asked.image.clone(),
+        place: place.clone(),
+        job: Job(format!("e-{}", flow.new_id())),
+        disk,
+    };
+    disks.into_iter().map(export).collect()
 }
 
-async fn discard(at: At, Export { asked, job, .. }: Export) -> Result<ExportDiscarded, Failure> {
-    at.ports().data.discard_export(at.work(), &job, &asked.target).await?;
-    Ok(ExportDiscarded { image: asked.image })
+async fn write(at: At, it: Export) -> Result<ExportWritten, Failure> {
+    let ExportDisk { disk, target, .. } = it.disk;
+    at.ports().data.export(at.work(), &it.place, &it.job, &disk, &target).await?;
+    Ok(ExportWritten { image: it.image, at: target.at, disk_bytes: disk.disk_bytes })
+}
+
+async fn discard(at: At, it: Export) -> Result<ExportDiscarded, Failure> {
+    at.ports().data.discard_export(at.work(), &it.job, &it.disk.target).await?;
+    Ok(ExportDiscarded { image: it.image, at: it.disk.target.at })
 }

@@ -1,28 +1,40 @@
-//! Import an image from a disk file on this computer.
+//! Import an image from disk files, on this computer or in a bucket.
 //!
 //! | from | until | if it ends here, what remains |
 //! |---|---|---|
-//! | start | the disk was looked at | nothing |
-//! | reserved | its bytes are stored and read back | nothing: name, id and space come back |
-//! | sealed | its chunks serve the account | the image, Available; there is no way back |
+//! | start | the disks were looked at | nothing |
+//! | reserved | their bytes are stored and read back | nothing: name, id and space come back |
+//! | sealed | their chunks serve the account | the image, Available; there is no way back |
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use domain::events::{
-    DataDiscarded, DataSettled, DataTransferred, DataVerified, ImageReserved, SourceInspected,
-};
-use domain::port::{Format, Job, Place, Source};
-use domain::{AccountId, ImageId, RegionId, SnapshotId, StoreId, image, rules};
+use domain::events::{DiskPlan, ImageReserved, SourcesInspected};
+use domain::image::{DiskKind, Making};
+use domain::machine::Machine;
+use domain::port::{Format, Job, Location, Place, Source};
+use domain::{AccountId, ImageId, RegionId, SnapshotId, StoreId, TaskId, image, rules};
 use engine::{Halt, Workflow};
-use event::Scope;
+use event::{Failure, Scope};
 use serde::{Deserialize, Serialize};
 
-use crate::{Flow, Ports, of, on};
+use crate::arrival::{Arrival, From};
+use crate::{At, Flow, Ports, of, on};
 
-/// Imports of an account that move data in one region at once; the others wait their turn. Two
-/// keep two processors busy, more would only thin each other out.
-const TRANSFERS_AT_ONCE: usize = 2;
+/// A disk file to be imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskFile {
+    /// Where it is.
+    pub at: Location,
+    /// The format, if the caller says so; found out otherwise.
+    #[serde(default)]
+    pub format: Option<Format>,
+    /// Where an instance will have it.
+    pub device: String,
+    /// Size an instance's disk will have; that of the content if it is not said.
+    #[serde(default)]
+    pub size_bytes: Option<u64>,
+}
 
 /// What an import is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,11 +45,8 @@ pub struct ImportImage {
     pub region: RegionId,
     /// The store of that region.
     pub store: StoreId,
-    /// Absolute path of the disk file.
-    pub path: String,
-    /// The format, if the caller says so; found out otherwise.
-    #[serde(default)]
-    pub format: Option<Format>,
+    /// The disk files, that of the system disk first.
+    pub disks: Vec<DiskFile>,
     /// Name of the image.
     pub name: String,
     /// Its description; empty for none.
@@ -49,6 +58,11 @@ pub struct ImportImage {
     /// Its tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// The machine it wants.
+    pub machine: Machine,
+    /// Whether its file systems are to be checked when it is there.
+    #[serde(default)]
+    pub check: bool,
 }
 
 #[async_trait]
@@ -68,112 +82,124 @@ impl Workflow for ImportImage {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<ImageId, Halt> {
-        let source = flow.step(on(&self, steps::inspect))                                   // SourceInspected
-            .nothing_to_undo("looking at a file leaves nothing behind").await?.source;
-        let import = Import::new(self, source, flow);
+        let sources = flow.step(on(&self, inspect))                             // SourcesInspected
+            .nothing_to_undo("looking changes nothing").await?.sources;
+        let import = Import::new(self, sources, flow);
 
-        flow.decide(import.scope(), of(&import, |view, it| rules::reserve(view, it.reservation())))  // ImageReserved
-            .undo(of(&import, |view, it| rules::release(view, &it.image))).await?;          // ImageReleased
+        flow.decide(import.scope(), of(&import, |view, it| rules::reserve(view, it.reservation())))
+            .undo(of(&import, |view, it| rules::release(view, &it.image))).await?;   // ImageReserved, ImageReleased
 
-        let data = flow.step(on(&import, steps::transfer))                                  // DataTransferred
-            .limit(import.queue(), TRANSFERS_AT_ONCE)
-            .undo(on(&import, steps::discard)).await?.data;                                 // DataDiscarded
-
-        flow.step(on(&(import.clone(), data), steps::verify))                               // DataVerified
-            .nothing_to_undo("reading back changes nothing").await?;
-
-        flow.decide(import.scope(), of(&import, |view, it| rules::seal(view, &it.image)))   // ImageSealed
+        for disk in import.arrivals() {
+            disk.arrive(flow).await?;                                           // DataTransferred, DataVerified
+        }
+        flow.decide(import.scope(), of(&import, |view, it| rules::seal(view, &it.image)))       // ImageSealed
             .point_of_no_return("a sealed image is whole; deleting it is an operation of its own").await?;
 
-        flow.step(on(&import, steps::settle))                                               // DataSettled
-            .nothing_to_undo("it is past the point of no return").await?;
+        for disk in import.arrivals() {
+            disk.settle(flow).await?;                                           // DataSettled
+        }
         Ok(import.image)
     }
 }
 
-/// An import whose source has been looked at: what its steps need.
+async fn inspect(at: At, asked: ImportImage) -> Result<SourcesInspected, Failure> {
+    let mut sources = Vec::with_capacity(asked.disks.len());
+    for disk in &asked.disks {
+        sources.push(at.ports().data.inspect(&disk.at, disk.format).await?);
+    }
+    Ok(SourcesInspected { sources })
+}
+
+/// An import whose sources have been looked at: what its steps need.
 #[derive(Clone)]
 struct Import {
     asked: ImportImage,
-    source: Source,
+    sources: Vec<Source>,
     image: ImageId,
-    snapshot: SnapshotId,
-    place: Place,
-    job: Job,
+    task: TaskId,
+    snapshots: Vec<SnapshotId>,
 }
 
 impl Import {
-    fn new(asked: ImportImage, source: Source, flow: &Flow) -> Self {
+    fn new(asked: ImportImage, sources: Vec<Source>, flow: &Flow) -> Self {
+        // The image first: whoever started it knows its id from the flow's.
         let image = ImageId(format!("m-{}", flow.new_id()));
-        let snapshot = SnapshotId(format!("s-{}", flow.new_id()));
-        let place = Place {
-            region: asked.region.clone(),
-            store: asked.store.clone(),
-            account: asked.account.clone(),
-        };
-        let job = Job(image.0.clone());
-        Self { asked, source, image, snapshot, place, job }
+        let task = TaskId(format!("t-{}", flow.new_id()));
+        let snapshots = sources.iter().map(|_| SnapshotId(format!("s-{}", flow.new_id()))).collect();
+        Self { asked, sources, image, task, snapshots }
     }
 
     fn scope(&self) -> Scope {
         self.asked.scope()
     }
 
-    /// Those who wait for one another.
-    fn queue(&self) -> String {
-        format!("transfers of {} in {}", self.place.account, self.place.region)
+    fn arrivals(&self) -> Vec<Arrival> {
+        let place = Place {
+            region: self.asked.region.clone(),
+            store: self.asked.store.clone(),
+            account: self.asked.account.clone(),
+        };
+        let disks = self.sources.iter().zip(&self.snapshots);
+        let arrival = |(source, snapshot): (&Source, &SnapshotId)| Arrival {
+            of: self.image.clone().into(),
+            snapshot: Some(snapshot.clone()),
+            place: place.clone(),
+            job: Job(snapshot.0.clone()),
+            from: From::File(source.clone()),
+        };
+        disks.map(arrival).collect()
     }
 
     fn reservation(self) -> ImageReserved {
+        let disks = plans(&self.asked.disks, self.sources, self.snapshots);
+        let asked = self.asked;
         ImageReserved {
             image: self.image,
-            snapshot: self.snapshot,
-            name: self.asked.name,
-            description: self.asked.description,
-            family: self.asked.family,
-            tags: self.asked.tags,
-            account: self.asked.account,
-            region: self.asked.region,
-            source: self.source,
+            name: asked.name,
+            description: asked.description,
+            family: asked.family,
+            tags: asked.tags,
+            account: asked.account,
+            region: asked.region,
+            machine: asked.machine,
+            disks,
+            making: Making::Import,
+            task: Some(self.task),
+            waits: false,
+            check: asked.check,
         }
     }
 }
 
-mod steps {
-    //! What the steps do to the world.
-
-    use domain::port::{Location, StoredDisk, Transferred};
-    use event::Failure;
-
-    use super::{
-        DataDiscarded, DataSettled, DataTransferred, DataVerified, Import, ImportImage, SourceInspected,
+/// The disks an import will make.
+fn plans(asked: &[DiskFile], sources: Vec<Source>, snapshots: Vec<SnapshotId>) -> Vec<DiskPlan> {
+    let found = asked.iter().zip(sources).zip(snapshots).enumerate();
+    let plan = |(number, ((asked, source), snapshot)): (usize, ((&DiskFile, Source), SnapshotId))| DiskPlan {
+        device: asked.device.clone(),
+        kind: if number == 0 { DiskKind::System } else { DiskKind::Data },
+        snapshot,
+        own: true,
+        size_bytes: asked.size_bytes.unwrap_or(source.disk_bytes),
+        disk_bytes: source.disk_bytes,
+        format: Some(source.format),
+        source: Some(source.at),
+        disk: None,
     };
-    use crate::At;
+    found.map(plan).collect()
+}
 
-    pub(super) async fn inspect(at: At, asked: ImportImage) -> Result<SourceInspected, Failure> {
-        Ok(SourceInspected {
-            source: at.ports().data.inspect(&Location::file(asked.path), asked.format).await?,
-        })
-    }
-
-    pub(super) async fn transfer(at: At, it: Import) -> Result<DataTransferred, Failure> {
-        let data = at.ports().data.transfer(at.work(), &it.place, &it.job, &it.source).await?;
-        Ok(DataTransferred { image: it.image, data })
-    }
-
-    pub(super) async fn discard(at: At, it: Import) -> Result<DataDiscarded, Failure> {
-        at.ports().data.discard(at.work(), &it.place, &it.job).await?;
-        Ok(DataDiscarded { image: it.image })
-    }
-
-    pub(super) async fn verify(at: At, (it, data): (Import, Transferred)) -> Result<DataVerified, Failure> {
-        let disk = StoredDisk { manifest: data.manifest, disk_bytes: it.source.disk_bytes, root: data.root };
-        let found = at.ports().data.verify(at.work(), &it.place, &it.job, &disk).await?;
-        Ok(DataVerified { image: it.image, root: found.root, chunks: found.chunks })
-    }
-
-    pub(super) async fn settle(at: At, it: Import) -> Result<DataSettled, Failure> {
-        at.ports().data.settle(at.work(), &it.place, &it.job).await?;
-        Ok(DataSettled { image: it.image })
+impl ImportImage {
+    /// What will be reserved, as far as that is known when the disks have been looked at: for asking the
+    /// rule before anything begins.
+    pub fn foresee(&self, sources: Vec<Source>) -> ImageReserved {
+        let snapshots = (0..sources.len()).map(|number| SnapshotId(format!("s-{number}"))).collect();
+        let import = Import {
+            asked: self.clone(),
+            sources,
+            image: ImageId::default(),
+            task: TaskId::default(),
+            snapshots,
+        };
+        import.reservation()
     }
 }

@@ -5,31 +5,73 @@
 //! by the ports, and neither a clock nor a disk can be reached from here.
 
 mod add_region;
+mod arrival;
+mod change_shares;
+mod check_image;
 mod collect_chunks;
+mod copy_image;
+mod copy_snapshot;
 mod create_account;
+mod create_bucket;
+mod create_disk;
+mod create_image;
+mod create_snapshot;
+mod delete_bucket;
+mod delete_disk;
 mod delete_image;
+mod delete_snapshot;
 mod deprecate_image;
+mod end_share;
 mod export_image;
+mod get_object;
 mod import_image;
 mod modify_image;
+mod modify_snapshot;
+mod promote_family;
+mod publish_image;
+mod put_object;
+mod remove_object;
 mod restore_image;
+mod set_quotas;
+mod tag_resources;
+mod unpublish_image;
 
 use std::sync::Arc;
 
-use domain::image::SNAPSHOTS;
 use domain::port::{DataPlane, LiveManifests};
-use domain::{AccountId, ManifestId};
+use domain::{AccountId, ManifestId, image};
 use event::{Failure, View};
 
 pub use add_region::AddRegion;
+pub use change_shares::ChangeShares;
+pub use check_image::CheckImage;
 pub use collect_chunks::CollectChunks;
+pub use copy_image::CopyImage;
+pub use copy_snapshot::CopySnapshot;
 pub use create_account::CreateAccount;
+pub use create_bucket::CreateBucket;
+pub use create_disk::CreateDisk;
+pub use create_image::{CreateImage, MappedDisk};
+pub use create_snapshot::CreateSnapshot;
+pub use delete_bucket::DeleteBucket;
+pub use delete_disk::DeleteDisk;
 pub use delete_image::DeleteImage;
+pub use delete_snapshot::DeleteSnapshot;
 pub use deprecate_image::DeprecateImage;
-pub use export_image::ExportImage;
-pub use import_image::ImportImage;
+pub use end_share::EndShare;
+pub use export_image::{ExportImage, ExportTo};
+pub use get_object::GetObject;
+pub use import_image::{DiskFile, ImportImage};
 pub use modify_image::ModifyImage;
+pub use modify_snapshot::ModifySnapshot;
+pub use promote_family::{Move, PromoteFamily};
+pub use publish_image::PublishImage;
+pub use put_object::PutObject;
+pub use remove_object::RemoveObject;
 pub use restore_image::RestoreImage;
+pub use set_quotas::SetQuotas;
+pub use tag_resources::TagResources;
+pub use unpublish_image::UnpublishImage;
 
 /// What steps may reach.
 pub struct Ports {
@@ -46,14 +88,35 @@ pub type At = engine::At<Ports>;
 pub fn book() -> engine::Book<Ports> {
     engine::Book::default()
         .with::<AddRegion>()
+        .with::<ChangeShares>()
+        .with::<CheckImage>()
         .with::<CollectChunks>()
+        .with::<CopyImage>()
+        .with::<CopySnapshot>()
         .with::<CreateAccount>()
+        .with::<CreateBucket>()
+        .with::<CreateDisk>()
+        .with::<CreateImage>()
+        .with::<CreateSnapshot>()
+        .with::<DeleteBucket>()
+        .with::<DeleteDisk>()
         .with::<DeleteImage>()
+        .with::<DeleteSnapshot>()
         .with::<DeprecateImage>()
+        .with::<EndShare>()
         .with::<ExportImage>()
+        .with::<GetObject>()
         .with::<ImportImage>()
         .with::<ModifyImage>()
+        .with::<ModifySnapshot>()
+        .with::<PromoteFamily>()
+        .with::<PublishImage>()
+        .with::<PutObject>()
+        .with::<RemoveObject>()
         .with::<RestoreImage>()
+        .with::<SetQuotas>()
+        .with::<TagResources>()
+        .with::<UnpublishImage>()
 }
 
 /// A step's action on something the story holds, of which each attempt gets a copy.
@@ -74,7 +137,7 @@ where
     move |view| ask(view, held)
 }
 
-/// The manifests of all snapshots in a region, read from the log at every call.
+/// The manifests of all snapshots and disks in a region, read from the log at every call.
 pub(crate) struct Live {
     pub(crate) at: At,
     pub(crate) region: domain::RegionId,
@@ -82,9 +145,6 @@ pub(crate) struct Live {
 
 impl LiveManifests for Live {
     fn manifests(&self) -> Result<Vec<(AccountId, ManifestId)>, Failure> {
-        let rows = self.at.rows()?;
-        let snapshots =
-            SNAPSHOTS.list_all(&*rows).into_iter().filter(|snapshot| snapshot.region == self.region);
-        Ok(snapshots.map(|snapshot| (snapshot.account, snapshot.disk.manifest)).collect())
+        Ok(image::live_manifests(&*self.at.rows()?, &self.region))
     }
 }

@@ -69,6 +69,12 @@ Examples:
 pub(crate) struct Delete {
     /// Id or name of the image
     image: String,
+    /// Keep the snapshots the image made
+    #[arg(long)]
+    keep_snapshots: bool,
+    /// Even if instances use it
+    #[arg(long)]
+    force: bool,
     /// Start it and return
     #[arg(long)]
     no_wait: bool,
@@ -86,7 +92,13 @@ impl Modify {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         let set = self.tags.into_iter().map(|(key, value)| (key, Some(value)));
         let tags: BTreeMap<_, _> = set.chain(self.remove_tags.into_iter().map(|key| (key, None))).collect();
-        let to = Attributes { name: self.name, description: self.description, family: self.family, tags };
+        let to = Attributes {
+            name: self.name,
+            description: self.description,
+            family: self.family,
+            tags,
+            ..Attributes::default()
+        };
         let request = Request::ImageModify { at: session.at(&self.image), to };
         change(session, request, self.no_wait, "changed").await
     }
@@ -146,7 +158,9 @@ impl Delete {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         let at = session.at(&self.image);
         let image: ImageView = session.ask(Request::ImageShow(at.clone())).await?;
-        let started: Started = session.ask(Request::ImageDelete(at)).await?;
+        let started: Started = session
+            .ask(Request::ImageDelete { at, force: self.force, keep_snapshots: self.keep_snapshots })
+            .await?;
         if self.no_wait {
             follow::leave(session, &started);
             return Ok(());

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use domain::port::{Compression, Format};
 use serde::Serialize;
-use service::{Because, ImageExport, Request, Started};
+use service::{Because, ExportTo, ImageExport, Request, Started};
 
 use crate::exit::Stop;
 use crate::follow;
@@ -49,6 +49,8 @@ enum FormatOut {
     Raw,
     /// QEMU's format
     Qcow2,
+    /// Microsoft's first virtual hard disk, dynamic, of the exact size
+    Vhd,
 }
 
 /// How to compress a qcow2.
@@ -79,16 +81,18 @@ impl Export {
 
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         let begun = Instant::now();
-        if self.format == FormatOut::Raw && self.compression != CompressionOut::None {
-            return Err(Stop::Usage("a raw file is not compressed: leave `--compression` out".to_owned()));
+        if self.format != FormatOut::Qcow2 && self.compression != CompressionOut::None {
+            let why = "only a qcow2 file is compressed: leave `--compression` out";
+            return Err(Stop::Usage(why.to_owned()));
         }
         let path = absolute(&self.to)?;
         let ask = ImageExport {
             at: session.at(&self.image),
-            path: path.clone(),
+            to: ExportTo::File(path.clone()),
             format: match self.format {
                 FormatOut::Raw => Format::Raw,
                 FormatOut::Qcow2 => Format::Qcow2,
+                FormatOut::Vhd => Format::Vhd,
             },
             compression: match self.compression {
                 CompressionOut::None => Compression::None,
@@ -103,7 +107,11 @@ impl Export {
             return Ok(());
         }
         follow::to_end(session, &started).await?;
-        let format = if self.format == FormatOut::Raw { "raw" } else { "qcow2" };
+        let format = match self.format {
+            FormatOut::Raw => "raw",
+            FormatOut::Qcow2 => "qcow2",
+            FormatOut::Vhd => "vhd",
+        };
         let exported =
             Exported { image_id: started.image_id, path, format, workflow_id: started.workflow_id };
         session.screen.give(&exported, |exported| {

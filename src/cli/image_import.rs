@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use domain::machine::MachineAsked;
 use domain::port::Format;
-use service::{Because, ImageAt, ImageImport, ImageView, Request, Started, WorkflowView, bytes_text};
+use service::{Because, FileAt, ImageAt, ImageImport, ImageView, ImportDisk, Request, Started, WorkflowView, bytes_text};
 
 use crate::exit::Stop;
 use crate::follow;
@@ -55,6 +56,8 @@ enum FormatIn {
     Raw,
     /// QEMU's format
     Qcow2,
+    /// Microsoft's first virtual hard disk
+    Vhd,
 }
 
 impl Import {
@@ -65,17 +68,24 @@ impl Import {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         let begun = Instant::now();
         let ask = ImageImport {
-            path: absolute(&self.file)?,
-            format: match self.format {
-                FormatIn::Auto => None,
-                FormatIn::Raw => Some(Format::Raw),
-                FormatIn::Qcow2 => Some(Format::Qcow2),
-            },
+            disks: vec![ImportDisk {
+                at: FileAt { bucket: None, path: absolute(&self.file)? },
+                format: match self.format {
+                    FormatIn::Auto => None,
+                    FormatIn::Raw => Some(Format::Raw),
+                    FormatIn::Qcow2 => Some(Format::Qcow2),
+                    FormatIn::Vhd => Some(Format::Vhd),
+                },
+                device: None,
+                size_bytes: None,
+            }],
             name: self.name,
             description: self.description.unwrap_or_default(),
             family: self.family,
             tags: self.tags.into_iter().collect::<BTreeMap<_, _>>(),
             region: session.region.clone(),
+            machine: MachineAsked::default(),
+            check: false,
         };
         let started: Started = session.ask(Request::ImageImport(ask)).await?;
         if started.joined {

@@ -1,19 +1,26 @@
 //! How events become rows. Total: whatever the log holds folds, an event about something that is
-//! not there changes nothing.
+//! not there changes nothing. Images and the house are here; snapshots, disks and their data in
+//! `fold_disks.rs`, what several accounts have to do with an image in `fold_shares.rs`.
 
-use event::{Event, Fold, Record, RowsMut};
+use event::{Event, Fold, Record, RowsMut, Scope};
 
 use crate::events::{
-    AccountCreated, DataTransferred, DataVerified, ExportBegun, ExportEnded, ExportWithdrawn, ImageDeleted,
+    AccountCreated, BucketClosed, BucketMade, BucketRemoved, BucketReopened, BucketReserved, CheckAsked,
+    CheckDropped, ExportBegun, ExportEnded, ExportWithdrawn, ImageBegun, ImageChecked, ImageDeleted,
     ImageDeprecated, ImageModified, ImageReleased, ImageReserved, ImageRestored, ImageSealed, KINDS,
-    RegionAdded, StoreMade,
+    QuotaSet, RegionAdded, StoreMade,
 };
 use crate::image::{
-    ACCOUNTS, Account, FAMILIES, IMAGES, Image, NAMES, PLACES, REGIONS, Region, SNAPSHOTS, Snapshot, Status,
-    USAGE, birth, house,
+    ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_SIZES, IMAGES, Image, ImageDisk,
+    NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE, Usage, birth, house,
 };
-use crate::port::StoredDisk;
-use crate::{ImageId, SnapshotId};
+use crate::{ImageId, fold_disks, fold_shares};
+
+/// The system's own tags, set when an image check has ended.
+const SYSTEM_TAGS: [(&str, &str); 2] = [
+    ("GUESTOS.OSVersion", "acs:ecs:image:osVersion"),
+    ("GUESTOS.KernelVersion", "acs:ecs:image:kernelVersion"),
+];
 
 /// The domain's projections.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,7 +28,7 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn knows(&self, kind: &str) -> bool {
@@ -29,145 +36,270 @@ impl Fold for Projections {
     }
 
     fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
-        // One arm an event: a reader finds what an event does by its name.
-        match record.kind.as_str() {
-            ImageReserved::KIND => with(record, |event| reserved(rows, record, event)),
-            ImageReleased::KIND => with(record, |event: ImageReleased| released(rows, record, &event.image)),
-            DataTransferred::KIND => with(record, |event| transferred(rows, record, &event)),
-            DataVerified::KIND => with(record, |event: DataVerified| {
-                change(rows, record, &event.image, |image| {
-                    image.verified = image.disk.as_ref().is_some_and(|disk| disk.root == event.root);
-                });
-            }),
-            ImageSealed::KIND => with(record, |event: ImageSealed| sealed(rows, record, &event.image)),
-            ImageModified::KIND => with(record, |event| modified(rows, record, event)),
-            ImageDeprecated::KIND => with(record, |event: ImageDeprecated| {
-                change(rows, record, &event.image, |image| image.status = Status::Deprecated);
-            }),
-            ImageRestored::KIND => with(record, |event: ImageRestored| {
-                change(rows, record, &event.image, |image| image.status = Status::Available);
-            }),
-            ImageDeleted::KIND => with(record, |event: ImageDeleted| {
-                drop_image(rows, record, &event.image);
-                for snapshot in &event.snapshots {
-                    drop_snapshot(rows, record, snapshot);
-                }
-            }),
-            ExportBegun::KIND => with(record, |event: ExportBegun| {
-                change(rows, record, &event.image, |image| image.exports += 1);
-            }),
-            ExportWithdrawn::KIND => with(record, |event: ExportWithdrawn| {
-                change(rows, record, &event.image, |image| image.exports = image.exports.saturating_sub(1));
-            }),
-            ExportEnded::KIND => with(record, |event: ExportEnded| {
-                change(rows, record, &event.image, |image| image.exports = image.exports.saturating_sub(1));
-            }),
-            RegionAdded::KIND => with(record, |event: RegionAdded| {
-                let row = Region { id: event.region, store: event.store, ready: false };
-                REGIONS.put(rows, &house(), &[row.id.as_str()], &row);
-            }),
-            StoreMade::KIND => with(record, |event: StoreMade| {
-                REGIONS.change(rows, &house(), &[event.region.as_str()], |region| region.ready = true);
-            }),
-            AccountCreated::KIND => with(record, |event: AccountCreated| {
-                let row = Account { id: event.account, name: event.name };
-                ACCOUNTS.put(rows, &house(), &[row.id.as_str()], &row);
-            }),
-            // The others are told for the reader's sake and change no row.
-            _ => {}
-        }
+        let known = house_event(rows, record)
+            || image_event(rows, record)
+            || fold_shares::apply(rows, record)
+            || fold_disks::apply(rows, record);
+        // The others are told for the reader's sake and change no row.
+        let _ = known;
     }
 }
 
 /// Hands the event on; one whose payload does not decode changes nothing, and `audit verify` tells.
-fn with<E: Event>(record: &Record, then: impl FnOnce(E)) {
+pub(crate) fn with<E: Event>(record: &Record, then: impl FnOnce(E)) -> bool {
     if let Ok(event) = record.get::<E>() {
         then(event);
     }
+    true
 }
 
-fn change(rows: &mut dyn RowsMut, record: &Record, image: &ImageId, change: impl FnOnce(&mut Image)) {
+fn house_event(rows: &mut dyn RowsMut, record: &Record) -> bool {
+    match record.kind.as_str() {
+        RegionAdded::KIND => with(record, |event: RegionAdded| {
+            let row = Region { id: event.region, store: event.store, ready: false };
+            REGIONS.put(rows, &house(), &[row.id.as_str()], &row);
+        }),
+        StoreMade::KIND => with(record, |event: StoreMade| {
+            REGIONS.change(rows, &house(), &[event.region.as_str()], |region| region.ready = true);
+        }),
+        AccountCreated::KIND => with(record, |event: AccountCreated| {
+            let row = Account { id: event.account, name: event.name };
+            ACCOUNTS.put(rows, &house(), &[row.id.as_str()], &row);
+        }),
+        QuotaSet::KIND => with(record, |event: QuotaSet| QUOTAS.put(rows, &record.scope, &[], &event.quotas)),
+        BucketReserved::KIND => with(record, |event: BucketReserved| {
+            let row = Bucket {
+                name: event.bucket,
+                account: event.account,
+                region: event.region,
+                ready: false,
+                created_ms: record.time_ms,
+            };
+            BUCKETS.put(rows, &house(), &[&row.name], &row);
+        }),
+        BucketMade::KIND => with(record, |event: BucketMade| {
+            BUCKETS.change(rows, &house(), &[&event.bucket], |bucket| bucket.ready = true);
+        }),
+        BucketClosed::KIND => with(record, |event: BucketClosed| {
+            BUCKETS.change(rows, &house(), &[&event.bucket], |bucket| bucket.ready = false);
+        }),
+        BucketReopened::KIND => with(record, |event: BucketReopened| {
+            BUCKETS.change(rows, &house(), &[&event.bucket], |bucket| bucket.ready = true);
+        }),
+        BucketRemoved::KIND => with(record, |event: BucketRemoved| {
+            BUCKETS.remove(rows, &house(), &[&event.bucket]);
+        }),
+        _ => false,
+    }
+}
+
+fn image_event(rows: &mut dyn RowsMut, record: &Record) -> bool {
+    // One arm an event: a reader finds what an event does by its name.
+    match record.kind.as_str() {
+        ImageReserved::KIND => with(record, |event| reserved(rows, record, event)),
+        ImageBegun::KIND => with(record, |event: ImageBegun| {
+            change(rows, record, &event.image, |image| image.status = Status::Creating);
+        }),
+        ImageReleased::KIND => with(record, |event: ImageReleased| released(rows, record, &event.image)),
+        ImageSealed::KIND => with(record, |event: ImageSealed| sealed(rows, record, &event.image)),
+        ImageModified::KIND => with(record, |event| modified(rows, record, event)),
+        ImageDeprecated::KIND => with(record, |event: ImageDeprecated| {
+            change(rows, record, &event.image, |image| image.status = Status::Deprecated);
+        }),
+        ImageRestored::KIND => with(record, |event: ImageRestored| {
+            change(rows, record, &event.image, |image| image.status = Status::Available);
+        }),
+        ImageDeleted::KIND => with(record, |event: ImageDeleted| {
+            drop_image(rows, record, &event.image);
+            for snapshot in &event.snapshots {
+                fold_disks::drop_snapshot(rows, &record.scope, snapshot);
+            }
+        }),
+        ExportBegun::KIND => with(record, |event| export_begun(rows, record, event)),
+        ExportWithdrawn::KIND => with(record, |event: ExportWithdrawn| {
+            export_over(rows, record, &event.image);
+        }),
+        ExportEnded::KIND => with(record, |event: ExportEnded| export_over(rows, record, &event.image)),
+        CheckAsked::KIND => with(record, |event: CheckAsked| {
+            change(rows, record, &event.image, |image| {
+                let items = image.detection.take().map(|before| before.items).unwrap_or_default();
+                image.detection = Some(Detection { finished_ms: None, items });
+            });
+        }),
+        ImageChecked::KIND => with(record, |event| checked(rows, record, event)),
+        CheckDropped::KIND => with(record, |event: CheckDropped| {
+            not_due(rows, &record.scope, &event.image);
+            change(rows, record, &event.image, |image| {
+                if let Some(detection) = &mut image.detection {
+                    detection.finished_ms.get_or_insert(record.time_ms);
+                }
+            });
+        }),
+        _ => false,
+    }
+}
+
+/// Changes an image of the record's scope, if it is there.
+pub(crate) fn change(
+    rows: &mut dyn RowsMut,
+    record: &Record,
+    image: &ImageId,
+    change: impl FnOnce(&mut Image),
+) {
     IMAGES.change(rows, &record.scope, &[image.as_str()], change);
+}
+
+/// Changes what an account uses in a region; a row of zeros is none.
+pub(crate) fn change_usage(rows: &mut dyn RowsMut, scope: &Scope, change: impl FnOnce(&mut Usage)) {
+    let mut usage = USAGE.get(rows, scope, &[]).unwrap_or_default();
+    change(&mut usage);
+    if usage == Usage::default() {
+        USAGE.remove(rows, scope, &[]);
+    } else {
+        USAGE.put(rows, scope, &[], &usage);
+    }
 }
 
 fn reserved(rows: &mut dyn RowsMut, record: &Record, event: ImageReserved) {
     let scope = &record.scope;
+    let disks = event.disks.into_iter().map(|plan| ImageDisk {
+        device: plan.device,
+        kind: plan.kind,
+        snapshot: plan.snapshot,
+        own: plan.own,
+        size_bytes: plan.size_bytes,
+        disk_bytes: plan.disk_bytes,
+        format: plan.format,
+        source: plan.source,
+        disk: plan.disk,
+        // What a snapshot holds was verified when that was made.
+        verified: plan.disk.is_some(),
+        data_bytes: 0,
+        stored_bytes: 0,
+    });
     let image = Image {
         id: event.image,
         name: event.name,
         description: event.description,
         family: event.family,
         tags: event.tags,
-        status: Status::Creating,
+        status: if event.waits { Status::Waiting } else { Status::Creating },
         account: event.account,
         region: event.region,
-        snapshot: event.snapshot,
-        disk_bytes: event.source.disk_bytes,
-        format: event.source.format,
-        source: event.source.at.to_string(),
-        disk: None,
-        verified: false,
-        data_bytes: 0,
-        stored_bytes: 0,
+        machine: event.machine,
+        disks: disks.collect(),
+        making: event.making,
         created_ms: record.time_ms,
         born: record.seq,
+        flow: record.flow,
+        task: event.task.clone(),
         exports: 0,
+        copies: std::collections::BTreeMap::new(),
+        shares: std::collections::BTreeMap::new(),
+        public: false,
+        detection: event.check.then(|| Detection { finished_ms: None, items: Vec::new() }),
     };
+    if let Some(id) = event.task {
+        let task = Task {
+            id,
+            action: TaskAction::ImportImage,
+            image: image.id.clone(),
+            flow: record.flow,
+            created_ms: record.time_ms,
+            targets: Vec::new(),
+        };
+        put_task(rows, scope, &task);
+    }
     NAMES.put(rows, scope, &[&image.name], &image.id);
     PLACES.put(rows, &house(), &[image.id.as_str()], scope);
     if let Some(family) = &image.family {
-        FAMILIES.put(rows, scope, &[family, &birth(image.born)], &image.id);
+        join_family(rows, scope, family, &image);
     }
-    let mut usage = USAGE.get(rows, scope, &[]).unwrap_or_default();
-    usage.images += 1;
-    USAGE.put(rows, scope, &[], &usage);
+    let made = fold_disks::count(image.disks.iter().filter(|disk| disk.own).count());
+    change_usage(rows, scope, |usage| {
+        usage.images += 1;
+        usage.snapshots += made;
+    });
+    for disk in image.disks.iter().filter(|disk| !disk.own) {
+        fold_disks::change_snapshot(rows, scope, &disk.snapshot, |snapshot| snapshot.images += 1);
+    }
     IMAGES.put(rows, scope, &[image.id.as_str()], &image);
+}
+
+fn put_task(rows: &mut dyn RowsMut, scope: &Scope, task: &Task) {
+    TASKS.put(rows, scope, &[task.id.as_str()], task);
+    PLACES.put(rows, &house(), &[task.id.as_str()], scope);
+}
+
+fn join_family(rows: &mut dyn RowsMut, scope: &Scope, family: &str, image: &Image) {
+    FAMILIES.put(rows, scope, &[family, &birth(image.born)], &image.id);
+    let size = FAMILY_SIZES.get(rows, scope, &[family]).unwrap_or_default() + 1;
+    FAMILY_SIZES.put(rows, scope, &[family], &size);
+    if size == 1 {
+        change_usage(rows, scope, |usage| usage.families += 1);
+    }
+}
+
+fn leave_family(rows: &mut dyn RowsMut, scope: &Scope, family: &str, image: &Image) {
+    FAMILIES.remove(rows, scope, &[family, &birth(image.born)]);
+    let size = FAMILY_SIZES.get(rows, scope, &[family]).unwrap_or_default().saturating_sub(1);
+    if size > 0 {
+        FAMILY_SIZES.put(rows, scope, &[family], &size);
+        return;
+    }
+    FAMILY_SIZES.remove(rows, scope, &[family]);
+    change_usage(rows, scope, |usage| usage.families = usage.families.saturating_sub(1));
 }
 
 fn released(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
     let image = IMAGES.get(rows, &record.scope, &[id.as_str()]);
-    if image.is_some_and(|image| image.status == Status::Creating) {
+    if let Some(image) = image.filter(|image| image.status.is_being_made()) {
+        let made = fold_disks::count(image.disks.iter().filter(|disk| disk.own).count());
         drop_image(rows, record, id);
+        // The snapshots it would have made were counted with it.
+        change_usage(rows, &record.scope, |usage| usage.snapshots = usage.snapshots.saturating_sub(made));
     }
-}
-
-fn transferred(rows: &mut dyn RowsMut, record: &Record, event: &DataTransferred) {
-    change(rows, record, &event.image, |image| {
-        let (manifest, root) = (event.data.manifest, event.data.root);
-        image.disk = Some(StoredDisk { manifest, root, disk_bytes: image.disk_bytes });
-        image.data_bytes = event.data.data_bytes;
-        image.stored_bytes = event.data.stored_bytes;
-    });
 }
 
 fn sealed(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
     change(rows, record, id, |image| image.status = Status::Available);
     let Some(image) = IMAGES.get(rows, &record.scope, &[id.as_str()]) else { return };
-    let Some(disk) = image.disk else { return };
-    let snapshot = Snapshot { id: image.snapshot, account: image.account, region: image.region, disk };
-    SNAPSHOTS.put(rows, &record.scope, &[snapshot.id.as_str()], &snapshot);
+    for disk in image.disks.iter().filter(|disk| disk.own) {
+        fold_disks::snapshot_of_image(rows, record, &image, disk);
+    }
+    if image.detection.is_some() {
+        Due::Check { image: image.id, scope: record.scope.clone() }.put(rows);
+    }
 }
 
 fn modified(rows: &mut dyn RowsMut, record: &Record, event: ImageModified) {
     let scope = &record.scope;
     let Some(mut image) = IMAGES.get(rows, scope, &[event.image.as_str()]) else { return };
-    if let Some(name) = event.to.name {
+    let to = event.to;
+    if let Some(name) = to.name {
         NAMES.remove(rows, scope, &[&image.name]);
         NAMES.put(rows, scope, &[&name], &image.id);
         image.name = name;
     }
-    if let Some(description) = event.to.description {
+    if let Some(description) = to.description {
         image.description = description;
     }
-    if let Some(family) = event.to.family {
-        let born = birth(image.born);
-        if let Some(old) = &image.family {
-            FAMILIES.remove(rows, scope, &[old, &born]);
+    if let Some(family) = to.family {
+        if let Some(old) = image.family.take() {
+            leave_family(rows, scope, &old, &image);
         }
-        FAMILIES.put(rows, scope, &[&family, &born], &image.id);
+        join_family(rows, scope, &family, &image);
         image.family = Some(family);
     }
-    for (key, value) in event.to.tags {
+    if let Some(deprecated) = to.deprecated {
+        image.status = if deprecated { Status::Deprecated } else { Status::Available };
+    }
+    let machine = &mut image.machine;
+    machine.boot_mode = to.boot_mode.unwrap_or(machine.boot_mode);
+    machine.license_type = to.license_type.unwrap_or(machine.license_type);
+    machine.imds = to.imds.unwrap_or(machine.imds);
+    machine.nvme = to.nvme.unwrap_or(machine.nvme);
+    for (key, value) in to.tags {
         match value {
             Some(value) => _ = image.tags.insert(key, value),
             None => _ = image.tags.remove(&key),
@@ -176,24 +308,58 @@ fn modified(rows: &mut dyn RowsMut, record: &Record, event: ImageModified) {
     IMAGES.put(rows, scope, &[event.image.as_str()], &image);
 }
 
+fn export_begun(rows: &mut dyn RowsMut, record: &Record, event: ExportBegun) {
+    let targets = event.disks.into_iter().map(|disk| disk.target.at).collect();
+    let task = Task {
+        id: event.task,
+        action: TaskAction::ExportImage,
+        image: event.image.clone(),
+        flow: record.flow,
+        created_ms: record.time_ms,
+        targets,
+    };
+    put_task(rows, &record.scope, &task);
+    change(rows, record, &event.image, |image| image.exports += 1);
+    change_usage(rows, &record.scope, |usage| usage.exports += 1);
+}
+
+fn export_over(rows: &mut dyn RowsMut, record: &Record, image: &ImageId) {
+    change(rows, record, image, |image| image.exports = image.exports.saturating_sub(1));
+    change_usage(rows, &record.scope, |usage| usage.exports = usage.exports.saturating_sub(1));
+}
+
+fn checked(rows: &mut dyn RowsMut, record: &Record, event: ImageChecked) {
+    not_due(rows, &record.scope, &event.image);
+    change(rows, record, &event.image, |image| {
+        for (item, key) in SYSTEM_TAGS {
+            if let Some(found) = event.items.iter().find(|found| found.name == item) {
+                image.tags.insert(key.to_owned(), found.value.clone());
+            }
+        }
+        image.detection = Some(Detection { finished_ms: Some(record.time_ms), items: event.items });
+    });
+}
+
+fn not_due(rows: &mut dyn RowsMut, scope: &Scope, image: &ImageId) {
+    Due::Check { image: image.clone(), scope: scope.clone() }.remove(rows);
+}
+
 fn drop_image(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
     let scope = &record.scope;
     let Some(image) = IMAGES.get(rows, scope, &[id.as_str()]) else { return };
     IMAGES.remove(rows, scope, &[id.as_str()]);
     NAMES.remove(rows, scope, &[&image.name]);
     PLACES.remove(rows, &house(), &[id.as_str()]);
+    not_due(rows, scope, id);
     if let Some(family) = &image.family {
-        FAMILIES.remove(rows, scope, &[family, &birth(image.born)]);
+        leave_family(rows, scope, family, &image);
     }
-    let mut usage = USAGE.get(rows, scope, &[]).unwrap_or_default();
-    usage.images = usage.images.saturating_sub(1);
-    if usage.images == 0 {
-        USAGE.remove(rows, scope, &[]);
-    } else {
-        USAGE.put(rows, scope, &[], &usage);
+    fold_shares::forget(rows, scope, &image);
+    let made = image.status.is_being_made();
+    for disk in image.disks.iter().filter(|disk| !made || !disk.own) {
+        fold_disks::change_snapshot(rows, scope, &disk.snapshot, |snapshot| {
+            snapshot.images = snapshot.images.saturating_sub(1);
+        });
     }
-}
-
-fn drop_snapshot(rows: &mut dyn RowsMut, record: &Record, id: &SnapshotId) {
-    SNAPSHOTS.remove(rows, &record.scope, &[id.as_str()]);
+    change_usage(rows, scope, |usage| usage.images = usage.images.saturating_sub(1));
 }

@@ -23,6 +23,14 @@ text_id! {
     SnapshotId
 }
 text_id! {
+    /// A disk: `d-` and 20 lower-case letters and digits.
+    DiskId
+}
+text_id! {
+    /// A task: `t-` and 20 lower-case letters and digits. What the ECS API calls an import or export in progress.
+    TaskId
+}
+text_id! {
     /// The store of a region, as written in its id file: `store-` and 20 letters and digits.
     StoreId
 }

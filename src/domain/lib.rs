@@ -4,17 +4,25 @@
 //! ([`events`]), the fold ([`Projections`]) turns events into rows ([`image`]), and the next rule
 //! reads those. Nothing here does I/O or knows the time.
 
+mod details;
 pub mod events;
 mod fold;
+mod fold_disks;
+mod fold_shares;
 mod id;
 pub mod image;
+pub mod machine;
 pub mod name;
 pub mod port;
 pub mod rules;
+mod rules_disk;
+mod rules_house;
+mod rules_share;
 #[cfg(test)]
 mod tests;
 
 pub use fold::Projections;
 pub use id::{
-    AccountId, ContentRoot, Digest, ImageId, ManifestId, NotADigest, RegionId, SnapshotId, StoreId,
+    AccountId, ContentRoot, Digest, DiskId, ImageId, ManifestId, NotADigest, RegionId, SnapshotId, StoreId,
+    TaskId,
 };

@@ -139,7 +139,7 @@ pub struct Verified {
 }
 
 /// A disk in a store: what an export reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDisk {
     /// Its manifest.
     pub manifest: ManifestId,

@@ -1,40 +1,124 @@
 //! The rules, decided at the head of the log: each reads one scope's rows and says yes with an
 //! event or no with a code. Where two operations compete, the log's order decides, here.
+//!
+//! This file has the life of an image; sharing, copying and families, snapshots and disks, and the
+//! house have theirs beside it. The codes are those of the ECS API, spelt as it spells them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use event::{Refusal, View};
 
 use crate::events::{
-    AccountCreated, Attributes, ExportBegun, ExportEnded, ExportWithdrawn, ImageDeleted, ImageDeprecated,
-    ImageModified, ImageReleased, ImageReserved, ImageRestored, ImageSealed, RegionAdded,
+    Attributes, CheckAsked, CheckDropped, DiskPlan, ExportBegun, ExportDisk, ExportEnded, ExportWithdrawn,
+    ImageBegun, ImageChecked, ImageDeleted, ImageDeprecated, ImageModified, ImageReleased, ImageReserved,
+    ImageRestored, ImageSealed,
 };
-use crate::image::{ACCOUNTS, FAMILIES, IMAGES, Image, NAMES, REGIONS, Status, USAGE, in_view};
-use crate::port::Target;
-use crate::{AccountId, ImageId, RegionId, name};
+use crate::image::{
+    DiskKind, FAMILY_SIZES, IMAGES, Image, NAMES, QUOTAS, SNAPSHOTS, Snapshot, Status, USAGE, Usage, in_view,
+};
+use crate::machine::{LicenseType, OsType, check_boot_mode, check_imds};
+use crate::port::{CheckItem, Target};
+use crate::{ImageId, SnapshotId, TaskId, name};
 
-/// Images an account may have in a region. The cloud publishes no number; this keeps one account
-/// from filling the tables of all.
-pub const IMAGES_MAX: u32 = 10_000;
-/// Images in a family, as the API documents.
-pub const FAMILY_IMAGES_MAX: usize = 100;
-/// Families of an account in a region, as the API documents.
-pub const FAMILIES_MAX: usize = 100;
+pub use crate::rules_disk::*;
+pub use crate::rules_house::*;
+pub use crate::rules_share::*;
 
-/// Takes an image's id, name and place in its family.
+/// Disks of an image: one system disk and sixteen data disks, as the API documents.
+pub const IMAGE_DISKS_MAX: usize = 17;
+/// The largest disk an image may have, as the API documents for imports.
+pub const DISK_SIZE_MAX: u64 = 2048 << 30;
+/// Data disks an export takes, as the API documents.
+pub const EXPORT_DATA_DISKS_MAX: usize = 4;
+/// The largest disk an export takes, as the API documents.
+pub const EXPORT_DISK_MAX: u64 = 500 << 30;
+
+/// Takes an image's id, name and place in its family, and holds on to the snapshots it stands on.
 pub fn reserve(view: &View<'_>, wanted: ImageReserved) -> Result<ImageReserved, Refusal> {
     check_attributes(&wanted.name, &wanted.description, wanted.family.as_deref())?;
     check_tags(&wanted.tags)?;
+    check_disks(&wanted.disks)?;
     name_is_free(view, &wanted.name)?;
-    let usage = view.get(&USAGE, &[]).unwrap_or_default();
-    if usage.images >= IMAGES_MAX {
-        let why = format!("the account has {} images in `{}`", usage.images, wanted.region);
-        return Err(Refusal::new("QuotaExceed.Image", why).advise("delete images that are no longer needed"));
-    }
+    let limit = Limit::of(view);
+    limit.images(1)?;
     if let Some(family) = &wanted.family {
-        family_has_room(view, family)?;
+        family_has_room(view, family, "ImageQuotaExceed.ImageFamily", "ImageFamilyQuotaExceed")?;
     }
-    Ok(wanted)
+    let made = wanted.disks.iter().filter(|disk| disk.own).count();
+    limit.snapshots(u32::try_from(made).unwrap_or(u32::MAX))?;
+    let mut disks = Vec::with_capacity(wanted.disks.len());
+    for disk in wanted.disks {
+        disks.push(if disk.own { disk } else { on_snapshot(view, disk)? });
+    }
+    Ok(ImageReserved { disks, ..wanted })
+}
+
+/// A disk of an image that stands on a snapshot, with what the snapshot says of it.
+fn on_snapshot(view: &View<'_>, plan: DiskPlan) -> Result<DiskPlan, Refusal> {
+    let snapshot = ready_snapshot(view, &plan.snapshot)?;
+    let size_bytes = if plan.size_bytes == 0 { snapshot.size_bytes } else { plan.size_bytes };
+    if size_bytes < snapshot.size_bytes {
+        let why = format!(
+            "`{}` is to have {size_bytes} bytes, the snapshot `{}` has {}",
+            plan.device, snapshot.id, snapshot.size_bytes
+        );
+        return Err(Refusal::new("InvalidSize.ValueNotSupported", why).advise("a disk never gets smaller"));
+    }
+    let disk_bytes = snapshot.disk.map_or(0, |disk| disk.disk_bytes);
+    Ok(DiskPlan { size_bytes, disk_bytes, disk: snapshot.disk, ..plan })
+}
+
+/// A snapshot of the scope that may be used.
+pub(crate) fn ready_snapshot(view: &View<'_>, id: &SnapshotId) -> Result<Snapshot, Refusal> {
+    let snapshot = view.get(&SNAPSHOTS, &[id.as_str()]).ok_or_else(|| snapshot_not_found(id))?;
+    if !snapshot.ready {
+        let why = format!("the snapshot `{id}` is still being made");
+        return Err(Refusal::new("InvalidSnapshotId.NotReady", why).advise("wait until it is accomplished"));
+    }
+    Ok(snapshot)
+}
+
+/// Checks which disks an image is to have: one system disk, first; each device once.
+pub fn check_disks(disks: &[DiskPlan]) -> Result<(), Refusal> {
+    if disks.len() > IMAGE_DISKS_MAX {
+        let why = format!("{} disks; an image has one system disk and up to 16 data disks", disks.len());
+        return Err(Refusal::new("InvalidDiskCount.ValueNotSupported", why));
+    }
+    let systems = disks.iter().filter(|disk| disk.kind == DiskKind::System).count();
+    if systems != 1 || disks[0].kind != DiskKind::System {
+        let why = format!("{systems} of the disks are system disks");
+        return Err(Refusal::new("OperationDenied", why)
+            .advise("an image has exactly one system disk: say which with the type `system`"));
+    }
+    for (place, disk) in disks.iter().enumerate() {
+        name::device(&disk.device, disk.kind)?;
+        if disks[..place].iter().any(|other| other.device == disk.device) {
+            let why = format!("two disks are to be `{}`", disk.device);
+            return Err(Refusal::new("InvalidDevice.InUse", why).advise("give each disk a device of its own"));
+        }
+        let code = match disk.kind {
+            DiskKind::System => "InvalidImageSize",
+            DiskKind::Data => "InvalidDataDiskSize",
+        };
+        if disk.size_bytes > DISK_SIZE_MAX || disk.disk_bytes > DISK_SIZE_MAX {
+            let why = format!("`{}` would have more than 2048 GiB", disk.device);
+            return Err(Refusal::new(code, why));
+        }
+        if disk.size_bytes < disk.disk_bytes {
+            let why = format!(
+                "`{}` is to have {} bytes, but its disk has {}",
+                disk.device, disk.size_bytes, disk.disk_bytes
+            );
+            return Err(Refusal::new(code, why).advise("leave the size out, or give one that holds the disk"));
+        }
+    }
+    Ok(())
+}
+
+/// Lets an image that waited be made.
+pub fn begin_image(view: &View<'_>, id: &ImageId) -> Result<ImageBegun, Refusal> {
+    in_view(view, id).ok_or_else(|| not_found(id))?;
+    Ok(ImageBegun { image: id.clone() })
 }
 
 /// Gives an image's id and name back.
@@ -43,10 +127,11 @@ pub fn release(_view: &View<'_>, image: &ImageId) -> ImageReleased {
     ImageReleased { image: image.clone() }
 }
 
-/// Makes an image Available, if its disk is in the store and was read back whole.
+/// Makes an image Available, if its disks are in the store and were read back whole.
 pub fn seal(view: &View<'_>, id: &ImageId) -> Result<ImageSealed, Refusal> {
     let image = in_view(view, id).ok_or_else(|| not_found(id))?;
-    if image.status != Status::Creating || image.disk.is_none() || !image.verified {
+    let whole = image.disks.iter().all(|disk| disk.disk.is_some() && disk.verified);
+    if image.status != Status::Creating || !whole {
         let why = format!("the image `{id}` has not been stored and verified");
         return Err(Refusal::new("IncorrectImageStatus", why));
     }
@@ -56,6 +141,11 @@ pub fn seal(view: &View<'_>, id: &ImageId) -> Result<ImageSealed, Refusal> {
 /// Changes attributes of an image, all of them or none.
 pub fn modify(view: &View<'_>, id: &ImageId, to: &Attributes) -> Result<ImageModified, Refusal> {
     let image = finished(view, id, "InvalidStatus.ImageIsCreating")?;
+    match to.deprecated {
+        Some(true) => may_deprecate(&image, view.now_ms())?,
+        Some(false) => may_restore(&image)?,
+        None => {}
+    }
     let to = differing(&image, to);
     if let Some(name) = &to.name {
         name::image_name(name)?;
@@ -66,7 +156,21 @@ pub fn modify(view: &View<'_>, id: &ImageId, to: &Attributes) -> Result<ImageMod
     }
     if let Some(family) = &to.family {
         name::family(family)?;
-        family_has_room(view, family)?;
+        family_has_room(view, family, "ImageQuotaFull.ImageFamily", "ImageFamilyQuotaFull")?;
+    }
+    let machine = &image.machine;
+    if let Some(boot_mode) = to.boot_mode {
+        check_boot_mode(machine.architecture, boot_mode)?;
+    }
+    if let Some(license_type) = to.license_type
+        && (license_type != LicenseType::Byol || machine.os_type != OsType::Windows)
+    {
+        let why = format!("`{}` cannot be set on this image", license_type.word());
+        return Err(Refusal::new("InvalidLicenseType.NotSupported", why)
+            .advise("only `BYOL` can be set, and only on Windows"));
+    }
+    if let Some(imds) = to.imds {
+        check_imds(machine.imds, imds)?;
     }
     let mut tags = image.tags.clone();
     for (key, value) in &to.tags {
@@ -75,11 +179,16 @@ pub fn modify(view: &View<'_>, id: &ImageId, to: &Attributes) -> Result<ImageMod
             None => _ = tags.remove(key),
         }
     }
-    check_tags(&tags)?;
+    check_new_tags(&tags, to.tags.iter().filter_map(|(key, value)| Some((key, value.as_ref()?))))?;
     let from = Attributes {
         name: to.name.is_some().then(|| image.name.clone()),
         description: to.description.is_some().then(|| image.description.clone()),
         family: to.family.is_some().then(|| image.family.clone().unwrap_or_default()),
+        deprecated: to.deprecated.map(|deprecated| !deprecated),
+        boot_mode: to.boot_mode.map(|_| machine.boot_mode),
+        license_type: to.license_type.map(|_| machine.license_type),
+        imds: to.imds.map(|_| machine.imds),
+        nvme: to.nvme.map(|_| machine.nvme),
         tags: to.tags.keys().map(|key| (key.clone(), image.tags.get(key).cloned())).collect(),
     };
     Ok(ImageModified { image: id.clone(), to, from })
@@ -87,10 +196,16 @@ pub fn modify(view: &View<'_>, id: &ImageId, to: &Attributes) -> Result<ImageMod
 
 /// What of the wanted attributes is not so already: setting a name to itself is no collision.
 fn differing(image: &Image, to: &Attributes) -> Attributes {
+    let machine = &image.machine;
     Attributes {
         name: to.name.clone().filter(|name| *name != image.name),
         description: to.description.clone().filter(|text| *text != image.description),
         family: to.family.clone().filter(|family| Some(family) != image.family.as_ref()),
+        deprecated: to.deprecated,
+        boot_mode: to.boot_mode.filter(|mode| *mode != machine.boot_mode),
+        license_type: to.license_type.filter(|license| *license != machine.license_type),
+        imds: to.imds.filter(|imds| *imds != machine.imds),
+        nvme: to.nvme.filter(|nvme| *nvme != machine.nvme),
         tags: to
             .tags
             .iter()
@@ -103,53 +218,146 @@ fn differing(image: &Image, to: &Attributes) -> Attributes {
 /// Deprecates an image.
 pub fn deprecate(view: &View<'_>, id: &ImageId) -> Result<ImageDeprecated, Refusal> {
     let image = in_view(view, id).ok_or_else(|| not_found(id))?;
+    may_deprecate(&image, view.now_ms())?;
+    Ok(ImageDeprecated { image: id.clone() })
+}
+
+fn may_deprecate(image: &Image, now_ms: i64) -> Result<(), Refusal> {
     if image.status != Status::Available {
-        let why = format!("the image `{id}` is {}, not Available", image.status.word());
+        let why = format!("the image `{}` is {}, not Available", image.id, image.status.word());
         return Err(Refusal::new("ImageStatus.NotAvailable", why));
     }
-    Ok(ImageDeprecated { image: id.clone() })
+    not_shared(image, now_ms, "deprecated")
 }
 
 /// Restores a deprecated image.
 pub fn restore(view: &View<'_>, id: &ImageId) -> Result<ImageRestored, Refusal> {
     let image = in_view(view, id).ok_or_else(|| not_found(id))?;
-    if image.status != Status::Deprecated {
-        let why = format!("the image `{id}` is {}, not Deprecated", image.status.word());
-        return Err(Refusal::new("ImageStatus.NotDeprecated", why));
-    }
+    may_restore(&image)?;
     Ok(ImageRestored { image: id.clone() })
 }
 
-/// Deletes an image that nothing is busy with.
-pub fn delete(view: &View<'_>, id: &ImageId) -> Result<ImageDeleted, Refusal> {
-    let image = in_view(view, id).ok_or_else(|| not_found(id))?;
-    if image.status == Status::Creating {
-        let why = format!("the image `{id}` is being imported");
-        let advice =
-            "cancel its import instead: `kiln workflow list` names it, `kiln workflow cancel` stops it";
-        return Err(Refusal::new("OperationDenied.ImageIsImporting", why).advise(advice));
+fn may_restore(image: &Image) -> Result<(), Refusal> {
+    if image.status != Status::Deprecated {
+        let why = format!("the image `{}` is {}, not Deprecated", image.id, image.status.word());
+        return Err(Refusal::new("ImageStatus.NotDeprecated", why));
     }
+    Ok(())
+}
+
+/// What a deletion is asked for beside the image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deletion {
+    /// Even if instances use it.
+    pub force: bool,
+    /// The snapshots the image made stay.
+    pub keep_snapshots: bool,
+}
+
+/// Deletes an image that nothing is busy with.
+pub fn delete(view: &View<'_>, id: &ImageId, how: Deletion) -> Result<ImageDeleted, Refusal> {
+    let image = in_view(view, id).ok_or_else(|| not_found(id))?;
+    not_being_made(&image)?;
+    not_busy(&image)?;
+    if image.public {
+        let why = format!("the image `{id}` is everybody's");
+        return Err(Refusal::new("ImageIsPublic", why).advise("unpublish it first"));
+    }
+    not_shared(&image, view.now_ms(), "deleted")?;
+    let mut snapshots = Vec::new();
+    if !how.keep_snapshots {
+        for disk in image.disks.iter().filter(|disk| disk.own) {
+            let snapshot = view.get(&SNAPSHOTS, &[disk.snapshot.as_str()]);
+            // One that something else stands on stays, as does one that is being copied.
+            let only_here = |snapshot: &Snapshot| {
+                snapshot.images <= 1 && snapshot.disks == 0 && snapshot.copies.is_empty()
+            };
+            snapshots.extend(snapshot.filter(only_here).map(|snapshot| snapshot.id));
+        }
+    }
+    Ok(ImageDeleted { image: id.clone(), name: image.name, snapshots, force: how.force })
+}
+
+fn not_being_made(image: &Image) -> Result<(), Refusal> {
+    if !image.status.is_being_made() {
+        return Ok(());
+    }
+    let (code, doing) = match image.making {
+        crate::image::Making::Copy { .. } => ("OperationDenied.ImageCopying", "copied"),
+        crate::image::Making::Import => ("ImageIsImporting", "imported"),
+        crate::image::Making::Snapshots => ("InvalidStatus.ImageIsCreating", "made"),
+    };
+    let advice = "cancel that instead: `kiln workflow list` names it, `kiln workflow cancel` stops it";
+    Err(Refusal::new(code, format!("the image `{}` is being {doing}", image.id)).advise(advice))
+}
+
+fn not_busy(image: &Image) -> Result<(), Refusal> {
     if image.exports > 0 {
-        let why = format!("the image `{id}` is being exported");
+        let why = format!("the image `{}` is being exported", image.id);
+        return Err(Refusal::new("ImageIsExporting", why).advise("wait for the export, or cancel it"));
+    }
+    if let Some((target, scope)) = image.copies.first_key_value() {
+        let why = format!("the image `{}` is being copied to `{target}` in `{scope}`", image.id);
         return Err(
-            Refusal::new("OperationDenied.ImageIsExporting", why).advise("wait for the export, or cancel it")
+            Refusal::new("OperationDenied.ImageCopying", why).advise("wait for the copy, or cancel it")
         );
     }
-    Ok(ImageDeleted { image: id.clone(), name: image.name, snapshots: vec![image.snapshot] })
+    Ok(())
+}
+
+fn not_shared(image: &Image, now_ms: i64, what: &str) -> Result<(), Refusal> {
+    if !image.is_shared(now_ms) {
+        return Ok(());
+    }
+    let why = format!("the image `{}` is shared, so it cannot be {what}", image.id);
+    Err(Refusal::new("ImageUseShared", why).advise("unshare it first: `kiln image unshare`"))
 }
 
 /// Begins an export: the image may not be deleted until it is over.
-pub fn begin_export(view: &View<'_>, id: &ImageId, target: Target) -> Result<ExportBegun, Refusal> {
+pub fn begin_export(
+    view: &View<'_>,
+    id: &ImageId,
+    task: &TaskId,
+    targets: &[(String, Target)],
+) -> Result<ExportBegun, Refusal> {
     let image = in_view(view, id).ok_or_else(|| not_found(id))?;
-    match (image.status, image.disk) {
-        (Status::Available | Status::Deprecated, Some(disk)) => {
-            Ok(ExportBegun { image: id.clone(), disk, target })
-        }
-        (status, _) => {
-            let why = format!("the image `{id}` is {}, so there is nothing whole to export", status.word());
-            Err(Refusal::new("IncorrectImageStatus", why).advise("wait until it is Available"))
-        }
+    check_export(&image)?;
+    Limit::of(view).exports()?;
+    let mut disks = Vec::with_capacity(targets.len());
+    for (device, target) in targets {
+        let disk = image.disks.iter().find(|disk| disk.device == *device).and_then(|disk| disk.disk);
+        let disk = disk.ok_or_else(|| {
+            let why = format!("the image `{id}` has no disk `{device}`");
+            Refusal::new("InvalidDevice.Malformed", why).advise("`kiln image show` lists its disks")
+        })?;
+        disks.push(ExportDisk { device: device.clone(), disk, target: target.clone() });
     }
+    Ok(ExportBegun { image: id.clone(), task: task.clone(), disks })
+}
+
+/// Whether an image may be exported.
+pub fn check_export(image: &Image) -> Result<(), Refusal> {
+    let id = &image.id;
+    if !matches!(image.status, Status::Available | Status::Deprecated) {
+        let why = format!("the image `{id}` is {}, so there is nothing whole to export", image.status.word());
+        return Err(Refusal::new("IncorrectImageStatus", why).advise("wait until it is Available"));
+    }
+    if image.public {
+        let why = format!("the image `{id}` is everybody's; those are not exported");
+        return Err(Refusal::new("InvalidImageCategory.NotSupported", why).advise("unpublish it first"));
+    }
+    if image.machine.platform.starts_with("Windows Server") {
+        let why = format!("the image `{id}` is of `{}`, whose licence stays here", image.machine.platform);
+        return Err(Refusal::new("InvalidImageLicense.NotSupported", why));
+    }
+    let data = image.disks.iter().filter(|disk| disk.kind == DiskKind::Data).count();
+    let largest = image.disks.iter().map(|disk| disk.size_bytes).max().unwrap_or_default();
+    if data > EXPORT_DATA_DISKS_MAX || largest > EXPORT_DISK_MAX {
+        let why = format!("the image `{id}` has {data} data disks, and its largest disk {largest} bytes");
+        return Err(Refusal::new("InvalidImage.DiskAmountOrSize", why)
+            .advise("an export takes up to 4 data disks of up to 500 GiB"));
+    }
+    Ok(())
 }
 
 /// Lets go of an image whose export did not come to its end.
@@ -162,37 +370,21 @@ pub fn end_export(_view: &View<'_>, id: &ImageId) -> Result<ExportEnded, Refusal
     Ok(ExportEnded { image: id.clone() })
 }
 
-/// Adds an account, once.
-pub fn create_account(view: &View<'_>, account: &AccountId, name: &str) -> Result<AccountCreated, Refusal> {
-    if view.get(&ACCOUNTS, &[account.as_str()]).is_some() {
-        return Err(Refusal::new(
-            "InvalidAccount.Duplicated",
-            format!("the account `{account}` is there already"),
-        ));
-    }
-    Ok(AccountCreated { account: account.clone(), name: name.to_owned() })
+/// Begins an image check.
+pub fn ask_check(view: &View<'_>, id: &ImageId) -> Result<CheckAsked, Refusal> {
+    let image = finished(view, id, "IncorrectImageStatus")?;
+    let disk = image.system().disk.ok_or_else(|| not_found(id))?;
+    Ok(CheckAsked { image: id.clone(), disk })
 }
 
-/// Adds a region, once.
-pub fn add_region(view: &View<'_>, wanted: RegionAdded) -> Result<RegionAdded, Refusal> {
-    let id = &wanted.region;
-    let shaped = !id.as_str().is_empty()
-        && id.as_str().len() <= 32
-        && id.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && id.as_str().starts_with(|c: char| c.is_ascii_lowercase());
-    if !shaped {
-        let why = format!("`{id}` is no region id");
-        let advice =
-            "a region id has up to 32 lower-case letters, digits and hyphens, beginning with a letter";
-        return Err(Refusal::new("InvalidRegionId.Malformed", why).advise(advice));
-    }
-    if view.get(&REGIONS, &[id.as_str()]).is_some() {
-        return Err(Refusal::new(
-            "InvalidRegionId.Duplicated",
-            format!("the region `{id}` is there already"),
-        ));
-    }
-    Ok(wanted)
+/// Ends an image check with what it found. The image may be gone by now: then nothing changes.
+pub fn end_check(_view: &View<'_>, id: &ImageId, items: Vec<CheckItem>) -> Result<ImageChecked, Refusal> {
+    Ok(ImageChecked { image: id.clone(), items })
+}
+
+/// Gives an image check up.
+pub fn drop_check(_view: &View<'_>, id: &ImageId) -> CheckDropped {
+    CheckDropped { image: id.clone() }
 }
 
 /// Checks what can be checked of an image before anything is begun.
@@ -202,13 +394,22 @@ pub fn check_attributes(name: &str, description: &str, family: Option<&str>) -> 
     family.map_or(Ok(()), name::family)
 }
 
-/// Checks the tags an image is to have.
+/// Checks the tags something is to have.
 pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
-    if tags.len() > name::TAGS_MAX {
-        let why = format!("{} tags; an image has at most {}", tags.len(), name::TAGS_MAX);
-        return Err(Refusal::new("InvalidTagCount", why));
+    check_new_tags(tags, tags.iter())
+}
+
+/// Checks the tags something will have, and those of them that are new; those of the system may stay.
+pub(crate) fn check_new_tags<'a>(
+    all: &BTreeMap<String, String>,
+    new: impl Iterator<Item = (&'a String, &'a String)>,
+) -> Result<(), Refusal> {
+    let count = all.keys().filter(|key| !key.starts_with("acs:")).count();
+    if count > name::TAGS_MAX {
+        let why = format!("{count} tags; there may be at most {}", name::TAGS_MAX);
+        return Err(Refusal::new("InvalidTagCount", why).advise("take tags off that are no longer needed"));
     }
-    for (key, value) in tags {
+    for (key, value) in new {
         name::tag_key(key)?;
         name::tag_value(value)?;
     }
@@ -221,9 +422,9 @@ pub fn not_found(id: &ImageId) -> Refusal {
         .advise("`kiln image list` shows those there are")
 }
 
-fn finished(view: &View<'_>, id: &ImageId, code: &str) -> Result<Image, Refusal> {
+pub(crate) fn finished(view: &View<'_>, id: &ImageId, code: &str) -> Result<Image, Refusal> {
     let image = view.get(&IMAGES, &[id.as_str()]).ok_or_else(|| not_found(id))?;
-    if image.status == Status::Creating {
+    if image.status.is_being_made() {
         let why = format!("the image `{id}` is still being made");
         return Err(Refusal::new(code, why).advise("wait until it is Available"));
     }
@@ -237,31 +438,25 @@ fn name_is_free(view: &View<'_>, name: &str) -> Result<(), Refusal> {
         .advise("choose another name, or rename or delete that image"))
 }
 
-fn family_has_room(view: &View<'_>, family: &str) -> Result<(), Refusal> {
-    let members = view.list(&FAMILIES, &[family]).len();
-    if members >= FAMILY_IMAGES_MAX {
+/// Whether a family may have one more image. The API names the same limits differently where an
+/// image is made and where it is modified.
+fn family_has_room(
+    view: &View<'_>,
+    family: &str,
+    full_code: &'static str,
+    many_code: &'static str,
+) -> Result<(), Refusal> {
+    let quotas = view.get(&QUOTAS, &[]).unwrap_or_default();
+    let members = view.get(&FAMILY_SIZES, &[family]).unwrap_or_default();
+    if members >= quotas.family_images.unwrap_or(FAMILY_IMAGES_MAX) {
         let why = format!("the family `{family}` has {members} images");
         let advice = "delete images of the family that are no longer needed";
-        return Err(Refusal::new("ImageQuotaFull.ImageFamily", why).advise(advice));
+        return Err(Refusal::new(full_code, why).advise(advice));
     }
-    if members > 0 {
-        return Ok(());
-    }
-    let ids = view.list(&FAMILIES, &[]);
-    let families: BTreeSet<_> = ids.iter().filter_map(|id| in_view(view, id)?.family).collect();
-    if families.len() >= FAMILIES_MAX {
-        let why = format!("the account has {} families in this region", families.len());
-        return Err(Refusal::new("ImageFamilyQuotaFull", why).advise("use a family that is there"));
+    let Usage { families, .. } = view.get(&USAGE, &[]).unwrap_or_default();
+    if members == 0 && families >= quotas.families.unwrap_or(FAMILIES_MAX) {
+        let why = format!("the account has {families} families in this region");
+        return Err(Refusal::new(many_code, why).advise("use a family that is there"));
     }
     Ok(())
-}
-
-/// The region a request names.
-pub fn known_region(regions: &[RegionId], wanted: &RegionId) -> Result<(), Refusal> {
-    if regions.contains(wanted) {
-        return Ok(());
-    }
-    let known: Vec<_> = regions.iter().map(|region| format!("`{region}`")).collect();
-    Err(Refusal::new("InvalidRegionId.NotFound", format!("there is no region `{wanted}`"))
-        .advise(format!("the regions are {}", known.join(", "))))
 }

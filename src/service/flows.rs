@@ -127,10 +127,16 @@ impl Service {
             error_code: trouble.as_ref().map(|trouble| trouble.code.clone()).unwrap_or_default(),
             error_message: trouble.as_ref().map(|trouble| trouble.message.clone()).unwrap_or_default(),
             advice: trouble.map(|trouble| trouble.advice).unwrap_or_default(),
-            // An output is an id or a path, or nothing to show.
-            output: done.and_then(|output| rmp_serde::from_slice(output).ok()).unwrap_or_default(),
+            output: done.map(output_text).unwrap_or_default(),
             collected: collected.map(Into::into),
             account_id: flow.actor.account.clone(),
         }
     }
+}
+
+/// An output is an id, a path, or several of them, or nothing to show.
+fn output_text(output: &[u8]) -> String {
+    let one = rmp_serde::from_slice::<String>(output);
+    let several = || rmp_serde::from_slice::<Vec<String>>(output).map(|several| several.join("\n"));
+    one.or_else(|_| several()).unwrap_or_default()
 }

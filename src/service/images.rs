@@ -15,7 +15,8 @@ use workflows::{DeleteImage, DeprecateImage, ModifyImage, RestoreImage};
 
 use crate::lookup::{self, account};
 use crate::request::ImageAt;
-use crate::view::{Families, FamilySummary, FamilyView, ImageView, Images, Started};
+use crate::view::{Families, FamilySummary, FamilyView, Started};
+use crate::view_image::{ImageView, Images};
 use crate::{Service, Trouble};
 
 impl Service {
@@ -26,6 +27,7 @@ impl Service {
         family: Option<&str>,
     ) -> Result<Images, Trouble> {
         let rows = self.engine.snapshot()?;
+        let now_ms = self.clock.now_ms();
         let mut images = Vec::new();
         for region in lookup::regions(&rows, region)? {
             let scope = scope(&account(actor), &region);
@@ -33,7 +35,7 @@ impl Service {
             found.retain(|image| family.is_none() || image.family.as_deref() == family);
             found.sort_by(|a, b| (&a.family, b.born).cmp(&(&b.family, a.born)));
             let heads = heads(&found);
-            images.extend(found.iter().map(|image| ImageView::of(image, heads.is_head(image))));
+            images.extend(found.iter().map(|image| ImageView::of(image, heads.is_head(image), now_ms)));
         }
         Ok(Images { images })
     }
@@ -41,7 +43,7 @@ impl Service {
     pub(crate) fn image(&self, actor: &Actor, at: &ImageAt) -> Result<ImageView, Trouble> {
         let rows = self.engine.snapshot()?;
         let image = lookup::image(&rows, actor, at)?;
-        Ok(view(&rows, &scope_of(&image), &image))
+        Ok(view(&rows, &scope_of(&image), &image, self.clock.now_ms()))
     }
 
     pub(crate) fn families(&self, actor: &Actor, region: Option<&RegionId>) -> Result<Families, Trouble> {
@@ -75,6 +77,7 @@ impl Service {
         region: Option<&RegionId>,
     ) -> Result<FamilyView, Trouble> {
         let rows = self.engine.snapshot()?;
+        let now_ms = self.clock.now_ms();
         domain::name::family(family)?;
         let scopes =
             lookup::regions(&rows, region)?.into_iter().map(|region| scope(&account(actor), &region));
@@ -103,8 +106,8 @@ impl Service {
             let advice = "`kiln image restore` brings a deprecated one back, `kiln image list` shows them";
             return Err(Refusal::new("InvalidImageFamily.NoneAvailable", why).advise(advice).into());
         };
-        let members = members.iter().map(|image| ImageView::of(image, image.id == head.id)).collect();
-        Ok(FamilyView { image: ImageView::of(&head, true), members })
+        let members = members.iter().map(|image| ImageView::of(image, image.id == head.id, now_ms)).collect();
+        Ok(FamilyView { image: ImageView::of(&head, true, now_ms), members })
     }
 
     pub(crate) async fn modify(
@@ -155,12 +158,19 @@ impl Service {
         actor: Actor,
         request: &str,
         at: &ImageAt,
+        how: rules::Deletion,
     ) -> Result<Started, Trouble> {
         if let Some(known) = self.known(request)? {
             return Ok(known);
         }
-        let image = self.allowed(&actor, at, |view, image| rules::delete(view, &image.id).map(drop))?;
-        let flow = DeleteImage { account: image.account, region: image.region, image: image.id.clone() };
+        let image = self.allowed(&actor, at, |view, image| rules::delete(view, &image.id, how).map(drop))?;
+        let flow = DeleteImage {
+            account: image.account,
+            region: image.region,
+            image: image.id.clone(),
+            force: how.force,
+            keep_snapshots: how.keep_snapshots,
+        };
         let started = self.begin(actor, request, flow, image.id.0).await?;
         if self.engine.is_driving() {
             let flow = self.engine.snapshot()?.flow(started.workflow_id);
@@ -235,10 +245,10 @@ fn heads(images: &[Image]) -> Heads<'_> {
     Heads(heads)
 }
 
-fn view(rows: &Snapshot, scope: &Scope, image: &Image) -> ImageView {
+fn view(rows: &Snapshot, scope: &Scope, image: &Image, now_ms: i64) -> ImageView {
     let rows: &dyn Rows = rows;
     let head = image.family.as_deref().and_then(|family| family_head(rows, scope, family));
-    ImageView::of(image, head.is_some_and(|head| head.id == image.id))
+    ImageView::of(image, head.is_some_and(|head| head.id == image.id), now_ms)
 }
 
 pub(crate) fn scope_of(image: &Image) -> Scope {

@@ -1,14 +1,13 @@
 //! The import use case: what is refused at once, and joining an import that has not ended.
 
-use domain::events::ImageReserved;
-use domain::port::Location;
-use domain::{ImageId, SnapshotId, rules};
+use domain::image::{DiskKind, Region};
+use domain::rules;
 use engine::{FlowRow, Snapshot, Started as FlowStarted, State, Workflow as _};
 use event::{Actor, Refusal, View};
-use workflows::ImportImage;
+use workflows::{DiskFile, ImportImage};
 
 use crate::lookup::{self, account};
-use crate::request::ImageImport;
+use crate::request::{ImageImport, ImportDisk};
 use crate::view::Started;
 use crate::{Service, Trouble};
 
@@ -28,15 +27,16 @@ impl Service {
         let rows = self.engine.snapshot()?;
         let region = lookup::region(&rows, ask.region.as_ref())?;
         let import = ImportImage {
+            disks: files(&rows, &actor, &region, ask.disks)?,
             account: account(&actor),
             region: region.id,
             store: region.store,
-            path: ask.path,
-            format: ask.format,
             name: ask.name,
             description: ask.description,
             family: ask.family,
             tags: ask.tags,
+            machine: ask.machine.resolve()?,
+            check: ask.check,
         };
         rules::check_attributes(&import.name, &import.description, import.family.as_deref())?;
         if let Some(flow) = unfinished(&rows, &import)? {
@@ -50,25 +50,48 @@ impl Service {
             }
             return Ok(Started { workflow_id: flow.id, joined: true, image_id: String::new() });
         }
-        let source = self.data.inspect(&Location::file(import.path.as_str()), import.format).await?;
-        let wanted = ImageReserved {
-            image: ImageId::default(),
-            snapshot: SnapshotId::default(),
-            name: import.name.clone(),
-            description: import.description.clone(),
-            family: import.family.clone(),
-            tags: import.tags.clone(),
-            account: import.account.clone(),
-            region: import.region.clone(),
-            source,
-        };
+        let mut sources = Vec::with_capacity(import.disks.len());
+        for disk in &import.disks {
+            sources.push(self.data.inspect(&disk.at, disk.format).await?);
+        }
         let scope = import.scope();
-        rules::reserve(&View::new(&rows, &scope, self.clock.now_ms()), wanted)?;
+        rules::reserve(&View::new(&rows, &scope, self.clock.now_ms()), import.foresee(sources))?;
         self.begin(actor, request, import, String::new()).await
     }
 }
 
-/// The import that has not ended and is asked for the same disk, name, format and place.
+/// The disk files, each with a device: those that were said, and the next free ones for the others.
+fn files(
+    rows: &Snapshot,
+    actor: &Actor,
+    region: &Region,
+    disks: Vec<ImportDisk>,
+) -> Result<Vec<DiskFile>, Trouble> {
+    if disks.is_empty() {
+        let refusal = Refusal::new("MissingParameter.DiskDeviceMapping", "no disk was named");
+        return Err(refusal.advise("name the disk file of the system disk").into());
+    }
+    let said: Vec<String> = disks.iter().filter_map(|disk| disk.device.clone()).collect();
+    let mut free = ('a'..='z')
+        .map(|letter| format!("/dev/xvd{letter}"))
+        .filter(|device| !said.contains(device) && !said.contains(&device.replace("xvd", "vd")))
+        .peekable();
+    let mut files = Vec::with_capacity(disks.len());
+    for (number, disk) in disks.into_iter().enumerate() {
+        let kind = if number == 0 { DiskKind::System } else { DiskKind::Data };
+        // The first letter is the system disk's, also where that was said otherwise.
+        if kind == DiskKind::Data && free.peek().is_some_and(|device| device.ends_with('a')) {
+            free.next();
+        }
+        let device = disk.device.or_else(|| free.next()).unwrap_or_default();
+        domain::name::device(&device, kind)?;
+        let at = lookup::location(rows, actor, &region.id, disk.at)?;
+        files.push(DiskFile { at, format: disk.format, device, size_bytes: disk.size_bytes });
+    }
+    Ok(files)
+}
+
+/// The import that has not ended and is asked for the same disks, name, formats and place.
 fn unfinished(snapshot: &Snapshot, wanted: &ImportImage) -> Result<Option<FlowRow>, Trouble> {
     let (scope, label) = (wanted.scope(), wanted.label());
     let alike = |flow: &FlowRow| flow.name == ImportImage::NAME && flow.scope == scope && flow.label == label;
@@ -76,7 +99,7 @@ fn unfinished(snapshot: &Snapshot, wanted: &ImportImage) -> Result<Option<FlowRo
         let Some(record) = snapshot.record(flow.first)? else { continue };
         let Ok(started) = record.get::<FlowStarted>() else { continue };
         let Some(input) = read_input(&started) else { continue };
-        if input.path == wanted.path && input.format == wanted.format && flow.state != State::Abandoned {
+        if input.disks == wanted.disks && flow.state != State::Abandoned {
             return Ok(Some(flow));
         }
     }

@@ -46,20 +46,24 @@ mod regions;
 mod request;
 mod service;
 mod story;
+mod story_text;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod view;
+mod view_image;
 
 pub use house::{Because, House, LOCK, SOCKET};
-pub use request::{Call, ImageAt, ImageExport, ImageImport, PROTOCOL, Reply, Request};
+pub use request::{
+    Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, PROTOCOL, Reply, Request,
+};
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
 };
 pub use story::bytes_text;
 pub use trouble::{Family, Trouble};
 pub use view::{
-    Checked, Collected, Families, FamilySummary, FamilyView, Fault, Head, ImageView, Images, LogLine,
-    LogPage, Progress, Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView,
-    Workflows, time_text,
+    Checked, Collected, Families, FamilySummary, FamilyView, Fault, Head, LogLine, LogPage, Progress,
+    Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows, time_text,
 };
+pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};

@@ -1,12 +1,13 @@
 //! Finding what a person named: an image by id or name, a region, a family; and when it is not
 //! there, what they may have meant.
 
-use domain::image::{IMAGES, Image, NAMES, PLACES, REGIONS, Region, house, scope};
+use domain::image::{BUCKETS, IMAGES, Image, NAMES, PLACES, REGIONS, Region, house, scope};
+use domain::port::{BucketAt, Location};
 use domain::{AccountId, ImageId, RegionId, rules};
 use event::{Actor, Refusal, Rows};
 
 use crate::Trouble;
-use crate::request::ImageAt;
+use crate::request::{FileAt, ImageAt};
 use crate::service::DEFAULT_REGION;
 
 /// Changes of a letter that still count as a slip of the hand.
@@ -37,6 +38,33 @@ pub(crate) fn regions(rows: &dyn Rows, wanted: Option<&RegionId>) -> Result<Vec<
 
 fn region_ids(rows: &dyn Rows) -> Vec<RegionId> {
     REGIONS.list(rows, &house(), &[]).into_iter().map(|region| region.id).collect()
+}
+
+/// A file on this computer as it is, an object in one of the account's buckets in the region.
+pub(crate) fn location(
+    rows: &dyn Rows,
+    actor: &Actor,
+    region: &RegionId,
+    at: FileAt,
+) -> Result<Location, Trouble> {
+    let Some(name) = at.bucket else { return Ok(Location::file(at.path)) };
+    let bucket = bucket(rows, actor, &name)?;
+    if bucket.region != *region {
+        let why = format!("the bucket `{name}` is in `{}`, not in `{region}`", bucket.region);
+        return Err(Refusal::new("InvalidOSSBucket.NotMatched", why)
+            .advise("use a bucket in the image's region")
+            .into());
+    }
+    domain::name::object_key(&at.path)?;
+    Ok(Location::object(bucket, at.path))
+}
+
+/// The account's bucket of that name, where it is.
+pub(crate) fn bucket(rows: &dyn Rows, actor: &Actor, name: &str) -> Result<BucketAt, Trouble> {
+    domain::name::bucket(name)?;
+    let found = rules::own_bucket(BUCKETS.get(rows, &house(), &[name]), name, &account(actor))?;
+    let region = region(rows, Some(&found.region))?;
+    Ok(BucketAt { region: region.id, store: region.store, name: found.name })
 }
 
 /// The account's image of that id or name.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::image::{IMAGES, REGIONS, SNAPSHOTS, house, scope};
+use domain::image::{IMAGES, REGIONS, house, scope};
 use domain::port::LiveManifests;
 use domain::{AccountId, ManifestId, RegionId};
 use event::{Actor, Failure, FlowId};
@@ -22,7 +22,11 @@ impl Service {
                 store_id: region.store.0,
                 ready: region.ready,
                 images: images.len() as u64,
-                stored_bytes: images.iter().map(|image| image.stored_bytes).sum(),
+                stored_bytes: images
+                    .iter()
+                    .flat_map(|image| &image.disks)
+                    .map(|disk| disk.stored_bytes)
+                    .sum(),
             }
         });
         Ok(Regions { regions: regions.collect() })
@@ -67,7 +71,7 @@ impl Service {
     }
 }
 
-/// The manifests of all snapshots in a region, read from the log at every call.
+/// The manifests of all snapshots and disks in a region, read from the log at every call.
 struct Live {
     service: Arc<Service>,
     region: RegionId,
@@ -76,8 +80,6 @@ struct Live {
 impl LiveManifests for Live {
     fn manifests(&self) -> Result<Vec<(AccountId, ManifestId)>, Failure> {
         let rows = self.service.engine.snapshot().map_err(|error| Failure::Ours(error.to_string()))?;
-        let snapshots =
-            SNAPSHOTS.list_all(&rows).into_iter().filter(|snapshot| snapshot.region == self.region);
-        Ok(snapshots.map(|snapshot| (snapshot.account, snapshot.disk.manifest)).collect())
+        Ok(domain::image::live_manifests(&rows, &self.region))
     }
 }

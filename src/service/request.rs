@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use domain::RegionId;
 use domain::events::Attributes;
+use domain::machine::MachineAsked;
 use domain::port::{Compression, Format};
 use event::{Actor, FlowId};
 use serde::{Deserialize, Serialize};
 
 use crate::view::{
-    Checked, Families, FamilyView, Head, ImageView, Images, LogPage, Rebuilt, Regions, Started, Story,
-    Verified, WorkflowView, Workflows,
+    Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
+    Workflows,
 };
+use crate::view_image::{ImageView, Images};
 use crate::{Family, Trouble};
 
 /// The version of what is spoken on the socket; two programs that differ do not talk.
@@ -41,13 +43,33 @@ pub struct ImageAt {
     pub region: Option<RegionId>,
 }
 
-/// An import of a disk file.
+/// A file on this computer, or an object in a bucket of the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageImport {
-    /// Absolute path of the disk file.
+pub struct FileAt {
+    /// The bucket, if it is an object.
+    pub bucket: Option<String>,
+    /// Absolute path of the file, or key of the object.
     pub path: String,
+}
+
+/// A disk of an image that is imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportDisk {
+    /// The disk file.
+    pub at: FileAt,
     /// Its format; found out if none is given.
     pub format: Option<Format>,
+    /// Where an instance will have it; `/dev/xvda` and on if it is not said.
+    pub device: Option<String>,
+    /// Size an instance's disk will have; that of the content if it is not said.
+    pub size_bytes: Option<u64>,
+}
+
+/// An import of disk files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageImport {
+    /// The disks, the system disk first.
+    pub disks: Vec<ImportDisk>,
     /// Name of the image.
     pub name: String,
     /// Its description.
@@ -58,15 +80,41 @@ pub struct ImageImport {
     pub tags: BTreeMap<String, String>,
     /// Where it will be; the default region if none is given.
     pub region: Option<RegionId>,
+    /// What is said of the machine it wants.
+    pub machine: MachineAsked,
+    /// Whether its file systems are to be checked when it is there.
+    pub check: bool,
 }
 
-/// An export to a file.
+/// Where an export goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExportTo {
+    /// A file on this computer, by its absolute path; data disks beside it.
+    File(String),
+    /// An object in a bucket of the account, by its key; data disks beside it.
+    Object {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+    },
+    /// A bucket of the account, under the names of the ECS API: `PREFIX_IMAGE_system.raw.tar.gz`.
+    Bucket {
+        /// The bucket.
+        bucket: String,
+        /// What the names begin with; `export` if it is not said.
+        prefix: Option<String>,
+    },
+}
+
+/// An export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageExport {
     /// The image.
     pub at: ImageAt,
-    /// Absolute path of the file.
-    pub path: String,
+    /// Where to.
+    pub to: ExportTo,
     /// Its format.
     pub format: Format,
     /// Compression, for qcow2.
@@ -102,7 +150,14 @@ pub enum Request {
     /// Starts to restore.
     ImageRestore(ImageAt),
     /// Starts to delete; a collection follows when that is done.
-    ImageDelete(ImageAt),
+    ImageDelete {
+        /// The image.
+        at: ImageAt,
+        /// Even if instances use it.
+        force: bool,
+        /// Whether the snapshots it made stay.
+        keep_snapshots: bool,
+    },
     /// Starts an export.
     ImageExport(ImageExport),
     /// What the log says of an image, deleted ones included.

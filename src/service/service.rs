@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use domain::image::{ACCOUNTS, REGIONS, house};
 use domain::port::DataPlane;
-use domain::{AccountId, Projections, RegionId};
+use domain::{AccountId, Projections, RegionId, rules};
 use engine::{Clock, Engine, FlowRow, State};
 use event::{Actor, FlowId};
 use files::Files;
@@ -95,7 +95,9 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::ImageModify { at, to } => service.modify(actor, &id, &at, to).await?.into(),
         Request::ImageDeprecate(at) => service.deprecate(actor, &id, &at).await?.into(),
         Request::ImageRestore(at) => service.restore(actor, &id, &at).await?.into(),
-        Request::ImageDelete(at) => service.delete(actor, &id, &at).await?.into(),
+        Request::ImageDelete { at, force, keep_snapshots } => {
+            service.delete(actor, &id, &at, rules::Deletion { force, keep_snapshots }).await?.into()
+        }
         Request::ImageExport(ask) => service.export(actor, &id, ask).await?.into(),
         Request::ImageHistory(at) => service.image_history(&actor, &at)?.into(),
         Request::FamilyList { region } => service.families(&actor, region.as_ref())?.into(),

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use domain::events as told;
-use domain::port::Target;
 use engine::{
     CancelRequested, Ended, Failed, Outcome, Parked, Refused, Released, Snapshot, Started as FlowStarted,
     Superseded, Turn, Turned,
@@ -12,8 +10,8 @@ use event::{Actor, Event, FlowId, Record};
 
 use crate::lookup;
 use crate::request::ImageAt;
-use crate::view::{Sentence, Story, format_word, time_text};
-use crate::{Service, Trouble};
+use crate::view::{Sentence, Story, time_text};
+use crate::{Service, Trouble, story_text};
 
 impl Service {
     /// What the log says of an image, also of one that is gone.
@@ -64,86 +62,11 @@ fn sentence(record: &Record) -> Sentence {
 
 /// The event in plain words; its kind, if this program has no words for it.
 fn text(record: &Record) -> String {
-    image_text(record).or_else(|| flow_text(record)).unwrap_or_else(|| record.kind.clone())
+    story_text::text(record).or_else(|| flow_text(record)).unwrap_or_else(|| record.kind.clone())
 }
 
 fn read<E: Event>(record: &Record) -> Option<E> {
     E::reads(&record.kind).then(|| record.get().ok()).flatten()
-}
-
-fn image_text(record: &Record) -> Option<String> {
-    if let Some(event) = read::<told::SourceInspected>(record) {
-        let source = event.source;
-        let (format, size) = (format_word(source.format), bytes_text(source.disk_bytes));
-        return Some(format!("looked at `{}`: a {format} disk of {size}", source.at));
-    }
-    if let Some(event) = read::<told::ImageReserved>(record) {
-        let family = event.family.map(|family| format!(" in the family `{family}`")).unwrap_or_default();
-        return Some(format!("took the name `{}`{family} in `{}`", event.name, event.region));
-    }
-    if let Some(event) = read::<told::DataTransferred>(record) {
-        let data = event.data;
-        let (data_bytes, stored) = (bytes_text(data.data_bytes), bytes_text(data.stored_bytes));
-        return Some(format!(
-            "read the disk: {data_bytes} of data in {} chunks, {stored} new in the store",
-            data.chunks
-        ));
-    }
-    if let Some(event) = read::<told::DataVerified>(record) {
-        let root = event.root.to_string();
-        return Some(format!("read all {} chunks back: the content is `{}…`", event.chunks, &root[..16]));
-    }
-    if let Some(event) = read::<told::ImageModified>(record) {
-        return Some(format!("changed {}", changes(&event)));
-    }
-    if let Some(event) = read::<told::ExportBegun>(record) {
-        return Some(format!("began to export to {}", target_text(&event.target)));
-    }
-    if let Some(event) = read::<told::ExportWritten>(record) {
-        return Some(format!("wrote `{}`, a disk of {}", event.path, bytes_text(event.disk_bytes)));
-    }
-    if let Some(event) = read::<told::ChunksCollected>(record) {
-        let freed = bytes_text(event.collected.freed_bytes);
-        return Some(format!("collected in `{}`: {freed} given back", event.region));
-    }
-    let plain = match record.kind.as_str() {
-        told::ImageReleased::KIND => "gave its name back; the image never came to be",
-        told::DataDiscarded::KIND => "gave back the space it had taken",
-        told::ImageSealed::KIND => "became Available",
-        told::DataSettled::KIND => "its chunks serve the whole account from now on",
-        told::ImageDeprecated::KIND => "was deprecated",
-        told::ImageRestored::KIND => "was restored, and is Available again",
-        told::ImageDeleted::KIND => "was deleted",
-        told::ExportWithdrawn::KIND => "let go of the export that did not come to its end",
-        told::ExportDiscarded::KIND => "removed what the export had written",
-        told::ExportEnded::KIND => "finished the export",
-        _ => return None,
-    };
-    Some(plain.to_owned())
-}
-
-fn changes(event: &told::ImageModified) -> String {
-    let mut parts = Vec::new();
-    let mut note = |what: &str, from: &Option<String>, to: &Option<String>| {
-        let Some(to) = to else { return };
-        let shown = |text: &str| if text.is_empty() { "nothing".to_owned() } else { format!("`{text}`") };
-        let from = from.as_deref().map(shown).unwrap_or_default();
-        parts.push(format!("the {what} from {from} to {}", shown(to)));
-    };
-    note("name", &event.from.name, &event.to.name);
-    note("description", &event.from.description, &event.to.description);
-    note("family", &event.from.family, &event.to.family);
-    for (key, value) in &event.to.tags {
-        parts.push(match value {
-            Some(value) => format!("the tag `{key}` to `{value}`"),
-            None => format!("the tag `{key}` to nothing"),
-        });
-    }
-    if parts.is_empty() { "nothing: it was so already".to_owned() } else { parts.join(", ") }
-}
-
-fn target_text(target: &Target) -> String {
-    format!("`{}` as {}", target.at, format_word(target.format))
 }
 
 fn flow_text(record: &Record) -> Option<String> {

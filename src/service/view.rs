@@ -1,14 +1,10 @@
 //! Views: what callers see of images, families, workflows, regions and the log. The field names
 //! are those of the ECS API where it has them, and stable: the JSON of the command line is these.
 
-use std::collections::BTreeMap;
-
-use domain::image::Image;
 use event::FlowId;
 use serde::{Deserialize, Serialize};
 
-/// A GiB, the unit of `Size` in the ECS API.
-const GIB: u64 = 1 << 30;
+use crate::view_image::ImageView;
 
 /// A time as the ECS API writes it: `2026-03-01T12:00:00Z`.
 pub fn time_text(ms: i64) -> String {
@@ -28,54 +24,9 @@ macro_rules! views {
         )*
     };
 }
+pub(crate) use views;
 
 views! {
-    /// An image.
-    ImageView {
-        /// Its id.
-        image_id: String,
-        /// Its name.
-        image_name: String,
-        /// Its family; empty for none.
-        image_family: String,
-        /// Whether it is the one its family stands for.
-        is_family_image: bool,
-        /// `Creating`, `Available` or `Deprecated`.
-        status: String,
-        /// Size of its system disk in GiB, rounded up.
-        size: u64,
-        /// Exact size of its system disk.
-        disk_size_bytes: u64,
-        /// Guest bytes that are not zero.
-        data_bytes: u64,
-        /// Bytes it added to the store.
-        stored_bytes: u64,
-        /// When it was asked for.
-        creation_time: String,
-        /// Its region.
-        region_id: String,
-        /// Its owner.
-        owner_id: String,
-        /// Its description; empty for none.
-        description: String,
-        /// Its tags.
-        tags: BTreeMap<String, String>,
-        /// The snapshot of its system disk.
-        snapshot_id: String,
-        /// The identity of its disk's content; empty until that is stored.
-        content_root: String,
-        /// The format it came in.
-        source_format: String,
-        /// The file it was made from.
-        source_path: String,
-        /// Exports in progress.
-        exports: u32,
-    }
-    /// Images.
-    Images {
-        /// By region, family, and newest first.
-        images: Vec<ImageView>,
-    }
     /// A family, and the image it stands for.
     FamilyView {
         /// The image the family stands for, in the fields of an image.
@@ -163,7 +114,7 @@ views! {
         error_message: String,
         /// What to try next.
         advice: String,
-        /// What it yielded: an id or a path; empty for others.
+        /// What it yielded: an id or paths; empty for others.
         output: String,
         /// What it collected, if that was its work.
         collected: Option<Collected>,
@@ -295,32 +246,6 @@ views! {
         differing: u64,
         /// The first of them.
         faults: Vec<Fault>,
-    }
-}
-
-impl ImageView {
-    pub(crate) fn of(image: &Image, is_family_image: bool) -> Self {
-        Self {
-            image_id: image.id.0.clone(),
-            image_name: image.name.clone(),
-            image_family: image.family.clone().unwrap_or_default(),
-            is_family_image,
-            status: image.status.word().to_owned(),
-            size: image.disk_bytes.div_ceil(GIB),
-            disk_size_bytes: image.disk_bytes,
-            data_bytes: image.data_bytes,
-            stored_bytes: image.stored_bytes,
-            creation_time: time_text(image.created_ms),
-            region_id: image.region.0.clone(),
-            owner_id: image.account.0.clone(),
-            description: image.description.clone(),
-            tags: image.tags.clone(),
-            snapshot_id: image.snapshot.0.clone(),
-            content_root: image.disk.as_ref().map(|disk| disk.root.to_string()).unwrap_or_default(),
-            source_format: format_word(image.format).to_owned(),
-            source_path: image.source.clone(),
-            exports: image.exports,
-        }
     }
 }
 

@@ -1,0 +1,144 @@
+//! How events that several accounts, regions or images are in become rows.
+
+use event::{Event, Record, RowsMut, Scope};
+
+use crate::events::{
+    CopyBegun, CopyEnded, CopyWithdrawn, FamilyHeadReturned, FamilyHeadSet, ImagePublished, ImageUnpublished,
+    ShareEnded, SharesChanged,
+};
+use crate::fold::{change, change_usage, with};
+use crate::image::{
+    Due, FAMILY_HEADS, FamilyHead, IMAGES, Image, PUBLIC, SHARED, Share, SharedImage, birth, public_scope,
+    scope,
+};
+use crate::{AccountId, ImageId};
+
+/// Folds the record, if it is one of these; says whether it was.
+pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
+    match record.kind.as_str() {
+        SharesChanged::KIND => with(record, |event| shares_changed(rows, record, &event)),
+        ShareEnded::KIND => with(record, |event: ShareEnded| {
+            with_image(rows, record, &event.image, |rows, image| {
+                end(rows, &record.scope, image, &event.account);
+            });
+        }),
+        ImagePublished::KIND => with(record, |event: ImagePublished| {
+            with_image(rows, record, &event.image, |rows, image| {
+                image.public = true;
+                let row = SharedImage { image: image.id.clone(), scope: record.scope.clone() };
+                PUBLIC.put(rows, &public_scope(&image.region), &[&birth(image.born)], &row);
+            });
+        }),
+        ImageUnpublished::KIND => with(record, |event: ImageUnpublished| {
+            with_image(rows, record, &event.image, |rows, image| {
+                image.public = false;
+                PUBLIC.remove(rows, &public_scope(&image.region), &[&birth(image.born)]);
+            });
+        }),
+        CopyBegun::KIND => with(record, |event: CopyBegun| {
+            change(rows, record, &event.image, |image| _ = image.copies.insert(event.target, event.to));
+        }),
+        CopyWithdrawn::KIND => with(record, |event: CopyWithdrawn| {
+            change(rows, record, &event.image, |image| _ = image.copies.remove(&event.target));
+        }),
+        CopyEnded::KIND => with(record, |event: CopyEnded| {
+            change(rows, record, &event.image, |image| _ = image.copies.remove(&event.target));
+        }),
+        FamilyHeadSet::KIND => with(record, |event: FamilyHeadSet| {
+            let (family, before) = (event.family, event.before);
+            let row = FamilyHead { family, image: event.image, before, flow: record.flow };
+            FAMILY_HEADS.put(rows, &record.scope, &[&row.family], &row);
+        }),
+        FamilyHeadReturned::KIND => with(record, |event: FamilyHeadReturned| {
+            let family = event.family;
+            match event.image {
+                Some(image) => {
+                    let row = FamilyHead { family, image: Some(image), before: None, flow: record.flow };
+                    FAMILY_HEADS.put(rows, &record.scope, &[&row.family], &row);
+                }
+                None => FAMILY_HEADS.remove(rows, &record.scope, &[&family]),
+            }
+        }),
+        _ => false,
+    }
+}
+
+fn with_image(
+    rows: &mut dyn RowsMut,
+    record: &Record,
+    id: &ImageId,
+    change: impl FnOnce(&mut dyn RowsMut, &mut Image),
+) {
+    let Some(mut image) = IMAGES.get(rows, &record.scope, &[id.as_str()]) else { return };
+    change(rows, &mut image);
+    IMAGES.put(rows, &record.scope, &[id.as_str()], &image);
+}
+
+fn shares_changed(rows: &mut dyn RowsMut, record: &Record, event: &SharesChanged) {
+    with_image(rows, record, &event.image, |rows, image| {
+        // Those whose time has come are over, whether or not that was told.
+        let over = image.shares.iter().filter(|(_, share)| !share.holds(record.time_ms));
+        let over: Vec<AccountId> = over.map(|(account, _)| account.clone()).collect();
+        for account in over.iter().chain(&event.removed) {
+            end(rows, &record.scope, image, account);
+        }
+        for account in &event.added {
+            begin(rows, record, image, account, event.until_ms);
+        }
+    });
+}
+
+fn begin(
+    rows: &mut dyn RowsMut,
+    record: &Record,
+    image: &mut Image,
+    account: &AccountId,
+    until_ms: Option<i64>,
+) {
+    let before = image.shares.get(account).copied();
+    if let Some(Share { until_ms: Some(until_ms), .. }) = before {
+        due(&record.scope, image, account, until_ms).remove(rows);
+    }
+    if before.is_none() {
+        change_usage(rows, &record.scope, |usage| usage.shares += 1);
+    }
+    let since_ms = before.map_or(record.time_ms, |before| before.since_ms);
+    image.shares.insert(account.clone(), Share { since_ms, until_ms });
+    let row = SharedImage { image: image.id.clone(), scope: record.scope.clone() };
+    SHARED.put(rows, &scope(account, &image.region), &[image.id.as_str()], &row);
+    if let Some(until_ms) = until_ms {
+        due(&record.scope, image, account, until_ms).put(rows);
+    }
+}
+
+fn end(rows: &mut dyn RowsMut, owner: &Scope, image: &mut Image, account: &AccountId) {
+    let Some(share) = image.shares.remove(account) else { return };
+    SHARED.remove(rows, &scope(account, &image.region), &[image.id.as_str()]);
+    change_usage(rows, owner, |usage| usage.shares = usage.shares.saturating_sub(1));
+    if let Some(until_ms) = share.until_ms {
+        due(owner, image, account, until_ms).remove(rows);
+    }
+}
+
+fn due(owner: &Scope, image: &Image, account: &AccountId, until_ms: i64) -> Due {
+    let (image, scope, account) = (image.id.clone(), owner.clone(), account.clone());
+    Due::ShareEnd { image, scope, account, until_ms }
+}
+
+/// An image is gone: nobody finds it any more.
+pub(crate) fn forget(rows: &mut dyn RowsMut, owner: &Scope, image: &Image) {
+    let mut image = image.clone();
+    let accounts: Vec<AccountId> = image.shares.keys().cloned().collect();
+    for account in &accounts {
+        end(rows, owner, &mut image, account);
+    }
+    if image.public {
+        PUBLIC.remove(rows, &public_scope(&image.region), &[&birth(image.born)]);
+    }
+    // A family may have been told to stand for it without its standing in that family.
+    for told in FAMILY_HEADS.list(rows, owner, &[]) {
+        if told.image.as_ref() == Some(&image.id) {
+            FAMILY_HEADS.remove(rows, owner, &[&told.family]);
+        }
+    }
+}

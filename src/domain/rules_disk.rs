@@ -1,0 +1,214 @@
+//! Rules of snapshots and of disks that no instance has.
+
+use event::{Refusal, View};
+
+use crate::events::{
+    DiskDeleted, DiskReleased, DiskReserved, DiskSealed, SnapshotCopyBegun, SnapshotCopyEnded,
+    SnapshotDeleted, SnapshotModified, SnapshotReleased, SnapshotReserved, SnapshotSealed,
+};
+use crate::image::{DISKS, Disk, SNAPSHOTS, Snapshot, Status, in_view};
+use crate::rules::{DISK_SIZE_MAX, check_tags, not_found, ready_snapshot};
+use crate::rules_house::Limit;
+use crate::{DiskId, RegionId, SnapshotId, name};
+
+/// The smallest disk, as the API documents.
+pub const DISK_SIZE_MIN: u64 = 1 << 30;
+/// Days a snapshot may be kept for, as the API documents.
+pub const RETENTION_DAYS: std::ops::RangeInclusive<u32> = 1..=65536;
+
+/// Takes a snapshot's id. One of a disk takes what the disk holds; one that is a copy gets that later.
+pub fn reserve_snapshot(view: &View<'_>, wanted: SnapshotReserved) -> Result<SnapshotReserved, Refusal> {
+    name::snapshot_name(&wanted.name)?;
+    name::description(&wanted.description)?;
+    check_tags(&wanted.tags)?;
+    if let Some(days) = wanted.retention_days
+        && !RETENTION_DAYS.contains(&days)
+    {
+        let why = format!("a snapshot is kept for 1 to 65536 days, not {days}");
+        return Err(
+            Refusal::new("InvalidRetentionDays.Malformed", why).advise("leave it out to keep it for ever")
+        );
+    }
+    Limit::of(view).snapshots(1)?;
+    let Some(id) = &wanted.of_disk else { return Ok(wanted) };
+    let disk = ready_disk(view, id)?;
+    Ok(SnapshotReserved { size_bytes: disk.size_bytes, kind: disk.kind, disk: disk.disk, ..wanted })
+}
+
+/// Gives a snapshot's id back.
+pub fn release_snapshot(_view: &View<'_>, id: &SnapshotId) -> SnapshotReleased {
+    // The fold drops only one that is still being made.
+    SnapshotReleased { snapshot: id.clone() }
+}
+
+/// Makes a snapshot accomplished, if its disk is in the store and was read back whole.
+pub fn seal_snapshot(view: &View<'_>, id: &SnapshotId) -> Result<SnapshotSealed, Refusal> {
+    let snapshot = view.get(&SNAPSHOTS, &[id.as_str()]).ok_or_else(|| snapshot_not_found(id))?;
+    if snapshot.ready || snapshot.disk.is_none() || !snapshot.verified {
+        let why = format!("the snapshot `{id}` has not been stored and verified");
+        return Err(Refusal::new("IncorrectSnapshotStatus", why));
+    }
+    Ok(SnapshotSealed { snapshot: id.clone() })
+}
+
+/// Changes name and description of a snapshot.
+pub fn modify_snapshot(
+    view: &View<'_>,
+    id: &SnapshotId,
+    name: Option<&str>,
+    description: Option<&str>,
+) -> Result<SnapshotModified, Refusal> {
+    view.get(&SNAPSHOTS, &[id.as_str()]).ok_or_else(|| snapshot_not_found(id))?;
+    name.map_or(Ok(()), name::snapshot_name)?;
+    description.map_or(Ok(()), name::description)?;
+    let (name, description) = (name.map(str::to_owned), description.map(str::to_owned));
+    Ok(SnapshotModified { snapshot: id.clone(), name, description })
+}
+
+/// Deletes a snapshot that no image stands on. `force` is for disks made from it; `expired` says
+/// that nobody asked, and then only one whose time has come goes.
+pub fn delete_snapshot(
+    view: &View<'_>,
+    id: &SnapshotId,
+    force: bool,
+    expired: bool,
+) -> Result<SnapshotDeleted, Refusal> {
+    let snapshot = view.get(&SNAPSHOTS, &[id.as_str()]).ok_or_else(|| snapshot_not_found(id))?;
+    if !snapshot.ready {
+        let why = format!("the snapshot `{id}` is still being made");
+        return Err(Refusal::new("IncorrectSnapshotStatus", why)
+            .advise("cancel that instead: `kiln workflow list` names it"));
+    }
+    if snapshot.images > 0 {
+        let why = format!("{} images stand on the snapshot `{id}`", snapshot.images);
+        return Err(Refusal::new("SnapshotCreatedImage", why).advise("delete those images first"));
+    }
+    if snapshot.disks > 0 && !force {
+        let why = format!("{} disks were made from the snapshot `{id}`", snapshot.disks);
+        return Err(Refusal::new("SnapshotCreatedDisk", why).advise("delete it all the same with `--force`"));
+    }
+    if let Some((region, copy)) = snapshot.copies.first_key_value() {
+        let why = format!("the snapshot `{id}` is being copied to `{copy}` in `{region}`");
+        return Err(Refusal::new("Operation.Conflict", why).advise("wait for the copy, or cancel it"));
+    }
+    if expired && snapshot.until_ms.is_none_or(|until_ms| view.now_ms() < until_ms) {
+        let why = format!("the snapshot `{id}` has not been kept long enough yet");
+        return Err(Refusal::new("IncorrectSnapshotStatus", why));
+    }
+    Ok(SnapshotDeleted { snapshot: id.clone(), force, expired })
+}
+
+/// Begins a copy of a snapshot to another region; it may not be deleted until that is over.
+pub fn begin_snapshot_copy(
+    view: &View<'_>,
+    id: &SnapshotId,
+    target: &SnapshotId,
+    to: &RegionId,
+) -> Result<SnapshotCopyBegun, Refusal> {
+    let snapshot = ready_snapshot(view, id)?;
+    if snapshot.region == *to {
+        let why = format!("the snapshot `{id}` is in `{to}` already");
+        return Err(Refusal::new("InvalidOperation.NotSupportCopyInSameRegion", why)
+            .advise("name another region to copy it to"));
+    }
+    if let Some(other) = snapshot.copies.get(to) {
+        let why = format!("the snapshot `{id}` is being copied there already, to `{other}`");
+        return Err(Refusal::new("InvalidOperation.DiskHasUnfinishedSnapshotCopy", why)
+            .advise("wait for that copy, or cancel it"));
+    }
+    let Snapshot { size_bytes, kind, .. } = snapshot;
+    let disk = snapshot.disk.ok_or_else(|| snapshot_not_found(id))?;
+    let (snapshot, target, to) = (id.clone(), target.clone(), to.clone());
+    Ok(SnapshotCopyBegun { snapshot, target, to, disk, size_bytes, kind })
+}
+
+/// Ends a copy of a snapshot, however it went.
+pub fn end_snapshot_copy(
+    _view: &View<'_>,
+    id: &SnapshotId,
+    target: &SnapshotId,
+    to: &RegionId,
+) -> SnapshotCopyEnded {
+    SnapshotCopyEnded { snapshot: id.clone(), target: target.clone(), to: to.clone() }
+}
+
+/// Takes a disk's id. One made from a snapshot or an image takes what that holds.
+pub fn reserve_disk(view: &View<'_>, wanted: DiskReserved) -> Result<DiskReserved, Refusal> {
+    name::disk_name(&wanted.name)?;
+    name::description(&wanted.description)?;
+    check_tags(&wanted.tags)?;
+    Limit::of(view).disks(1)?;
+    let (content, least_bytes) = match (&wanted.of_snapshot, &wanted.of_image) {
+        (Some(id), _) => {
+            let snapshot = ready_snapshot(view, id)?;
+            (snapshot.disk, snapshot.size_bytes)
+        }
+        (None, Some(id)) => {
+            let image = in_view(view, id).ok_or_else(|| not_found(id))?;
+            if !matches!(image.status, Status::Available | Status::Deprecated) {
+                let why = format!("the image `{id}` is {}", image.status.word());
+                return Err(Refusal::new("IncorrectImageStatus", why).advise("wait until it is Available"));
+            }
+            (image.system().disk, image.system().size_bytes)
+        }
+        (None, None) => (None, 0),
+    };
+    let empty = least_bytes == 0;
+    let size_bytes = if wanted.size_bytes == 0 { least_bytes } else { wanted.size_bytes };
+    if size_bytes < least_bytes || size_bytes > DISK_SIZE_MAX || (empty && size_bytes < DISK_SIZE_MIN) {
+        let why = format!("a disk of {size_bytes} bytes");
+        let advice = match least_bytes {
+            0 => "give a size from 1 to 2048 GiB".to_owned(),
+            least => format!("give a size from {least} bytes to 2048 GiB, or none"),
+        };
+        return Err(Refusal::new("InvalidDiskSize.NotSupported", why).advise(advice));
+    }
+    Ok(DiskReserved { size_bytes, content, ..wanted })
+}
+
+/// Gives a disk's id back.
+pub fn release_disk(_view: &View<'_>, id: &DiskId) -> DiskReleased {
+    // The fold drops only one that is still being made.
+    DiskReleased { disk: id.clone() }
+}
+
+/// Lets a disk be used, if its content is in the store and was read back whole.
+pub fn seal_disk(view: &View<'_>, id: &DiskId) -> Result<DiskSealed, Refusal> {
+    let disk = view.get(&DISKS, &[id.as_str()]).ok_or_else(|| disk_not_found(id))?;
+    if disk.ready || disk.disk.is_none() || !disk.verified {
+        let why = format!("the disk `{id}` has not been stored and verified");
+        return Err(Refusal::new("IncorrectDiskStatus", why));
+    }
+    Ok(DiskSealed { disk: id.clone() })
+}
+
+/// Deletes a disk.
+pub fn delete_disk(view: &View<'_>, id: &DiskId) -> Result<DiskDeleted, Refusal> {
+    let disk = ready_disk(view, id)?;
+    if disk.snapshotting > 0 {
+        let why = format!("a snapshot of the disk `{id}` is being made");
+        return Err(Refusal::new("DiskCreatingSnapshot", why).advise("wait until it is accomplished"));
+    }
+    Ok(DiskDeleted { disk: id.clone() })
+}
+
+fn ready_disk(view: &View<'_>, id: &DiskId) -> Result<Disk, Refusal> {
+    let disk = view.get(&DISKS, &[id.as_str()]).ok_or_else(|| disk_not_found(id))?;
+    if !disk.ready {
+        let why = format!("the disk `{id}` is still being made");
+        return Err(Refusal::new("IncorrectDiskStatus", why).advise("wait until it is Available"));
+    }
+    Ok(disk)
+}
+
+/// The answer for a snapshot that is not there, or not to be seen.
+pub fn snapshot_not_found(id: &SnapshotId) -> Refusal {
+    Refusal::new("InvalidSnapshotId.NotFound", format!("there is no snapshot `{id}`"))
+        .advise("`kiln snapshot list` shows those there are")
+}
+
+/// The answer for a disk that is not there, or not to be seen.
+pub fn disk_not_found(id: &DiskId) -> Refusal {
+    Refusal::new("InvalidDiskId.NotFound", format!("there is no disk `{id}`"))
+        .advise("`kiln disk list` shows those there are")
+}

@@ -1,0 +1,47 @@
+//! Publish an image to everybody in its region.
+
+use async_trait::async_trait;
+use domain::{AccountId, ImageId, RegionId, image, rules};
+use engine::{Halt, Workflow};
+use event::{Scope, Subject};
+use serde::{Deserialize, Serialize};
+
+use crate::{Flow, Ports, of};
+
+/// What a publication is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishImage {
+    /// Who owns it.
+    pub account: AccountId,
+    /// Where it is.
+    pub region: RegionId,
+    /// The image.
+    pub image: ImageId,
+}
+
+#[async_trait]
+impl Workflow for PublishImage {
+    type Ports = Ports;
+    type Output = ImageId;
+    const NAME: &'static str = "publish_image";
+    const VERSION: u32 = 1;
+
+    fn scope(&self) -> Scope {
+        image::scope(&self.account, &self.region)
+    }
+
+    fn label(&self) -> String {
+        format!("publish `{}`", self.image)
+    }
+
+    fn subjects(&self) -> Vec<Subject> {
+        vec![Subject(self.image.0.clone())]
+    }
+
+    #[rustfmt::skip]
+    async fn run(self, flow: &Flow) -> Result<ImageId, Halt> {
+        flow.decide(self.scope(), of(&self, |view, it| rules::publish(view, &it.image)))  // ImagePublished
+            .point_of_no_return("it is one event; unpublishing is an operation of its own").await?;
+        Ok(self.image)
+    }
+}

@@ -1,0 +1,49 @@
+//! Remove an object from its bucket.
+
+use async_trait::async_trait;
+use domain::events::ObjectRemoved;
+use domain::port::Location;
+use domain::{AccountId, image};
+use engine::{Halt, Workflow};
+use event::{Failure, Scope};
+use serde::{Deserialize, Serialize};
+
+use crate::{At, Flow, Ports, on};
+
+/// What a removal is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveObject {
+    /// Who owns the bucket.
+    pub account: AccountId,
+    /// Where it is.
+    pub at: Location,
+}
+
+#[async_trait]
+impl Workflow for RemoveObject {
+    type Ports = Ports;
+    type Output = String;
+    const NAME: &'static str = "remove_object";
+    const VERSION: u32 = 1;
+
+    fn scope(&self) -> Scope {
+        let region = self.at.bucket.as_ref().map(|bucket| &bucket.region);
+        region.map_or_else(image::house, |region| image::scope(&self.account, region))
+    }
+
+    fn label(&self) -> String {
+        format!("remove `{}`", self.at)
+    }
+
+    #[rustfmt::skip]
+    async fn run(self, flow: &Flow) -> Result<String, Halt> {
+        flow.step(on(&self, remove))                    // ObjectRemoved
+            .nothing_to_undo("what is removed is not brought back").await?;
+        Ok(self.at.to_string())
+    }
+}
+
+async fn remove(at: At, it: RemoveObject) -> Result<ObjectRemoved, Failure> {
+    at.ports().data.remove_object(&it.at).await?;
+    Ok(ObjectRemoved { at: it.at })
+}
