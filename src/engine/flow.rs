@@ -273,6 +273,11 @@ impl<P: Send + Sync + 'static> Flow<P> {
         if told.turned { Err(Halt::Turned) } else { Ok(()) }
     }
 
+    /// Whether nothing of the story goes forward any more.
+    pub(crate) fn only_undoes(&self) -> bool {
+        self.inner.live.is_cancelled() || lock(&self.inner.told).turned
+    }
+
     /// Submits an event of this flow without waiting for it.
     pub(crate) fn append(&self, path: &str, draft: Draft) {
         let (sender, receiver) = oneshot::channel();
@@ -540,23 +545,6 @@ impl<'a, P: Send + Sync + 'static, E: Event> Step<'a, P, E> {
             Err(refusal) => {
                 flow.append(&path, Draft::of(&Failed { refusal: refusal.clone() }));
                 Err(Halt::Failed(refusal))
-            }
-        }
-    }
-}
-
-impl<P: Send + Sync + 'static> Flow<P> {
-    async fn permit(&self, key: &str, count: usize) -> Result<tokio::sync::OwnedSemaphorePermit, Halt> {
-        let limit = self.inner.shared.limit(key, count);
-        if let Ok(permit) = limit.clone().try_acquire_owned() {
-            return Ok(permit);
-        }
-        self.waits();
-        tokio::select! {
-            permit = limit.acquire_owned() => Ok(permit.expect("limits are never closed")),
-            () = self.inner.live.called() => {
-                self.forward()?;
-                Err(Halt::Turned)
             }
         }
     }

@@ -23,6 +23,7 @@ mod each;
 mod error;
 mod flow;
 mod fold;
+mod hold;
 mod kinds;
 mod live;
 mod look;
@@ -45,6 +46,8 @@ mod tests_each;
 #[cfg(test)]
 mod tests_faults;
 #[cfg(test)]
+mod tests_hold;
+#[cfg(test)]
 mod tests_kit;
 #[cfg(test)]
 mod tests_log;
@@ -64,6 +67,7 @@ pub use each::{CHILDREN_MAX, Each, Ends};
 pub use error::Error;
 pub use flow::{Decide, Flow, Policy, Step};
 pub use fold::{FlowRow, State};
+pub use hold::Hold;
 pub use kinds::{
     CancelRequested, Ended, Failed, Gathered, Outcome, Parked, Refused, Released, Started, Superseded,
     TimerFired, TimerSet, Turn, Turned,

@@ -251,6 +251,8 @@ pub(crate) enum Op {
     TryMake(String),
     /// A step that shares a limit of this many.
     MakeLimited(String, String, usize),
+    /// Holds one of so many places under a key while it does these.
+    Hold(String, usize, Vec<Op>),
     /// A decide after which there is no way back.
     Seal(String),
     Sleep(u64),
@@ -422,6 +424,10 @@ async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
                 .collect::<Vec<_>>()
                 .join("; "))
         }
+        Op::Hold(key, count, ops) => {
+            let _hold = flow.hold(&key, count).await?;
+            tell(flow, ops).await.map(|told| told.join(","))
+        }
         Op::BadStory => panic!("a story that panics"),
         Op::InMood(mood, ops) => {
             if lock(&flow.inner.shared.ports.moods).contains(&mood) {
@@ -447,7 +453,7 @@ async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
 
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug)]
-pub(crate) struct TestClock(AtomicI64);
+pub(crate) struct TestClock(pub(crate) AtomicI64);
 
 impl TestClock {
     pub(crate) fn pass(&self, ms: i64) {
