@@ -7,7 +7,9 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use domain::machine::MachineAsked;
 use domain::port::Format;
-use service::{Because, FileAt, ImageAt, ImageImport, ImageView, ImportDisk, Request, Started, WorkflowView, bytes_text};
+use service::{
+    Because, FileAt, ImageAt, ImageImport, ImageView, ImportDisk, Request, Started, WorkflowView, bytes_text,
+};
 
 use crate::exit::Stop;
 use crate::follow;

@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::{
-    Because, Call, Family, House, ImageAt, ImageImport, ImageView, Images, PROTOCOL, Reply, Request, Service,
-    Started, Trouble, Wiring, WorkflowView, Workflows, dispatch, frame, local_actor,
+    Because, Call, Family, FileAt, House, ImageAt, ImageImport, ImageView, Images, ImportDisk, PROTOCOL,
+    Reply, Request, Service, Started, Trouble, Wiring, WorkflowView, Workflows, dispatch, frame, local_actor,
 };
 
 fn wiring() -> Wiring {
@@ -38,8 +38,14 @@ fn disk(place: &TempDir) -> PathBuf {
 
 fn import(path: &Path, name: &str) -> Request {
     Request::ImageImport(ImageImport {
-        path: path.to_str().unwrap().to_owned(),
-        format: None,
+        disks: vec![ImportDisk {
+            at: FileAt { bucket: None, path: path.to_str().unwrap().to_owned() },
+            format: None,
+            device: None,
+            size_bytes: None,
+        }],
+        machine: domain::machine::MachineAsked::default(),
+        check: false,
         name: name.to_owned(),
         description: String::new(),
         family: None,
@@ -104,7 +110,7 @@ async fn an_account_sees_and_touches_only_what_is_its_own() {
         Request::ImageShow(named),
         Request::ImageHistory(at()),
         Request::ImageDeprecate(at()),
-        Request::ImageDelete(at()),
+        Request::ImageDelete { at: at(), force: false, keep_snapshots: false },
     ] {
         let no = dispatch(&service, call(&stranger, "two", request.clone())).await.unwrap_err();
         assert_eq!(no.code, "InvalidImageId.NotFound", "{request:?}");
