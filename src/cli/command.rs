@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use domain::RegionId;
-use service::{Because, House, Wiring};
+use service::{Because, House, Manner, Wiring};
 
 use crate::audit::Audit;
 use crate::completions::Completions;
@@ -55,6 +55,17 @@ pub(crate) struct Kiln {
     /// The region meant [default: cn-hangzhou for what is made, all for what is looked for]
     #[arg(long, global = true, value_name = "REGION", help_heading = EVERYWHERE)]
     region: Option<String>,
+    /// The account to act as
+    #[arg(help = "The account to act as [default: 100000]")]
+    #[arg(long, global = true, value_name = "ACCOUNT", env = "KILN_ACCOUNT", hide_env_values = true)]
+    #[arg(help_heading = EVERYWHERE)]
+    account: Option<String>,
+    /// Only find out whether it could be done, and do nothing
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    dry_run: bool,
+    /// Do it once: the same command with the same token is not done twice within a day
+    #[arg(long, global = true, value_name = "TOKEN", help_heading = EVERYWHERE)]
+    client_token: Option<String>,
     /// Print data and errors, nothing else
     #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
@@ -126,6 +137,8 @@ impl Kiln {
             .map_err(|error| Stop::Usage(format!("`{}`: {error}", dir.display())))?;
         let told = screen.clone();
         let house = House::new(dir, wiring.clone(), because, Box::new(move |line| told.say(line)));
+        let manner = Manner { dry_run: self.dry_run, token: self.client_token };
+        let house = house.asking(self.account, manner);
         let session = Session { house, screen, region: self.region.map(RegionId::from) };
         let done = match command {
             Command::Image(command) => command.run(&session).await,

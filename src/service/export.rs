@@ -13,6 +13,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use workflows::ExportImage;
 
+use crate::asked::Asked;
 use crate::images::scope_of;
 use crate::lookup;
 use crate::request::{ExportTo, FileAt, ImageExport};
@@ -27,10 +28,10 @@ impl Service {
     pub(crate) async fn export(
         &self,
         actor: Actor,
-        request: &str,
+        asked: &Asked,
         ask: ImageExport,
     ) -> Result<Started, Trouble> {
-        if let Some(known) = self.known(request)? {
+        if let Some(known) = self.known(asked)? {
             return Ok(known);
         }
         let image = self.allowed(&actor, &ask.at, |_, image| rules::check_export(image))?;
@@ -53,7 +54,7 @@ impl Service {
         let store = lookup::region(&rows, Some(&image.region))?.store;
         let id = image.id.clone();
         let export = ExportImage { account: image.account, region: image.region, store, image: id, disks };
-        self.begin(actor, request, export, image.id.0).await
+        self.begin(actor, asked, export, image.id.0).await
     }
 
     /// Whether an object of that key may be made.

@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::holder::{BUSY, Holder, Lock, reach};
-use crate::request::{Call, PROTOCOL, Reply, Request};
+use crate::request::{Call, Manner, PROTOCOL, Reply, Request};
 use crate::service::{Options, Wiring, local_actor};
 use crate::{Family, Service, Trouble, dispatch, frame};
 
@@ -61,6 +61,7 @@ pub struct House {
     wiring: Wiring,
     because: Because,
     actor: Actor,
+    manner: Manner,
     tell: Box<dyn Fn(&str) + Send + Sync>,
     role: Mutex<Role>,
 }
@@ -80,7 +81,18 @@ impl House {
         because: Because,
         tell: Box<dyn Fn(&str) + Send + Sync>,
     ) -> Self {
-        Self { dir, wiring, because, actor: local_actor(), tell, role: Mutex::new(Role::Outside) }
+        let (actor, manner) = (local_actor(), Manner::default());
+        Self { dir, wiring, because, actor, manner, tell, role: Mutex::new(Role::Outside) }
+    }
+
+    /// Asks from now on as this account, and in this manner.
+    #[must_use]
+    pub fn asking(mut self, account: Option<String>, manner: Manner) -> Self {
+        if let Some(account) = account {
+            self.actor = Actor { account, ..self.actor };
+        }
+        self.manner = manner;
+        self
     }
 
     /// The directory.
@@ -91,7 +103,8 @@ impl House {
     /// Asks, and takes the answer as what it has to be.
     pub async fn ask<T: TryFrom<Reply, Error = Trouble>>(&self, request: Request) -> Result<T, Trouble> {
         let drive = self.because == Because::Waits;
-        let call = Call { protocol: PROTOCOL, drive, actor: self.actor.clone(), id: request_id(), request };
+        let (actor, manner) = (self.actor.clone(), self.manner.clone());
+        let call = Call { protocol: PROTOCOL, drive, actor, id: request_id(), manner, request };
         let mut role = self.role.lock().await;
         let mut last = None;
         for _ in 0..TRIES_MAX {

@@ -13,6 +13,7 @@ use engine::{FlowRow, Snapshot};
 use event::{Actor, Refusal, Rows, Scope, View};
 use workflows::{DeleteImage, DeprecateImage, ModifyImage, RestoreImage};
 
+use crate::asked::Asked;
 use crate::lookup::{self, account};
 use crate::request::ImageAt;
 use crate::view::{Families, FamilySummary, FamilyView, Started};
@@ -113,54 +114,54 @@ impl Service {
     pub(crate) async fn modify(
         &self,
         actor: Actor,
-        request: &str,
+        asked: &Asked,
         at: &ImageAt,
         to: Attributes,
     ) -> Result<Started, Trouble> {
-        if let Some(known) = self.known(request)? {
+        if let Some(known) = self.known(asked)? {
             return Ok(known);
         }
         let image = self.allowed(&actor, at, |view, image| rules::modify(view, &image.id, &to).map(drop))?;
         let flow = ModifyImage { account: image.account, region: image.region, image: image.id.clone(), to };
-        self.begin(actor, request, flow, image.id.0).await
+        self.begin(actor, asked, flow, image.id.0).await
     }
 
     pub(crate) async fn deprecate(
         &self,
         actor: Actor,
-        request: &str,
+        asked: &Asked,
         at: &ImageAt,
     ) -> Result<Started, Trouble> {
-        if let Some(known) = self.known(request)? {
+        if let Some(known) = self.known(asked)? {
             return Ok(known);
         }
         let image = self.allowed(&actor, at, |view, image| rules::deprecate(view, &image.id).map(drop))?;
         let flow = DeprecateImage { account: image.account, region: image.region, image: image.id.clone() };
-        self.begin(actor, request, flow, image.id.0).await
+        self.begin(actor, asked, flow, image.id.0).await
     }
 
     pub(crate) async fn restore(
         &self,
         actor: Actor,
-        request: &str,
+        asked: &Asked,
         at: &ImageAt,
     ) -> Result<Started, Trouble> {
-        if let Some(known) = self.known(request)? {
+        if let Some(known) = self.known(asked)? {
             return Ok(known);
         }
         let image = self.allowed(&actor, at, |view, image| rules::restore(view, &image.id).map(drop))?;
         let flow = RestoreImage { account: image.account, region: image.region, image: image.id.clone() };
-        self.begin(actor, request, flow, image.id.0).await
+        self.begin(actor, asked, flow, image.id.0).await
     }
 
     pub(crate) async fn delete(
         self: &Arc<Self>,
         actor: Actor,
-        request: &str,
+        asked: &Asked,
         at: &ImageAt,
         how: rules::Deletion,
     ) -> Result<Started, Trouble> {
-        if let Some(known) = self.known(request)? {
+        if let Some(known) = self.known(asked)? {
             return Ok(known);
         }
         let image = self.allowed(&actor, at, |view, image| rules::delete(view, &image.id, how).map(drop))?;
@@ -171,7 +172,7 @@ impl Service {
             force: how.force,
             keep_snapshots: how.keep_snapshots,
         };
-        let started = self.begin(actor, request, flow, image.id.0).await?;
+        let started = self.begin(actor, asked, flow, image.id.0).await?;
         if self.engine.is_driving() {
             let flow = self.engine.snapshot()?.flow(started.workflow_id);
             if let Some(flow) = flow {
@@ -189,7 +190,9 @@ impl Service {
             let ended = service.engine.wait(deletion.id).await;
             if ended.is_ok_and(|flow| flow.trouble().is_none()) {
                 // Should it fail to start, the next deletion collects as well.
-                let _ = service.collect(deletion.actor, "", region, Some(deletion.id)).await;
+                let _ = service
+                    .collect(deletion.actor, &Asked::by_itself(String::new()), region, Some(deletion.id))
+                    .await;
             }
         };
         let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
@@ -215,11 +218,12 @@ impl Service {
     pub(crate) async fn begin<W: engine::Workflow<Ports = workflows::Ports>>(
         &self,
         actor: Actor,
-        request: &str,
+        asked: &Asked,
         workflow: W,
         image_id: String,
     ) -> Result<Started, Trouble> {
-        let workflow_id = self.engine.start(actor, request, workflow).await?;
+        asked.go_on()?;
+        let workflow_id = self.engine.start(actor, &asked.id, workflow).await?;
         Ok(Started { workflow_id, joined: false, image_id })
     }
 }

@@ -6,6 +6,7 @@ use engine::{FlowRow, Snapshot, Started as FlowStarted, State, Workflow as _};
 use event::{Actor, Refusal, View};
 use workflows::{DiskFile, ImportImage};
 
+use crate::asked::Asked;
 use crate::lookup::{self, account};
 use crate::request::{ImageImport, ImportDisk};
 use crate::view::Started;
@@ -16,12 +17,12 @@ impl Service {
     pub(crate) async fn import(
         &self,
         actor: Actor,
-        request: &str,
+        asked: &Asked,
         ask: ImageImport,
     ) -> Result<Started, Trouble> {
         // One at a time, so that two of the same become one.
         let _one = self.starting.lock().await;
-        if let Some(known) = self.known(request)? {
+        if let Some(known) = self.known(asked)? {
             return Ok(known);
         }
         let rows = self.engine.snapshot()?;
@@ -56,7 +57,7 @@ impl Service {
         }
         let scope = import.scope();
         rules::reserve(&View::new(&rows, &scope, self.clock.now_ms()), import.foresee(sources))?;
-        self.begin(actor, request, import, String::new()).await
+        self.begin(actor, asked, import, String::new()).await
     }
 }
 

@@ -32,6 +32,7 @@
 //!
 //! It deliberately prints nothing and knows no wire of the outside world.
 
+mod asked;
 mod audit;
 mod export;
 mod flows;
@@ -53,9 +54,10 @@ mod trouble;
 mod view;
 mod view_image;
 
+pub use asked::TOKEN_MS;
 pub use house::{Because, House, LOCK, SOCKET};
 pub use request::{
-    Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, PROTOCOL, Reply, Request,
+    Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,

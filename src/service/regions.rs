@@ -8,6 +8,7 @@ use domain::{AccountId, ManifestId, RegionId};
 use event::{Actor, Failure, FlowId};
 use workflows::CollectChunks;
 
+use crate::asked::Asked;
 use crate::lookup::{self, account};
 use crate::view::{Checked, RegionView, Regions, Started};
 use crate::{Service, Trouble};
@@ -35,14 +36,14 @@ impl Service {
     pub(crate) async fn collect(
         &self,
         actor: Actor,
-        request: &str,
+        asked: &Asked,
         region: Option<RegionId>,
         after: Option<FlowId>,
     ) -> Result<Started, Trouble> {
         let region = lookup::region(&self.engine.snapshot()?, region.as_ref())?;
         // One collection follows a deletion, whoever asks for it.
-        let request =
-            after.map_or_else(|| request.to_owned(), |deletion| format!("collect-after/{deletion}"));
+        let request = after.map_or_else(|| asked.id.clone(), |deletion| format!("collect-after/{deletion}"));
+        asked.go_on()?;
         // Whoever waits for a deletion asks for its collection at the same moment as the deletion's end.
         let _one = self.starting.lock().await;
         let collection = CollectChunks { region: region.id, store: region.store };

@@ -30,8 +30,20 @@ pub struct Call {
     pub actor: Actor,
     /// The request's id: asked again under it, an operation is not started twice.
     pub id: String,
+    /// How it is asked.
+    pub manner: Manner,
     /// What is asked.
     pub request: Request,
+}
+
+/// How something is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manner {
+    /// Only whether it could be; nothing is done, and the answer is the refusal `DryRunOperation` if
+    /// nothing stands against it.
+    pub dry_run: bool,
+    /// What makes the request repeatable for a day: with the same token and words it is not done twice.
+    pub token: Option<String>,
 }
 
 /// An image, by its id or its name.

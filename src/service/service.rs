@@ -8,12 +8,13 @@ use domain::image::{ACCOUNTS, REGIONS, house};
 use domain::port::DataPlane;
 use domain::{AccountId, Projections, RegionId, rules};
 use engine::{Clock, Engine, FlowRow, State};
-use event::{Actor, FlowId};
+use event::{Actor, FlowId, Refusal};
 use files::Files;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use workflows::{AddRegion, CreateAccount, Ports};
 
+use crate::asked::{Asked, Tokens};
 use crate::request::{Call, Reply, Request};
 use crate::view::Started;
 use crate::{Family, Trouble};
@@ -65,6 +66,8 @@ pub struct Service {
     pub(crate) clock: Arc<dyn Clock>,
     /// Held while an operation that may have been started already is looked for and started.
     pub(crate) starting: Mutex<()>,
+    /// Tokens of requests that are being answered.
+    pub(crate) tokens: Tokens,
     /// What waits here for an operation to end, to start what follows it.
     pub(crate) following: std::sync::Mutex<JoinSet<()>>,
 }
@@ -85,20 +88,23 @@ pub async fn dispatch(service: &Arc<Service>, call: Call) -> Result<Reply, Troub
 }
 
 async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
-    let Call { actor, id, request, .. } = call;
+    service.knows(&call.actor)?;
+    let (asked, _answering) = service.asked(&call)?;
+    let asked = &asked;
+    let Call { actor, request, .. } = call;
     Ok(match request {
-        Request::ImageImport(ask) => service.import(actor, &id, ask).await?.into(),
+        Request::ImageImport(ask) => service.import(actor, asked, ask).await?.into(),
         Request::ImageList { region, family } => {
             service.images(&actor, region.as_ref(), family.as_deref())?.into()
         }
         Request::ImageShow(at) => service.image(&actor, &at)?.into(),
-        Request::ImageModify { at, to } => service.modify(actor, &id, &at, to).await?.into(),
-        Request::ImageDeprecate(at) => service.deprecate(actor, &id, &at).await?.into(),
-        Request::ImageRestore(at) => service.restore(actor, &id, &at).await?.into(),
+        Request::ImageModify { at, to } => service.modify(actor, asked, &at, to).await?.into(),
+        Request::ImageDeprecate(at) => service.deprecate(actor, asked, &at).await?.into(),
+        Request::ImageRestore(at) => service.restore(actor, asked, &at).await?.into(),
         Request::ImageDelete { at, force, keep_snapshots } => {
-            service.delete(actor, &id, &at, rules::Deletion { force, keep_snapshots }).await?.into()
+            service.delete(actor, asked, &at, rules::Deletion { force, keep_snapshots }).await?.into()
         }
-        Request::ImageExport(ask) => service.export(actor, &id, ask).await?.into(),
+        Request::ImageExport(ask) => service.export(actor, asked, ask).await?.into(),
         Request::ImageHistory(at) => service.image_history(&actor, &at)?.into(),
         Request::FamilyList { region } => service.families(&actor, region.as_ref())?.into(),
         Request::FamilyShow { family, region } => service.family(&actor, &family, region.as_ref())?.into(),
@@ -125,7 +131,9 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::AuditVerify { head } => blocking(service, move |service| service.verify(head)).await?.into(),
         Request::AuditRebuild => blocking(service, Service::rebuild).await?.into(),
         Request::RegionList => service.regions(&actor)?.into(),
-        Request::RegionCollect { region, after } => service.collect(actor, &id, region, after).await?.into(),
+        Request::RegionCollect { region, after } => {
+            service.collect(actor, asked, region, after).await?.into()
+        }
         Request::RegionCheck { region, deep } => service.check_region(region, deep).await?.into(),
     })
 }
@@ -182,6 +190,7 @@ impl Service {
             files: wiring.files.clone(),
             clock: wiring.clock.clone(),
             starting: Mutex::default(),
+            tokens: Tokens::default(),
             following: std::sync::Mutex::default(),
         })
     }
@@ -245,10 +254,27 @@ impl Service {
         Ok(())
     }
 
+    /// Fails unless the account that asks is there.
+    fn knows(&self, actor: &Actor) -> Result<(), Trouble> {
+        if actor.account == DEFAULT_ACCOUNT {
+            return Ok(());
+        }
+        let rows = self.engine.snapshot()?;
+        let there =
+            !actor.account.contains('\0') && ACCOUNTS.get(&rows, &house(), &[&actor.account]).is_some();
+        if there {
+            return Ok(());
+        }
+        let why = format!("there is no account `{}`", actor.account.escape_debug());
+        Err(Refusal::new("InvalidAccount.NotFound", why)
+            .advise("`kiln account list` shows those there are")
+            .into())
+    }
+
     /// The operation a request has started before, if it has.
-    pub(crate) fn known(&self, request: &str) -> Result<Option<Started>, Trouble> {
+    pub(crate) fn known(&self, asked: &Asked) -> Result<Option<Started>, Trouble> {
         let snapshot = self.engine.snapshot()?;
-        let Some(id) = snapshot.started_by(request) else { return Ok(None) };
+        let Some(id) = snapshot.started_by(&asked.id) else { return Ok(None) };
         let subject =
             snapshot.flow(id).and_then(|flow| flow.subjects.first().map(|subject| subject.0.clone()));
         Ok(Some(Started { workflow_id: id, joined: false, image_id: subject.unwrap_or_default() }))

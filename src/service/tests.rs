@@ -12,8 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::{
-    Because, Call, Family, FileAt, House, ImageAt, ImageImport, ImageView, Images, ImportDisk, PROTOCOL,
-    Reply, Request, Service, Started, Trouble, Wiring, WorkflowView, Workflows, dispatch, frame, local_actor,
+    Because, Call, Family, FileAt, House, ImageAt, ImageImport, ImageView, Images, ImportDisk, Manner,
+    PROTOCOL, Reply, Request, Service, Started, Trouble, Wiring, WorkflowView, Workflows, dispatch, frame,
+    local_actor,
 };
 
 fn wiring() -> Wiring {
@@ -55,7 +56,14 @@ fn import(path: &Path, name: &str) -> Request {
 }
 
 fn call(actor: &Actor, id: &str, request: Request) -> Call {
-    Call { protocol: PROTOCOL, drive: true, actor: actor.clone(), id: id.to_owned(), request }
+    Call {
+        protocol: PROTOCOL,
+        drive: true,
+        actor: actor.clone(),
+        id: id.to_owned(),
+        manner: Manner::default(),
+        request,
+    }
 }
 
 async fn ask<T: TryFrom<Reply, Error = Trouble>>(

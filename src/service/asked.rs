@@ -1,0 +1,126 @@
+//! How something is asked: once for each request id or token, or only to know whether it could be.
+//!
+//! A client token makes a request repeatable for a day: asked again with the same token and the
+//! same words it finds the operation it had started. The words are kept as a digest in the id by
+//! which the log knows the request, so that nothing but the log has to remember them.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use engine::Snapshot;
+use event::Refusal;
+
+use crate::request::{Call, Request};
+use crate::{Service, Trouble};
+
+/// How long a token stands for the request it came with, as the API documents: 24 hours.
+pub const TOKEN_MS: i64 = 24 * 60 * 60 * 1000;
+/// Characters of a token at most, as the API documents.
+const TOKEN_CHARS_MAX: usize = 64;
+
+/// A request on its way through a use case.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// The id by which the log knows it.
+    pub(crate) id: String,
+    /// Whether it is only asked whether it could be.
+    pub(crate) dry_run: bool,
+}
+
+impl Asked {
+    /// What follows from an operation by itself.
+    pub(crate) fn by_itself(id: String) -> Self {
+        Self { id, dry_run: false }
+    }
+
+    /// Ends a use case that was only to be tried, when everything was found well.
+    pub(crate) fn go_on(&self) -> Result<(), Trouble> {
+        if !self.dry_run {
+            return Ok(());
+        }
+        let why = "nothing stands against it, and as this was a dry run nothing was done";
+        Err(Refusal::new("DryRunOperation", why).into())
+    }
+}
+
+/// The tokens of requests that have not been answered yet.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens(Mutex<HashSet<String>>);
+
+/// A token that is being answered; until this is dropped nobody else is answered under it.
+pub(crate) struct Answering<'a> {
+    tokens: &'a Tokens,
+    token: Option<String>,
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        if let Some(token) = &self.token {
+            self.tokens.0.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
+        }
+    }
+}
+
+impl Service {
+    /// The request behind a call: a new one, or the one that its token stands for.
+    pub(crate) fn asked(&self, call: &Call) -> Result<(Asked, Answering<'_>), Trouble> {
+        let dry_run = call.manner.dry_run;
+        let tokens = &self.tokens;
+        let Some(token) = &call.manner.token else {
+            return Ok((Asked { id: call.id.clone(), dry_run }, Answering { tokens, token: None }));
+        };
+        check_token(token)?;
+        let action = action(&call.request);
+        let prefix = format!("token/{}/{action}/{token}/", call.actor.account);
+        if !tokens.0.lock().unwrap_or_else(PoisonError::into_inner).insert(prefix.clone()) {
+            let why = format!("a request with the token `{token}` is still being answered");
+            return Err(Refusal::new("IdempotentProcessing", why).advise("ask again in a moment").into());
+        }
+        let answering = Answering { tokens, token: Some(prefix.clone()) };
+        let words = rmp_serde::to_vec_named(&call.request).expect("a request is plain data");
+        let digest = &blake3::hash(&words).to_hex()[..32];
+        let now_ms = self.clock.now_ms();
+        let id = match before(&self.engine.snapshot()?, &prefix, now_ms) {
+            Some(known) if known.ends_with(digest) => known,
+            Some(_) => {
+                let why = format!("the token `{token}` came with another request within the last day");
+                let code = if action == "image-create" {
+                    "IdempotenceParamNotMatch"
+                } else {
+                    "IdempotentParameterMismatch"
+                };
+                return Err(Refusal::new(code, why).advise("use a token of its own for each request").into());
+            }
+            None => format!("{prefix}{now_ms:016x}/{digest}"),
+        };
+        Ok((Asked { id, dry_run }, answering))
+    }
+}
+
+/// The request that came with a token, if that is less than a day ago.
+fn before(snapshot: &Snapshot, prefix: &str, now_ms: i64) -> Option<String> {
+    let newest = snapshot.requests_under(prefix).pop()?;
+    let time = newest.strip_prefix(prefix)?.split('/').next()?;
+    let time_ms = i64::from_str_radix(time, 16).ok()?;
+    (now_ms.saturating_sub(time_ms) < TOKEN_MS).then_some(newest)
+}
+
+fn check_token(token: &str) -> Result<(), Refusal> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
+    if !token.is_empty() && token.len() <= TOKEN_CHARS_MAX && token.bytes().all(plain) {
+        return Ok(());
+    }
+    let why = format!("`{}` is no client token", token.escape_debug());
+    Err(Refusal::new("InvalidClientToken.Malformed", why)
+        .advise("a token has up to 64 visible ASCII characters and no `/`"))
+}
+
+/// The name of what is asked, as the socket spells it: `image-import`.
+fn action(request: &Request) -> String {
+    let named = serde_json::to_value(request).unwrap_or_default();
+    match named {
+        serde_json::Value::String(name) => name,
+        serde_json::Value::Object(fields) => fields.keys().next().cloned().unwrap_or_default(),
+        _ => String::new(),
+    }
+}
