@@ -19,6 +19,7 @@
 //! and writes formats).
 
 mod bucket;
+mod carry;
 mod chunker;
 mod collect;
 mod examine;
@@ -29,8 +30,12 @@ mod fetch;
 mod finish;
 mod grid;
 mod index;
+mod key;
+mod landing;
+mod listing;
 mod manifest;
 mod mark;
+mod objects;
 mod pack;
 mod plane;
 mod probe;
@@ -91,6 +96,10 @@ impl Default for Options {
     }
 }
 
+#[cfg(test)]
+mod test_bucket;
+#[cfg(test)]
+mod test_bucket_crash;
 #[cfg(test)]
 mod test_collect;
 #[cfg(test)]

@@ -11,6 +11,13 @@ pub const TAG_CHARS_MAX: usize = 128;
 /// Tags an image may have.
 pub const TAGS_MAX: usize = 20;
 
+/// Bucket names: 3 to 63 characters.
+pub const BUCKET_CHARS: std::ops::RangeInclusive<usize> = 3..=63;
+/// Object keys: 1 to 1023 bytes of UTF-8.
+pub const OBJECT_KEY_BYTES: std::ops::RangeInclusive<usize> = 1..=1023;
+/// Prefixes of exported objects: 1 to 30 characters.
+pub const EXPORT_PREFIX_CHARS: std::ops::RangeInclusive<usize> = 1..=30;
+
 const WEB: [&str; 2] = ["http://", "https://"];
 const RESERVED: [&str; 2] = ["aliyun", "acs:"];
 
@@ -109,6 +116,44 @@ pub fn tag_value(value: &str) -> Result<(), Refusal> {
     Err(Refusal::new("InvalidTagValue.Malformed", why).advise(advice))
 }
 
+/// Checks the name of a bucket.
+pub fn bucket(name: &str) -> Result<(), Refusal> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let wrong = !BUCKET_CHARS.contains(&name.chars().count())
+        || !name.chars().all(plain)
+        || name.starts_with('-')
+        || name.ends_with('-');
+    if !wrong {
+        return Ok(());
+    }
+    let why = format!("`{}` is no name of a bucket", shown(name));
+    let advice = "a bucket's name has 3 to 63 lower-case letters, digits and `-`, and neither begins nor ends with `-`";
+    Err(Refusal::new("InvalidOSSBucket.Malformed", why).advise(advice))
+}
+
+/// Checks the key of an object.
+pub fn object_key(key: &str) -> Result<(), Refusal> {
+    let wrong = !OBJECT_KEY_BYTES.contains(&key.len())
+        || key.starts_with(['/', '\\'])
+        || WEB.iter().any(|web| key.starts_with(web));
+    if !wrong {
+        return Ok(());
+    }
+    let why = format!("`{}` is no key of an object", shown(key));
+    let advice = "a key has 1 to 1023 bytes and begins neither with `/` or `\\` nor with a web address";
+    Err(Refusal::new("InvalidOSSObject.Malformed", why).advise(advice))
+}
+
+/// Checks the prefix of the objects that an export makes.
+pub fn export_prefix(prefix: &str) -> Result<(), Refusal> {
+    let count = prefix.chars().count();
+    if EXPORT_PREFIX_CHARS.contains(&count) && prefix.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    let why = format!("`{}` is no prefix for exported objects", shown(prefix));
+    Err(Refusal::new("InvalidOSSPrefix.Malformed", why).advise("a prefix has 1 to 30 letters and digits"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,5 +207,45 @@ mod tests {
     fn tags_keep_clear_of_reserved_words() {
         check(tag_key, &["env", "团队"], &["", "acs:x", "aliyunx", "http://x", "a\0"]);
         check(tag_value, &["", "prod", "aliyun"], &["acs:x", "see https://x"]);
+    }
+
+    #[test]
+    fn buckets_have_names_that_are_plain_everywhere() {
+        let (long, too_long) = ("a".repeat(63), "a".repeat(64));
+        check(
+            bucket,
+            &["abc", "my-bucket-1", "0-9", &long],
+            &["", "ab", &too_long, "-abc", "abc-", "Abc", "a.b", "a/b", "../x", "a_b", "büro", "abc\n"],
+        );
+        assert_eq!(bucket("A").unwrap_err().code, "InvalidOSSBucket.Malformed");
+    }
+
+    #[test]
+    fn object_keys_are_counted_in_bytes_and_begin_with_no_slash() {
+        let (long, too_long) = ("k".repeat(1023), "k".repeat(1024));
+        let (wide, too_wide) = ("镜".repeat(341), "镜".repeat(342));
+        check(
+            object_key,
+            &[
+                "a",
+                "exports/web_system.raw.tar.gz",
+                "a//b/",
+                "..",
+                ".x",
+                "see http://x",
+                "a\\b",
+                &long,
+                &wide,
+            ],
+            &["", &too_long, &too_wide, "/a", "\\a", "http://a", "https://a"],
+        );
+        assert_eq!(object_key("").unwrap_err().code, "InvalidOSSObject.Malformed");
+    }
+
+    #[test]
+    fn export_prefixes_are_letters_and_digits() {
+        let (long, too_long) = ("x".repeat(30), "x".repeat(31));
+        check(export_prefix, &["a", "Web01", &long], &["", &too_long, "a-b", "a/b", "ä", "a "]);
+        assert_eq!(export_prefix("").unwrap_err().code, "InvalidOSSPrefix.Malformed");
     }
 }
