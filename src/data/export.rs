@@ -143,8 +143,8 @@ fn landing<'a>(store: &'a Store, job: &Job, target: &'a Target) -> Result<Landin
 /// those whose indexes may know the job; for an object, its bucket's.
 pub(crate) fn discard(files: &dyn Files, stores: &[Arc<Store>], job: &Job, target: &Target) -> Result<()> {
     match (&target.at.bucket, stores) {
-        (Some(_), [store, ..]) => landing(store, job, target)?.discard(stores),
+        (Some(_), [store, ..]) => Landing::undo(landing(store, job, target), stores),
         (Some(_), []) => Err(Failure::Ours(format!("no store for `{}`", target.at))),
-        (None, _) => Landing::file(files, EXPORT, job, &target.at, target.replace)?.discard(stores),
+        (None, _) => Landing::undo(Landing::file(files, EXPORT, job, &target.at, target.replace), stores),
     }
 }

@@ -282,9 +282,18 @@ impl<'a> Landing<'a> {
         self.sync_after_removal().map_err(self.say("naming"))
     }
 
+    /// Undoes a landing. A place that cannot be, by its name, is where nothing was done.
+    pub(crate) fn undo(landing: Result<Self>, stores: &[Arc<Store>]) -> Result<()> {
+        match landing {
+            Ok(landing) => landing.discard(stores),
+            Err(Failure::Caller(_)) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Undoes what the job did: its partial file goes, and the file itself if the job made it, then
     /// what the indexes of these stores remember of it.
-    pub(crate) fn discard(&self, stores: &[Arc<Store>]) -> Result<()> {
+    fn discard(&self, stores: &[Arc<Store>]) -> Result<()> {
         let _lock = self.lock()?;
         let mut own: Vec<Seen> =
             seen(self.files, &self.temporary)?.map(|(seen, _)| seen).into_iter().collect();

@@ -89,8 +89,9 @@ impl Buckets for Plane {
         let (job, to) = (job.clone(), to.clone());
         self.blocking(move |inner| {
             let _turn = inner.fences.begin(&job, "discard-put", work.attempt())?;
-            let store = inner.bucket_store(bucket_of(&to)?)?;
-            Landing::object(&store, PUT, &job, &to, false)?.discard(std::slice::from_ref(&store))
+            let bucket = bucket_of(&to)?;
+            let store = inner.store(&bucket.region, &bucket.store)?;
+            Landing::undo(Landing::object(&store, PUT, &job, &to, false), std::slice::from_ref(&store))
         })
         .await
     }
@@ -111,7 +112,7 @@ impl Buckets for Plane {
         let (job, to) = (job.clone(), Location::file(to));
         self.blocking(move |inner| {
             let _turn = inner.fences.begin(&job, "discard-get", work.attempt())?;
-            Landing::file(&*inner.files, GET, &job, &to, false)?.discard(&inner.all_stores()?)
+            Landing::undo(Landing::file(&*inner.files, GET, &job, &to, false), &inner.all_stores()?)
         })
         .await
     }

@@ -158,9 +158,12 @@ fn what_cannot_be_is_refused_by_name() {
     assert_eq!(put(&named("other"), FILE, "a"), "InvalidOSSBucket.NotFound");
     for name in ["../uploads", "..", "", "a/b", "UPLOADS"] {
         assert_eq!(put(&named(name), FILE, "a"), "InvalidOSSBucket.Malformed");
+        let at = Location::object(named(name), "a");
+        wait(house.plane.discard_put(attempt(1, 1), &job("p-1"), &at)).unwrap();
     }
     for key in ["", "/a", "http://a", &"k".repeat(1024)] {
         assert_eq!(put(&bucket(), FILE, key), "InvalidOSSObject.Malformed");
+        house.discard_put("p-1", key).unwrap();
     }
     assert_eq!(put(&bucket(), "/in/none", "a"), "InvalidSource.NotFound");
     assert_eq!(put(&bucket(), "/in/dir", "a"), "InvalidSource.NotAFile");
@@ -421,6 +424,85 @@ fn a_bucket_is_a_map_from_keys_to_bytes_in_the_order_of_keys() {
         state.remove(std::path::Path::new("/in"));
         assert_eq!(state, empty, "seed {seed}");
     }
+}
+
+#[test]
+fn the_file_system_of_this_machine_takes_every_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, file) = (dir.path().join("stores"), dir.path().join("file"));
+    let files = files::RealFiles;
+    files.create_dirs(&root).unwrap();
+    let opened = files.open(&file, Open::CreateNew).unwrap();
+    opened.write_at(1 << 20, b"end").unwrap();
+    let plane = crate::Plane::new(std::sync::Arc::new(files), root, options());
+    wait(plane.make_store(&region(), &store())).unwrap();
+    wait(plane.make_bucket(&bucket())).unwrap();
+    let mut dice = Dice::new(1);
+    let mut keys: Vec<String> = (0..60).map(|_| random_key(&mut dice)).collect();
+    keys.extend(["k".repeat(1023), "\u{1}".repeat(1023), "a/".repeat(511), "镜".repeat(341)]);
+    keys.sort();
+    keys.dedup();
+    for (number, key) in keys.iter().enumerate() {
+        let name = job(&format!("p-{number}"));
+        let from = file.to_str().unwrap();
+        let info = wait(plane.put_object(attempt(1, 1), &name, from, &at(key), false)).unwrap();
+        assert_eq!(wait(plane.object(&at(key))).unwrap(), Some(info), "{key:?}");
+    }
+    let page = wait(plane.objects(&bucket(), "", "", 1000)).unwrap();
+    assert_eq!(page.objects.into_iter().map(|object| object.key).collect::<Vec<_>>(), keys);
+    let to = dir.path().join("copy");
+    wait(plane.get_object(attempt(1, 1), &job("g-1"), &at(&keys[0]), to.to_str().unwrap(), false)).unwrap();
+    let found = files.identity(&to).unwrap();
+    assert_eq!(found.size_bytes, (1 << 20) + 3);
+    assert!(found.allocated_bytes < 1 << 20, "holes stay holes");
+    assert_eq!(code(wait(plane.remove_bucket(&bucket()))), "BucketNotEmpty");
+    for key in &keys {
+        wait(plane.remove_object(&at(key))).unwrap();
+    }
+    let left = files.list(&dir.path().join("stores/cn-hangzhou/buckets/uploads")).unwrap();
+    assert_eq!(left, [""; 0], "emptied directories go with their objects");
+    wait(plane.remove_bucket(&bucket())).unwrap();
+}
+
+#[test]
+fn puts_and_removals_in_one_directory_do_not_meet() {
+    let house = house_with_bucket(1);
+    house.sim.put(FILE, b"one");
+    let before = house.state();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let house = &house;
+            scope.spawn(move || {
+                for round in 0..40 {
+                    let (name, key) = (format!("p-{thread}-{round}"), format!("deep/dir/{thread}"));
+                    house.put(attempt(1, 1), &name, FILE, &key, false).unwrap();
+                    match round % 3 {
+                        0 => house.discard_put(&name, &key).unwrap(),
+                        _ => house.remove(&key).unwrap(),
+                    }
+                    house.keys("deep/", 2);
+                }
+            });
+        }
+        // Who loses is refused; the winner's stays.
+        for thread in 0..2 {
+            let house = &house;
+            scope.spawn(move || {
+                for round in 0..40 {
+                    let (name, key) = (format!("q-{thread}-{round}"), format!("same/{round}"));
+                    if let Err(failure) = house.put(attempt(1, 1), &name, FILE, &key, false) {
+                        assert_eq!(code::<()>(Err(failure)), "FileAlreadyExists");
+                        house.discard_put(&name, &key).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(house.keys("", 100).len(), 40);
+    for round in 0..40 {
+        house.remove(&format!("same/{round}")).unwrap();
+    }
+    assert_eq!(house.state(), before);
 }
 
 /// Holds pages of random prefixes, positions and sizes against the model.
