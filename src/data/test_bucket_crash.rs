@@ -52,6 +52,28 @@ fn a_put_survives_a_power_cut_at_any_call() {
 }
 
 #[test]
+fn a_put_whose_looks_fail_is_the_worlds_and_goes_on() {
+    let house = prepared();
+    for n in 1.. {
+        let house = house.fork(n);
+        let before = house.sim.reads();
+        house.sim.fail_read(n, std::io::ErrorKind::Other);
+        match house.put(attempt(1, 1), "p-1", FILE, KEY, false) {
+            Ok(_) => {}
+            Err(Failure::World(_)) => drop(house.put(attempt(1, 2), "p-1", FILE, KEY, false).unwrap()),
+            Err(other) => panic!("at look {n}: {other:?}"),
+        }
+        let looks = house.sim.reads() - before;
+        house.sim.clear_faults();
+        assert!(file_is(&house.sim, &object_path(KEY), &file()), "at look {n}");
+        house.assert_clean(&Live::default(), &format!("at look {n}"));
+        if n > looks {
+            break;
+        }
+    }
+}
+
+#[test]
 fn a_get_survives_a_power_cut_at_any_call() {
     for replace in [false, true] {
         let house = prepared();
