@@ -76,7 +76,7 @@ impl Run<'_> {
         self.record(&[sealed], |_, _| Ok(()))?;
         let chunks = count_chunks(transfer.store, transfer.domain, &manifest, references)?;
         let root = tree.finish();
-        check_source(&*transfer.store.files, transfer.source)?;
+        check_source(transfer.store, transfer.source)?;
         let mut answer = None;
         self.record(&[], |_, row| {
             let transferred = Transferred {

@@ -3,15 +3,20 @@
 //! A disk is cut into segments, segments into chunks by their content, chunks are kept once for
 //! each account, compressed, in pack files; a paged manifest says which chunks a disk consists of,
 //! and a content root what its guest sees. A region is a store: a directory with an id, an
-//! index and packs.
+//! index, packs, and buckets of objects, which are plain files.
 //!
 //! ```text
 //! transfer ─▶ segment ─▶ chunker ─▶ pack      verify, export ─▶ walk ─▶ fetch ─▶ pack
-//!                 └─▶ root    └─▶ index                           └─▶ manifest
+//!    │            └─▶ root    └─▶ index                 │         └─▶ manifest
+//!    ▼                                                  ▼
+//! source: a file, or an object                  landing: a file, or an object
+//!    ▲                                                  ▲
+//!    └───────────────── carry: put, get ────────────────┘      listing ─▶ key ◀─ bucket
 //! ```
 //!
 //! What is durable when: packs are synced before the index speaks of them, the index is committed
-//! before a checkpoint is reported, and all of it before a call returns. All file I/O goes through
+//! before a checkpoint is reported, and all of it before a call returns. A file that is made, on
+//! this computer or in a bucket, has its name only when it is whole and durable. All file I/O goes through
 //! the [`files::Files`] port.
 //!
 //! What this room deliberately does not do: know images or snapshots (only manifests and who says
@@ -19,6 +24,7 @@
 //! and writes formats).
 
 mod bucket;
+mod carry;
 mod chunker;
 mod collect;
 mod examine;
@@ -29,8 +35,12 @@ mod fetch;
 mod finish;
 mod grid;
 mod index;
+mod key;
+mod landing;
+mod listing;
 mod manifest;
 mod mark;
+mod objects;
 mod pack;
 mod plane;
 mod probe;
@@ -91,6 +101,10 @@ impl Default for Options {
     }
 }
 
+#[cfg(test)]
+mod test_bucket;
+#[cfg(test)]
+mod test_bucket_crash;
 #[cfg(test)]
 mod test_collect;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! runtime's threads.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -11,32 +11,31 @@ use domain::port::{
     StoredDisk, Target, Transferred, Verified,
 };
 use domain::{RegionId, StoreId};
-use event::{Failure, Refusal, Work};
-use files::{Files, Kind, Open};
+use event::{Failure, Work};
+use files::Files;
 
 use crate::collect::Collection;
 use crate::export::Export;
 use crate::fault::{self, Result};
 use crate::fence::Fences;
 use crate::index::{COLLECT, TRANSFER, domain_of, job_key};
-use crate::source::identity;
-use crate::store::{Store, check_id, read_id};
+use crate::store::{Store, check_id, read_id, region_dir};
 use crate::transfer::Transfer;
 use crate::walk::{Walk, count_chunks};
-use crate::{Options, examine, export, settle};
+use crate::{Options, examine, export, settle, source};
 
 /// The data plane on a file system: one directory a region below a root.
 #[derive(Clone)]
 pub struct Plane(Arc<Inner>);
 
-struct Inner {
-    files: Arc<dyn Files>,
-    root: PathBuf,
+pub(crate) struct Inner {
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) root: PathBuf,
     options: Options,
     stores: Mutex<HashMap<RegionId, Arc<Store>>>,
     /// Regions whose index failed to sync and has not been copied yet.
     lost: Mutex<HashSet<RegionId>>,
-    fences: Fences,
+    pub(crate) fences: Fences,
 }
 
 impl Plane {
@@ -53,7 +52,7 @@ impl Plane {
     }
 
     /// Runs blocking work where it may block, and waits for its end.
-    async fn blocking<T: Send + 'static>(
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         run: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -66,18 +65,11 @@ impl Plane {
 
 impl Inner {
     fn dir(&self, region: &RegionId) -> Result<PathBuf> {
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-        if region.0.is_empty() || !region.0.chars().all(plain) {
-            return Err(Failure::caller(
-                "InvalidRegionId.NotFound",
-                format!("`{region}` is no name of a region"),
-            ));
-        }
-        Ok(self.root.join(&region.0))
+        region_dir(&self.root, region)
     }
 
     /// The open store of a region, if it is the one named.
-    fn store(&self, region: &RegionId, id: &StoreId) -> Result<Arc<Store>> {
+    pub(crate) fn store(&self, region: &RegionId, id: &StoreId) -> Result<Arc<Store>> {
         let dir = self.dir(region)?;
         let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = stores.get(region) {
@@ -115,7 +107,7 @@ impl Inner {
     }
 
     /// The stores that are there, whatever their ids.
-    fn all_stores(&self) -> Result<Vec<Arc<Store>>> {
+    pub(crate) fn all_stores(&self) -> Result<Vec<Arc<Store>>> {
         let mut stores = Vec::new();
         let names = match self.files.list(&self.root) {
             Ok(names) => names,
@@ -129,48 +121,6 @@ impl Inner {
             }
         }
         Ok(stores)
-    }
-
-    fn inspect(&self, location: &Location, format: Option<Format>) -> Result<Source> {
-        let path = location.path.as_str();
-        let at = Path::new(path);
-        let missing = |error: &std::io::Error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Refusal::new("InvalidSource.NotFound", format!("there is no file `{path}`"))
-                    .advise("give the path of a disk file on this computer")
-                    .into()
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                Refusal::new("InvalidSource.Forbidden", format!("`{path}` may not be read"))
-                    .advise("let this user read it: `chmod`, or import as another user")
-                    .into()
-            }
-            _ => fault::io(format_args!("opening `{path}`"), error),
-        };
-        // Looked at before it is opened: opening a pipe would wait for its other end.
-        let found = self.files.identity(at).map_err(|error| missing(&error))?;
-        match found.kind {
-            Kind::File => {}
-            Kind::Directory => {
-                return Err(Refusal::new("InvalidSource.NotAFile", format!("`{path}` is a directory"))
-                    .advise("name the disk file in it")
-                    .into());
-            }
-            Kind::Other => {
-                return Err(Refusal::new("InvalidSource.NotAFile", format!("`{path}` is no regular file"))
-                    .advise("copy it to a file first")
-                    .into());
-            }
-        }
-        let file = self.files.open(at, Open::Read).map_err(|error| missing(&error))?;
-        let found = file.identity().map_err(|error| missing(&error))?;
-        let disk = disk::open(file, format)?;
-        Ok(Source {
-            at: location.clone(),
-            format: disk.format(),
-            disk_bytes: disk.disk_bytes(),
-            identity: identity(&found),
-        })
     }
 }
 
@@ -187,7 +137,7 @@ impl DataPlane for Plane {
 
     async fn inspect(&self, at: &Location, format: Option<Format>) -> Result<Source> {
         let at = at.clone();
-        self.blocking(move |inner| inner.inspect(&at, format)).await
+        self.blocking(move |inner| source::inspect(&*inner.files, &inner.root, &at, format)).await
     }
 
     async fn transfer(
@@ -325,7 +275,11 @@ impl DataPlane for Plane {
         let (job, target) = (job.clone(), target.clone());
         self.blocking(move |inner| {
             let _turn = inner.fences.begin(&job, "discard-export", work.attempt())?;
-            export::discard(&*inner.files, &inner.all_stores()?, &job, &target)
+            let stores = match &target.at.bucket {
+                Some(bucket) => vec![inner.store(&bucket.region, &bucket.store)?],
+                None => inner.all_stores()?,
+            };
+            export::discard(&*inner.files, &stores, &job, &target)
         })
         .await
     }

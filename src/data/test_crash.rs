@@ -13,7 +13,7 @@ use crate::test_support::*;
 
 /// How the world ends.
 #[derive(Clone, Copy, Debug)]
-enum End {
+pub(crate) enum End {
     /// The power goes instead of the n-th call.
     Cut,
     /// The n-th call is done in part, then the power goes.
@@ -23,7 +23,7 @@ enum End {
 }
 
 /// Runs `act` with a disturbance at every `step`-th call, again until it succeeds, and then `check`.
-fn strike<T: PartialEq + std::fmt::Debug>(
+pub(crate) fn strike<T: PartialEq + std::fmt::Debug>(
     prepared: &House,
     step: u64,
     act: impl Fn(&House, u64) -> Result<T>,

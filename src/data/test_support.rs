@@ -120,6 +120,24 @@ impl Dice {
     }
 }
 
+/// A legal key of an object, of the awkward sorts more than of others.
+pub(crate) fn random_key(dice: &mut Dice) -> String {
+    const PIECES: [&str; 16] =
+        ["a", "b", "-", "0", "/", "/", "//", ".", "..", "%", "%-", "é", "镜", "\u{1}", " ", "a/b/c"];
+    loop {
+        let mut key = String::new();
+        for _ in 0..=dice.below(6) {
+            let piece = PIECES[usize::try_from(dice.below(16)).unwrap()];
+            // Around the length at which segments are cut, and beyond.
+            let times = if dice.below(12) == 0 { 80 + dice.below(100) } else { 1 };
+            key.extend((0..times).map(|_| piece));
+        }
+        if domain::name::object_key(&key).is_ok() {
+            return key;
+        }
+    }
+}
+
 /// Bytes that a seed stands for and that do not compress.
 pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];

@@ -98,7 +98,7 @@ impl Transfer<'_> {
             Ok(row)
         })?;
         if row.source.as_ref() != Some(self.source) {
-            return Err(changed(self.source));
+            return Err(changed(&self.source.at));
         }
         if let Some(transferred) = row.transferred {
             return Ok(transferred);
@@ -106,7 +106,7 @@ impl Transfer<'_> {
         if row.attempt > Some(attempt) {
             return Err(fenced(&self.job));
         }
-        let disk = open_source(&*self.store.files, self.source)?;
+        let disk = open_source(self.store, self.source)?;
         self.seal_left_open()?;
         let level = match row.level {
             0 => self.choose_level(&*disk)?,
@@ -137,7 +137,7 @@ impl Transfer<'_> {
         // A source that changed under us may show itself as any error.
         match result {
             Err(Failure::Cancelled) => Err(Failure::Cancelled),
-            Err(failure) => check_source(&*self.store.files, self.source).and(Err(failure)),
+            Err(failure) => check_source(self.store, self.source).and(Err(failure)),
             done => done,
         }
     }
@@ -235,7 +235,7 @@ impl Run<'_> {
             }
             std::mem::take(&mut shared.open)
         };
-        check_source(&*self.transfer.store.files, self.transfer.source)?;
+        check_source(self.transfer.store, self.transfer.source)?;
         self.finish(open)
     }
 
