@@ -6,8 +6,9 @@
 //! starts a thread, keeps a file in memory, or opens another file.
 //!
 //! ```text
-//! file ── detect ──┬─ raw ────┐                     ┌─ raw ───┐
-//!                  └─ qcow2 ──┴─ Source ─▶ … ─▶ Sink┴─ qcow2 ─┴─▶ file
+//! file ── detect ──┬─ raw ────┐                      ┌─ raw ────┐
+//!                  ├─ qcow2 ──┼─ Source ─▶ … ─▶ Sink ┼─ qcow2 ──┼─▶ file
+//!                  └─ VHD ────┘                      └─ VHD ────┘
 //! ```
 //!
 //! Images come from strangers. So everything that would make a reader leave the file (a backing
@@ -44,6 +45,10 @@ mod qcow2_source;
 mod qcow2_space;
 mod qcow2_table;
 mod raw;
+mod stretch;
+mod vhd_footer;
+mod vhd_sink;
+mod vhd_source;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -108,7 +113,7 @@ pub fn open(file: Arc<dyn File>, format: Option<Format>) -> Result<Box<dyn Sourc
     match format {
         Format::Raw => Ok(Box::new(raw::RawSource::new(file, file_bytes)?)),
         Format::Qcow2 => Ok(Box::new(qcow2_source::Qcow2Source::new(file, file_bytes)?)),
-        Format::Vhd => Err(Error::not_supported("not yet")),
+        Format::Vhd => vhd_source::open(file, file_bytes),
     }
 }
 
@@ -124,7 +129,9 @@ pub fn create(
         (Format::Raw, Compression::None) => Ok(Box::new(raw::RawSink::new(file, disk_bytes)?)),
         (Format::Raw, _) => Err(Error::not_supported("a raw file cannot be compressed")
             .advise("leave the compression out, or export as qcow2")),
-        (Format::Vhd, _) => Err(Error::not_supported("not yet")),
+        (Format::Vhd, Compression::None) => Ok(Box::new(vhd_sink::VhdSink::new(file, disk_bytes)?)),
+        (Format::Vhd, _) => Err(Error::not_supported("a VHD cannot be compressed")
+            .advise("leave the compression out, or export as qcow2")),
         (Format::Qcow2, _) => Ok(Box::new(qcow2_sink::Qcow2Sink::new(file, compression, disk_bytes)?)),
     }
 }

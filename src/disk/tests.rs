@@ -9,4 +9,6 @@ mod test_mutations;
 mod test_read;
 mod test_refusals;
 mod test_support;
+mod test_vhd;
+mod test_vhd_refusals;
 mod test_write;
