@@ -8,7 +8,8 @@
 //! ```text
 //! file ── detect ──┬─ raw ────┐                      ┌─ raw ────┐
 //!                  ├─ qcow2 ──┼─ Source ─▶ … ─▶ Sink ┼─ qcow2 ──┼─▶ file
-//!                  └─ VHD ────┘                      └─ VHD ────┘
+//!                  └─ VHD ────┘                      ├─ VHD ────┤
+//!                                                    └─ tar.gz ─┘ of a raw disk
 //! ```
 //!
 //! Images come from strangers. So everything that would make a reader leave the file (a backing
@@ -39,6 +40,7 @@
 mod codec;
 mod detect;
 mod error;
+mod gzip;
 mod qcow2_header;
 mod qcow2_sink;
 mod qcow2_source;
@@ -46,6 +48,7 @@ mod qcow2_space;
 mod qcow2_table;
 mod raw;
 mod stretch;
+mod tar_gz_sink;
 mod vhd_footer;
 mod vhd_sink;
 mod vhd_source;
@@ -53,7 +56,7 @@ mod vhd_source;
 use std::ops::Range;
 use std::sync::Arc;
 
-use domain::port::{Compression, Format};
+use domain::port::{Compression, Format, Wrapping};
 use files::{File, Kind as FileKind};
 
 pub use detect::detect;
@@ -95,6 +98,15 @@ pub trait Sink: Send + Sync {
     /// thread. What is never written reads as zero, and zeros that are written take no space.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error>;
 
+    /// Promises that no piece will be written in `range` any more; pieces that were stay. Whoever
+    /// writes in order needs to know it to tell a place that stays zero from one that is still to
+    /// come: an archive is then written once, and else what comes too early is written twice.
+    /// Ranges may come in any order and from any thread, and may be large: a thread that has done
+    /// with a stretch of the disk settles it together with the empty one before it.
+    fn settle(&self, _range: Range<u64>) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Writes what is still in memory and makes all of it durable. Until this has returned, the
     /// file is no disk. Called once, after the last piece.
     fn finish(&self) -> Result<(), Error>;
@@ -134,6 +146,29 @@ pub fn create(
             .advise("leave the compression out, or export as qcow2")),
         (Format::Qcow2, _) => Ok(Box::new(qcow2_sink::Qcow2Sink::new(file, compression, disk_bytes)?)),
     }
+}
+
+/// Begins a disk file in `file` with something around it, whose former content is lost.
+///
+/// In an archive only a raw disk can be. Its name there is a plain file name of at most 100 bytes.
+/// Equal disks give equal archives if their pieces are cut equally.
+pub fn create_wrapped(
+    file: Arc<dyn File>,
+    wrapping: &Wrapping,
+    format: Format,
+    compression: Compression,
+    disk_bytes: u64,
+) -> Result<Box<dyn Sink>, Error> {
+    let name = match (wrapping, format, compression) {
+        (Wrapping::None, ..) => return create(file, format, compression, disk_bytes),
+        (Wrapping::TarGz(name), Format::Raw, Compression::None) => name,
+        (Wrapping::TarGz(_), ..) => {
+            return Err(Error::not_supported("only an uncompressed raw disk can be put into an archive")
+                .advise("export as raw, or leave the archive out"));
+        }
+    };
+    check_disk_bytes(disk_bytes)?;
+    Ok(Box::new(tar_gz_sink::create(file, name, disk_bytes)?))
 }
 
 /// The length of a file that may hold a disk; directories, devices and empty files may not.

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod test_archive;
 mod test_mutations;
 mod test_read;
 mod test_refusals;
