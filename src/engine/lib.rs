@@ -28,6 +28,7 @@ mod kinds;
 mod live;
 mod look;
 mod operator;
+mod past;
 mod queue;
 mod runtime;
 mod shared;
@@ -54,6 +55,8 @@ mod tests_log;
 #[cfg(test)]
 mod tests_look;
 #[cfg(test)]
+mod tests_past;
+#[cfg(test)]
 mod tests_story;
 #[cfg(test)]
 mod tests_writer;
@@ -73,6 +76,8 @@ pub use kinds::{
     TimerFired, TimerSet, Turn, Turned,
 };
 pub use live::Watch;
+pub use look::Page;
+pub use past::{Moment, Past, Replay};
 pub use runtime::{Clock, Engine, Options, SystemClock};
 pub use snapshot::Snapshot;
 pub use store::{DATABASE, WITNESS};
