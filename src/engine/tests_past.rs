@@ -89,7 +89,7 @@ fn the_past_at_every_commit_is_what_a_reader_saw_then() {
         let house = House::new();
         house.live(async |engine| {
             let copies = random_run(&house, engine, seed).await;
-            assert!(copies.len() > 100, "{} moments", copies.len());
+            assert!(copies.len() >= 60, "{} moments", copies.len());
             let mut replay = engine.replay().unwrap();
             for (seq, rows) in &copies {
                 assert_eq!(replay.advance_to(*seq).unwrap(), *seq);
