@@ -28,6 +28,7 @@ mod kinds;
 mod live;
 mod look;
 mod operator;
+mod order;
 mod past;
 mod queue;
 mod runtime;
@@ -54,6 +55,8 @@ mod tests_kit;
 mod tests_log;
 #[cfg(test)]
 mod tests_look;
+#[cfg(test)]
+mod tests_order;
 #[cfg(test)]
 mod tests_past;
 #[cfg(test)]

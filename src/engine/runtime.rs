@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use event::{Actor, Cause, FlowId, Fold, Seq};
+use event::{Actor, Cause, FlowId, Fold, Order, Seq};
 use files::Files;
 use tokio::sync::{Notify, oneshot};
 
@@ -58,6 +58,8 @@ pub struct Options<P> {
     pub book: Book<P>,
     /// What steps may reach.
     pub ports: Arc<P>,
+    /// In what order flows go, for a simulation; none lets them go as they come.
+    pub order: Option<Arc<dyn Order>>,
 }
 
 /// An open log, and the flows in it.
@@ -125,6 +127,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
             ports: options.ports,
             book: options.book,
             fold: options.fold,
+            order: options.order,
             incarnation,
             driving: AtomicBool::new(false),
             live: Mutex::default(),

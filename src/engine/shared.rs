@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use event::{Actor, Cause, Draft, FlowId, Fold};
+use event::{Actor, Cause, Draft, FlowId, Fold, Order};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::at::work_key;
@@ -34,6 +34,7 @@ pub(crate) struct Shared<P> {
     pub(crate) ports: Arc<P>,
     pub(crate) book: Book<P>,
     pub(crate) fold: Arc<dyn Fold>,
+    pub(crate) order: Option<Arc<dyn Order>>,
     pub(crate) incarnation: u64,
     pub(crate) driving: AtomicBool,
     pub(crate) live: Mutex<HashMap<FlowId, Arc<Live>>>,
@@ -174,6 +175,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
         let live = Live::new(&self.queue, false);
         all.insert(id, live.clone());
         drop(all);
+        self.begins(id);
         self.arrivals.notify_waiters();
         Some(live)
     }
@@ -191,7 +193,14 @@ impl<P: Send + Sync + 'static> Shared<P> {
             live
         };
         self.arrivals.notify_waiters();
+        self.begins(id);
         self.tell(id, live);
+    }
+
+    fn begins(&self, id: FlowId) {
+        if let Some(order) = &self.order {
+            order.begins(id);
+        }
     }
 
     fn tell(self: &Arc<Self>, id: FlowId, live: Arc<Live>) {
@@ -212,6 +221,11 @@ impl<P: Send + Sync + 'static> Shared<P> {
             again
         };
         live.rest();
+        if again.is_none()
+            && let Some(order) = &self.order
+        {
+            order.rests(id);
+        }
         if let Some(again) = again {
             self.tell(id, again);
         }

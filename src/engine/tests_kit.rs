@@ -499,6 +499,7 @@ impl House {
             fold: self.fold.clone(),
             book: Book::default().with::<Script>(),
             ports: self.world.clone(),
+            order: None,
         }
     }
 
