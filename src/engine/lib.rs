@@ -70,7 +70,7 @@ mod writer;
 pub use at::At;
 pub use audit::{Fault, Rebuilt, Verified};
 pub use each::{CHILDREN_MAX, Each, Ends};
-pub use error::Error;
+pub use error::{Denial, Error};
 pub use flow::{Decide, Flow, Policy, Step};
 pub use fold::{FlowRow, State};
 pub use hold::Hold;

@@ -21,7 +21,7 @@ use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::store::{Changes, DATABASE, Store, damaged};
 use crate::workflow::{Book, Workflow};
-use crate::{Error, audit, unwind};
+use crate::{Denial, Error, audit, unwind};
 
 /// How long closing waits for steps that do not look at checkpoints; they are at-least-once, so
 /// what is cut off is done again.
@@ -203,7 +203,11 @@ impl<P: Send + Sync + 'static> Engine<P> {
         self.shared.admit(id)?;
         let begun = self.shared.begin(id, actor, Cause::Request(request.to_owned()), workflow);
         let known = begun.known.await.map_err(|_| self.shared.queue.error())?;
-        known.map(|id| (id, begun.ticket)).map_err(|why| Error::Denied { flow: id, why })
+        known.map(|id| (id, begun.ticket)).map_err(|why| Error::Denied {
+            flow: id,
+            denial: Denial::Busy,
+            why,
+        })
     }
 
     /// Waits until a flow has ended or parked. Something has to drive it.
