@@ -80,6 +80,7 @@ impl House {
             fold: Arc::new(Projections),
             book: workflows::book(),
             ports: Arc::new(Ports { data }),
+            order: None,
         })?;
         Ok(Self { engine, data: plane })
     }
