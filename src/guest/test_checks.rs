@@ -1,0 +1,1 @@
+//! Each check against files in a map: one finding a case.
