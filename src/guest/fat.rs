@@ -5,8 +5,9 @@
 
 use crate::source::{Result, Stretch, text_of, u16_at, u32_at};
 
-/// Entries looked at in one directory: 2 MiB of them, the most FAT allows.
-const ENTRIES_MAX: usize = 65536;
+/// Entries looked at in one directory. A system partition has a few in each; long names take some
+/// more.
+const ENTRIES_MAX: usize = 4096;
 /// Bytes of an entry: name 0..11, attributes 11, cluster 20 (high half) and 26.
 const ENTRY_BYTES: usize = 32;
 /// The attribute of a directory.

@@ -13,8 +13,8 @@ use std::rc::Rc;
 use crate::Disk;
 
 /// Work one check may cause, in bytes. A real system is told from some 20 MiB, a directory and a
-/// module list at a time; at the slowest half a gigabyte is a few seconds.
-const WORK_BYTES_MAX: u64 = 512 << 20;
+/// module list at a time; this much is a second or two, and no guest can make it more.
+const WORK_BYTES_MAX: u64 = 256 << 20;
 /// What a call costs besides its bytes, so that a million small ones end too.
 const CALL_COST_BYTES: u64 = 64;
 /// The disk is read in pages of this size: inodes and descriptors lie close together.

@@ -202,7 +202,7 @@ fn check_journal(options: &[&str], steps: &str, expected: &str) {
         let steps = steps.replace("BLOCK", &block.to_string()).replace("NEW", content.to_str().unwrap());
         fs::write(&script, steps).unwrap();
         e2fs("debugfs", &["-w", "-f", script.to_str().unwrap(), image]);
-        let header = e2fs("dumpe2fs", &["-h", image]);
+        let header = e2fs("debugfs", &["-R", "stats -h", image]);
         assert!(header.contains("needs_recovery"), "the journal was not left open:\n{header}");
     });
     check_line(&Memory::new(gpt(&[("", &root)])), expected);
