@@ -153,10 +153,11 @@ impl<'a> Ext<'a> {
         };
         let mut bytes = self.stretch.read(begin, count)?;
         // A block that begins like the journal's own has its first bytes taken out there.
-        if let (Some(first), true) = (bytes.get_mut(..4), journaled.is_some_and(|block| block.is_escaped)) {
-            if offset == 0 {
-                first.copy_from_slice(&journal::MAGIC.to_be_bytes());
-            }
+        if offset == 0
+            && journaled.is_some_and(|journaled| journaled.is_escaped)
+            && let Some(first) = bytes.get_mut(..4)
+        {
+            first.copy_from_slice(&journal::MAGIC.to_be_bytes());
         }
         Ok(bytes)
     }
@@ -222,12 +223,11 @@ impl<'a> Ext<'a> {
                 break;
             }
             let piece = left.min(index(self.block_bytes));
-            match self.place(inode, number)? {
-                Some(block) => content.extend(self.block(block, 0, piece)?),
-                None => {
-                    self.charge(piece as u64)?;
-                    content.resize(content.len() + piece, 0);
-                }
+            if let Some(block) = self.place(inode, number)? {
+                content.extend(self.block(block, 0, piece)?);
+            } else {
+                self.charge(piece as u64)?;
+                content.resize(content.len() + piece, 0);
             }
         }
         Ok(content)

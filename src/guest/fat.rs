@@ -108,7 +108,9 @@ pub(crate) fn loaders(stretch: Stretch<'_>) -> Result<Vec<String>> {
             }
             for (path, cluster) in folders {
                 let files = volume.list(cluster)?;
-                let files = files.iter().filter(|file| !file.is_directory && file.name.ends_with(".EFI"));
+                let files = files
+                    .iter()
+                    .filter(|file| !file.is_directory && file.name.split('.').nth(1) == Some("EFI"));
                 found.extend(files.map(|file| format!("EFI/{path}/{}", file.name)));
             }
         }

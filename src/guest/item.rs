@@ -13,13 +13,13 @@ pub(crate) struct Finding {
 
 impl Finding {
     /// Nothing is wrong.
-    pub(crate) fn fine(value: impl Into<String>) -> Self {
-        Self { value: shorten(value.into()), code: None }
+    pub(crate) fn fine(value: impl AsRef<str>) -> Self {
+        Self { value: shorten(value.as_ref()), code: None }
     }
 
     /// Something is.
-    pub(crate) fn risk(value: impl Into<String>, code: Code) -> Self {
-        Self { value: shorten(value.into()), code: Some(code) }
+    pub(crate) fn risk(value: impl AsRef<str>, code: Code) -> Self {
+        Self { value: shorten(value.as_ref()), code: Some(code) }
     }
 
     /// The item of the answer.
@@ -37,6 +37,6 @@ impl Finding {
 /// person reads in a line.
 const VALUE_CHARS_MAX: usize = 200;
 
-fn shorten(value: String) -> String {
+fn shorten(value: &str) -> String {
     value.chars().filter(|char| !char.is_control()).take(VALUE_CHARS_MAX).collect()
 }

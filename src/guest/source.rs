@@ -165,12 +165,12 @@ pub(crate) fn text_of(bytes: &[u8]) -> String {
 
 /// Sixteen bytes as `6b696c6e-0000-4000-8000-000000000003`, in the order they lie in.
 pub(crate) fn uuid_of(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(36);
-    for (at, byte) in bytes.iter().take(16).enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    let digits = bytes.iter().take(16).enumerate();
+    digits
+        .map(
+            |(at, byte)| {
+                if matches!(at, 4 | 6 | 8 | 10) { format!("-{byte:02x}") } else { format!("{byte:02x}") }
+            },
+        )
+        .collect()
 }

@@ -76,7 +76,7 @@ pub(crate) fn told(disk: &dyn Disk) -> String {
 /// The line of one item.
 pub(crate) fn line(told: &str, name: &str) -> String {
     let is_it = |line: &&str| line.split(':').next() == Some(name);
-    told.lines().find(is_it).map(str::to_owned).unwrap_or_else(|| format!("no {name} in:\n{told}"))
+    told.lines().find(is_it).map_or_else(|| format!("no {name} in:\n{told}"), str::to_owned)
 }
 
 /// A tool of e2fsprogs, which has to succeed.

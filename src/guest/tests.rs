@@ -1,5 +1,7 @@
 //! The image check at its door: disks made by real tools, and what is told of them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod test_hostile;
 mod test_support;
 
