@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`FileSystem.NotFound`](FILE_SYSTEM_NOT_FOUND) | High | no partition holds anything that is known |
 //! | [`FileSystem.Damaged`](FILE_SYSTEM_DAMAGED) | High | a file system, or some of its files, made no sense |
+//! | [`FileSystem.NotSupported`](FILE_SYSTEM_NOT_SUPPORTED) | Medium | a file system has what the check cannot read |
 //! | [`FileSystem.TooCostly`](FILE_SYSTEM_TOO_COSTLY) | Medium | the check was given up as it would read without end |
 //! | [`BootMode.LoaderNotFound`](BOOT_NOT_FOUND) | High | neither a BIOS nor UEFI firmware finds a loader |
 //! | [`KernelVersion.NotFound`](KERNEL_NOT_FOUND) | High | there is no kernel |
@@ -43,6 +44,12 @@ pub const FILE_SYSTEM_NOT_FOUND: Code = Code("FileSystem.NotFound", Risk::High);
 ///
 /// *What to do:* Run `fsck`, shut the guest down cleanly and import again.
 pub const FILE_SYSTEM_DAMAGED: Code = Code("FileSystem.Damaged", Risk::High);
+/// A file system has what the check cannot read.
+///
+/// A feature newer than the check, or a file that is encrypted. Nothing has to be wrong.
+///
+/// *What to do:* Look at the guest by hand; what the check did not tell, it does not know.
+pub const FILE_SYSTEM_NOT_SUPPORTED: Code = Code("FileSystem.NotSupported", Risk::Medium);
 /// The check was given up as it would read without end.
 ///
 /// Structures that point back at themselves: damage, or malice.
@@ -156,6 +163,7 @@ pub const SELINUX_ENFORCING: Code = Code("Selinux.Enforcing", Risk::Medium);
 pub const ALL: &[Code] = &[
     FILE_SYSTEM_NOT_FOUND,
     FILE_SYSTEM_DAMAGED,
+    FILE_SYSTEM_NOT_SUPPORTED,
     FILE_SYSTEM_TOO_COSTLY,
     BOOT_NOT_FOUND,
     KERNEL_NOT_FOUND,

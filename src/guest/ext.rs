@@ -103,7 +103,7 @@ impl<'a> Ext<'a> {
             return Err(Trouble::Unreadable("the super block makes no sense"));
         }
         if features & !KNOWN_FEATURES != 0 {
-            return Err(Trouble::Unreadable("the file system has features that are not known here"));
+            return Err(Trouble::Unknown("the file system has features that are not known here"));
         }
         let block_bytes = 1024_u64 << shift;
         let old_revision = field(76) == 0;
@@ -204,7 +204,7 @@ impl<'a> Ext<'a> {
     /// What a file holds, at most `limit` bytes from its beginning.
     pub(crate) fn content(&self, inode: &Inode, limit: usize) -> Result<Vec<u8>> {
         if inode.flags & ENCRYPTED != 0 {
-            return Err(Trouble::Unreadable("a file is encrypted"));
+            return Err(Trouble::Unknown("a file is encrypted"));
         }
         let count = usize::try_from(inode.bytes).unwrap_or(limit).min(limit);
         let is_short_link = inode.kind == FileKind::Link && count < inode.map.len();

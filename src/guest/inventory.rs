@@ -1,11 +1,13 @@
 //! What is on a disk and by which names a guest may ask for it.
 
+use crate::codes;
 use crate::ext::{Ext, FileKind, ROOT};
 use crate::fat;
+use crate::item::Finding;
 use crate::partitions::{self, Layout, Partition, Table};
 use crate::recognise::{Content, Kind, recognise};
 use crate::source::{Result, Source, Stretch, Trouble};
-use crate::view::{Root as _, View};
+use crate::view::{BootOnly, Root as _, View};
 
 /// A partition, or the whole disk where there are none, and what was recognised in it.
 #[derive(Clone, Debug, Default)]
@@ -134,13 +136,15 @@ pub(crate) struct Opened<'a> {
 /// What looking for the root file system ended in.
 pub(crate) struct Search<'a> {
     pub(crate) opened: Option<Opened<'a>>,
-    /// Of the ext file systems that could not be read: where, and why.
-    pub(crate) unreadable: Vec<(String, &'static str)>,
+    /// What lies at `/boot` of a root that was not found: it may be in a container.
+    pub(crate) boot_only: Option<BootOnly<'a>>,
+    /// What is wrong with the ext file systems that could not be read.
+    pub(crate) unreadable: Vec<Finding>,
 }
 
 /// Finds the root file system among those that can be read: the one that has the files of a system.
 pub(crate) fn open<'a>(source: &'a Source<'a>, inventory: &Inventory) -> Result<Search<'a>> {
-    let mut search = Search { opened: None, unreadable: Vec::new() };
+    let mut search = Search { opened: None, boot_only: None, unreadable: Vec::new() };
     let mut boots = Vec::new();
     for volume in inventory.volumes.iter().filter(|volume| matches!(volume.kind(), Some(Kind::Ext(_)))) {
         let stretch = Stretch::part(source, volume.partition.begin, volume.partition.bytes);
@@ -155,21 +159,32 @@ pub(crate) fn open<'a>(source: &'a Source<'a>, inventory: &Inventory) -> Result<
             }
             Ok((view, Part::Boot)) => boots.push(view.root),
             Ok(_) => {}
-            Err(Trouble::Unreadable(why)) => search.unreadable.push((volume.words(), why)),
-            Err(trouble) => return Err(trouble),
+            Err(trouble) => search.unreadable.push(excused(trouble, &volume.words())?),
         }
     }
-    if let Some(opened) = &mut search.opened
-        && let Some(boot) = boots.into_iter().next()
-    {
-        // Only over an empty directory: kernels there are the root file system's own.
-        match opened.view.list("/boot") {
-            Ok(names) if names.is_empty() => opened.view.boot = Some(boot),
-            Ok(_) | Err(Trouble::Unreadable(_)) => {}
-            Err(trouble) => return Err(trouble),
-        }
+    let Some(boot) = boots.into_iter().next() else { return Ok(search) };
+    let Some(opened) = &mut search.opened else {
+        search.boot_only = Some(BootOnly(View { root: boot, boot: None }));
+        return Ok(search);
+    };
+    // Only over an empty directory: kernels there are the root file system's own.
+    match opened.view.list("/boot") {
+        Ok(names) if names.is_empty() => opened.view.boot = Some(boot),
+        Ok(_) => {}
+        Err(trouble) => search.unreadable.push(excused(trouble, &opened.volume.words())?),
     }
     Ok(search)
+}
+
+/// What a guest wrote fails no check: it becomes a finding. All other trouble stays what it is.
+pub(crate) fn excused(trouble: Trouble, place: &str) -> Result<Finding> {
+    match trouble {
+        Trouble::Unreadable(why) => Ok(Finding::risk(format!("{place}: {why}"), codes::FILE_SYSTEM_DAMAGED)),
+        Trouble::Unknown(why) => {
+            Ok(Finding::risk(format!("{place}: {why}"), codes::FILE_SYSTEM_NOT_SUPPORTED))
+        }
+        trouble => Err(trouble),
+    }
 }
 
 /// Which part of a system a file system is.

@@ -32,11 +32,14 @@ const COMMIT: u32 = 2;
 const REVOKE: u32 = 5;
 
 /// Features of a journal: 64-bit numbers, checksums of version 2 and of version 3, which has longer
-/// tags; revocation and asynchronous commits change nothing here; fast commits are a tail we leave.
+/// tags; revocation and asynchronous commits change nothing here. Fast commits have blocks of their own at the
+/// end, 256 unless it says otherwise; they hold what came after the last full commit, and are left.
 const WIDE: u32 = 0x2;
 const CHECKSUM_2: u32 = 0x8;
 const CHECKSUM_3: u32 = 0x10;
-const KNOWN_FEATURES: u32 = 0x1 | WIDE | 0x4 | CHECKSUM_2 | CHECKSUM_3 | 0x20;
+const KNOWN_FEATURES: u32 = 0x1 | WIDE | 0x4 | CHECKSUM_2 | CHECKSUM_3 | FAST_COMMITS;
+const FAST_COMMITS: u32 = 0x20;
+const FAST_BLOCKS: u32 = 256;
 
 /// Flags of a tag: the block began like the journal's own, it has no UUID of its own, it is the last.
 const ESCAPED: u32 = 1;
@@ -67,9 +70,18 @@ pub(crate) fn read(ext: &Ext<'_>, inode: u32) -> Result<Replaced> {
     }
     let features = if field(4) == 4 { field(40) } else { 0 };
     if features & !KNOWN_FEATURES != 0 {
-        return Err(Trouble::Unreadable("the journal has features that are not known here"));
+        return Err(Trouble::Unknown("the journal has features that are not known here"));
     }
-    let walk = Walk { ext, inode, begin: field(20), end: field(16).min(BLOCKS_MAX), features };
+    let fast_blocks = match field(84) {
+        _ if features & FAST_COMMITS == 0 => 0,
+        0 => FAST_BLOCKS,
+        blocks => blocks,
+    };
+    let end = field(16).saturating_sub(fast_blocks);
+    if end > BLOCKS_MAX {
+        return Err(Trouble::Unknown("the journal is longer than any that is made unasked"));
+    }
+    let walk = Walk { ext, inode, begin: field(20), end, features };
     // A journal that begins nowhere is empty.
     match field(28) {
         0 => Ok(Replaced::new()),

@@ -59,7 +59,7 @@ use std::io;
 
 use domain::port::CheckItem;
 
-use crate::inventory::{Inventory, Search, Volume};
+use crate::inventory::{Inventory, Opened, Search, Volume};
 use crate::item::Finding;
 use crate::recognise::Kind;
 use crate::source::{Source, Trouble};
@@ -87,12 +87,13 @@ pub trait Disk: Send + Sync {
 pub fn check(disk: &dyn Disk) -> io::Result<Vec<CheckItem>> {
     let source = Source::new(disk);
     let mut report = Report::default();
-    match look(&source, &mut report) {
+    let looked = look(&source, &mut report).or_else(|trouble| {
+        report.unreadable.push(inventory::excused(trouble, "the disk")?);
+        Ok(())
+    });
+    match looked {
         Err(Trouble::World(error)) => return Err(error),
-        Err(Trouble::Spent) => report.is_spent = true,
-        // What lies outside the disk is left out where it is read; what still arrives here is a table
-        // that cannot be followed at all.
-        Err(Trouble::Unreadable(why)) => report.unreadable.push(("the disk".to_owned(), why)),
+        Err(_) => report.unreadable.push(Finding::risk("given up", codes::FILE_SYSTEM_TOO_COSTLY)),
         Ok(()) => {}
     }
     Ok(report.items())
@@ -139,8 +140,8 @@ struct Report {
     /// Where the root file system lies, or what else there is.
     held: String,
     is_nothing_held: bool,
-    unreadable: Vec<(String, &'static str)>,
-    is_spent: bool,
+    /// What was not understood, the first first.
+    unreadable: Vec<Finding>,
 }
 
 impl Report {
@@ -149,14 +150,10 @@ impl Report {
     }
 
     fn items(mut self) -> Vec<CheckItem> {
-        let finding = if let Some((place, why)) = self.unreadable.first() {
-            Finding::risk(format!("{place}: {why}"), codes::FILE_SYSTEM_DAMAGED)
-        } else if self.is_spent {
-            Finding::risk("given up", codes::FILE_SYSTEM_TOO_COSTLY)
-        } else if self.is_nothing_held {
-            Finding::risk("Not Found", codes::FILE_SYSTEM_NOT_FOUND)
-        } else {
-            Finding::fine(std::mem::take(&mut self.held))
+        let finding = match self.unreadable.first() {
+            Some(first) => first.clone(),
+            None if self.is_nothing_held => Finding::risk("Not Found", codes::FILE_SYSTEM_NOT_FOUND),
+            None => Finding::fine(&self.held),
         };
         self.add(FILE_SYSTEM, Some(finding));
         self.items
@@ -167,23 +164,41 @@ fn look(source: &Source<'_>, report: &mut Report) -> source::Result<()> {
     let inventory = Inventory::take(source)?;
     let known: Vec<&Volume> = inventory.volumes.iter().filter(|volume| volume.content.is_some()).collect();
     report.is_nothing_held = known.is_empty();
-    let Search { opened, unreadable } = inventory::open(source, &inventory)?;
+    let Search { opened, boot_only, unreadable } = inventory::open(source, &inventory)?;
     report.unreadable = unreadable;
-    let Some(opened) = opened else {
-        report.held = known.iter().map(|volume| volume.words()).collect::<Vec<_>>().join(", ");
-        from_outside(&inventory, report);
-        return Ok(());
-    };
-    report.held = opened.volume.words();
-    for (name, check) in LINUX {
+    if let Some(Opened { view, volume }) = opened {
+        report.held = volume.words();
+        return from_files(&view, LINUX.iter(), &inventory, report);
+    }
+    report.held = known.iter().map(|volume| volume.words()).collect::<Vec<_>>().join(", ");
+    from_outside(&inventory, report);
+    let Some(boot) = boot_only else { return Ok(()) };
+    let told = LINUX.iter().filter(|(name, _)| TOLD_BY_BOOT.contains(name));
+    from_files(&boot, told, &inventory, report)
+}
+
+/// What `/boot` tells of a guest whose root cannot be looked into. Of drivers it does not: modules
+/// lie in the root.
+const TOLD_BY_BOOT: [&str; 2] = [KERNEL_VERSION, "GUESTOS.Grub"];
+
+/// Runs checks of files.
+fn from_files<'c>(
+    root: &dyn Root,
+    checks: impl Iterator<Item = &'c (&'static str, Check)>,
+    inventory: &Inventory,
+    report: &mut Report,
+) -> source::Result<()> {
+    for (name, check) in checks {
         let finding = match check {
-            Check::Files(check) => check(&opened.view),
-            Check::Disk(check) => check(&opened.view, &inventory),
+            Check::Files(check) => check(root),
+            Check::Disk(check) => check(root, inventory),
         };
         match finding {
             Ok(finding) => report.add(name, finding),
-            Err(Trouble::Unreadable(why)) => report.unreadable.push((opened.volume.words(), why)),
-            Err(trouble) => return Err(trouble),
+            Err(trouble) => {
+                let finding = inventory::excused(trouble, &report.held)?;
+                report.unreadable.push(finding);
+            }
         }
     }
     Ok(())

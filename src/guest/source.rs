@@ -12,8 +12,8 @@ use std::rc::Rc;
 
 use crate::Disk;
 
-/// Work one check may cause, in bytes. A real system is told from some 20 MiB, a directory and a
-/// module list at a time; this much is a second or two, and no guest can make it more.
+/// Work one check may cause, in bytes. A Debian is told from 1 MiB of its disk, looked at a few
+/// times over; this much is a second or two, and no guest can make it more.
 const WORK_BYTES_MAX: u64 = 256 << 20;
 /// What a call costs besides its bytes, so that a million small ones end too.
 const CALL_COST_BYTES: u64 = 64;
@@ -29,8 +29,10 @@ pub(crate) enum Trouble {
     World(io::Error),
     /// The check has done all the work it may do.
     Spent,
-    /// What the guest wrote makes no sense, or is of a kind we do not read: in words.
+    /// What the guest wrote makes no sense: in words.
     Unreadable(&'static str),
+    /// It may well, but is of a kind that is not read here: in words.
+    Unknown(&'static str),
 }
 
 /// What a reader gives.

@@ -80,13 +80,18 @@ pub(crate) fn line(told: &str, name: &str) -> String {
 }
 
 /// A tool of e2fsprogs, which has to succeed.
-pub(crate) fn e2fs(tool: &str, arguments: &[&str]) -> String {
+pub(crate) fn e2fs(tool_name: &str, arguments: &[&str]) -> String {
+    tool(tool_name, "e2fsprogs", arguments)
+}
+
+/// A tool of a Debian package, which has to succeed.
+pub(crate) fn tool(name: &str, package: &str, arguments: &[&str]) -> String {
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    let output = Command::new(tool).args(arguments).env("PATH", path).output();
-    let output = output.unwrap_or_else(|e| panic!("these tests need `{tool}` of the package e2fsprogs: {e}"));
+    let output = Command::new(name).args(arguments).env("PATH", path).output();
+    let output = output.unwrap_or_else(|e| panic!("these tests need `{name}` of the package {package}: {e}"));
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{tool} {arguments:?}: {text}");
+    assert!(output.status.success(), "{name} {arguments:?}: {text}");
     text
 }
 

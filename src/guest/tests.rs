@@ -9,7 +9,7 @@ use std::fs;
 
 use test_support::{
     BIOS_BOOT, ESP, FIRST_AT, Files, Memory, ROOT_UUID, debian, e2fs, esp, gpt, line, mbr, mbr_entry, put,
-    told,
+    told, tool,
 };
 
 /// Large enough for a journal, small enough to be made for every case.
@@ -185,6 +185,37 @@ fn a_boot_partition_is_seen_in_its_place() {
     let disk = Memory::new(gpt(&[("", &boot), ("", &root)]));
     check_line(&disk, "KernelVersion: 6.1.0-20-amd64");
     check_line(&disk, "Grub: root=LABEL=none is not there [High Grub.RootNotFound]");
+}
+
+#[test]
+fn a_boot_partition_tells_the_kernel_of_a_root_in_a_container() {
+    let boot = Files::default()
+        .file("/vmlinuz-6.8.0-40-generic", "kernel")
+        .file("/grub/grub.cfg", "linux /vmlinuz-6.8.0-40-generic root=/dev/mapper/vg-root ro\n")
+        .ext(SIZE, &["-t", "ext4"]);
+    let mut lvm = vec![0; 64 << 10];
+    put(&mut lvm, 512, b"LABELONE");
+    let disk = Memory::new(gpt(&[(BIOS_BOOT, &[0; 512]), ("", &boot), ("", &lvm)]));
+    insta::assert_snapshot!(told(&disk), @r"
+    Platform: Others Linux
+    BootMode: BIOS
+    KernelVersion: 6.8.0-40-generic
+    Grub: Supported
+    FileSystem: ext4 on partition 2, LVM on partition 3
+    ");
+}
+
+#[test]
+fn swap_is_found_by_the_names_that_mkswap_gave_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("swap");
+    fs::write(&image, vec![0; 64 << 10]).unwrap();
+    let uuid = "6b696c6e-0000-4000-8000-000000000005";
+    tool("mkswap", "util-linux", &["-q", "-U", uuid, "-L", "scratch", image.to_str().unwrap()]);
+    let lines = format!("UUID={uuid} none swap sw 0 0\nLABEL=scratch none swap sw 0 0\n");
+    let root = debian().file("/etc/fstab", lines).ext(SIZE, &["-t", "ext4"]);
+    let swap = fs::read(image).unwrap();
+    check_line(&Memory::new(gpt(&[("", &root), ("", &swap)])), "Fstab: Supported");
 }
 
 /// A disk copied from a running guest, whose newest state has not reached its place: debugfs writes

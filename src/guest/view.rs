@@ -165,3 +165,29 @@ impl Root for View<'_> {
         Ok(self.find(path, true)?.is_some())
     }
 }
+
+/// A file system that the guest has at `/boot`, without the one it is mounted on.
+pub(crate) struct BootOnly<'a>(pub(crate) View<'a>);
+
+/// Where a path lies on the file system of `/boot`.
+fn below_boot(path: &str) -> Option<&str> {
+    path.strip_prefix("/boot").filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl Root for BootOnly<'_> {
+    fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        below_boot(path).map_or(Ok(None), |path| self.0.read(path, limit))
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<String>> {
+        below_boot(path).map_or(Ok(Vec::new()), |path| self.0.list(path))
+    }
+
+    fn link(&self, path: &str) -> Result<Option<String>> {
+        below_boot(path).map_or(Ok(None), |path| self.0.link(path))
+    }
+
+    fn exists(&self, path: &str) -> Result<bool> {
+        below_boot(path).map_or(Ok(false), |path| self.0.exists(path))
+    }
+}
