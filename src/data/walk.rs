@@ -17,7 +17,7 @@ use event::{Failure, Progress, Work};
 
 use crate::fault::{self, Result};
 use crate::fence::Turn;
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Pages};
 use crate::grid::{segment_begin, segment_len};
 use crate::index::Domain;
 use crate::manifest::{self, ChunkRef, Root, SegmentRef};
@@ -40,21 +40,33 @@ pub(crate) struct Segments {
 
 impl Segments {
     /// Reads the root page.
-    pub(crate) fn open(fetcher: &mut Fetcher<'_>, manifest: &ManifestId) -> Result<Self> {
-        let root = manifest::decode_root(&fetcher.page(&manifest.0)?)?;
+    pub(crate) fn open(pages: &mut dyn Pages, manifest: &ManifestId) -> Result<Self> {
+        let root = manifest::decode_root(&pages.page(&manifest.0)?)?;
         let tree = Tree::new(root.disk_bytes);
         Ok(Self { branches: root.branches.clone().into_iter(), root, now: Vec::new().into_iter(), tree })
     }
 
+    /// Reads the root page of a disk, and fails unless it is of a disk of that size.
+    pub(crate) fn open_disk(pages: &mut dyn Pages, disk: &StoredDisk) -> Result<Self> {
+        let segments = Self::open(pages, &disk.manifest)?;
+        if segments.root.disk_bytes != disk.disk_bytes {
+            return Err(fault::corrupt(format_args!(
+                "manifest `{}` is of a disk of `{}` bytes, not `{}`",
+                disk.manifest, segments.root.disk_bytes, disk.disk_bytes
+            )));
+        }
+        Ok(segments)
+    }
+
     /// The next segment that holds anything.
-    pub(crate) fn next(&mut self, fetcher: &mut Fetcher<'_>) -> Result<Option<SegmentRef>> {
+    pub(crate) fn next(&mut self, pages: &mut dyn Pages) -> Result<Option<SegmentRef>> {
         loop {
             if let Some(segment) = self.now.next() {
                 self.tree.push(segment.segment, segment.subtree);
                 return Ok(Some(segment));
             }
             let Some((number, id)) = self.branches.next() else { return Ok(None) };
-            let page = fetcher.page(&id)?;
+            let page = pages.page(&id)?;
             self.now = manifest::decode_branch(&page, number, self.root.disk_bytes)?.into_iter();
         }
     }
@@ -97,13 +109,7 @@ impl Walk<'_> {
         take: &(impl Fn(u64, &Segment, &[ChunkRef]) -> Result<()> + Sync),
     ) -> Result<ContentRoot> {
         let mut fetcher = Fetcher::new(self.store, self.domain, None);
-        let segments = Segments::open(&mut fetcher, &self.disk.manifest)?;
-        if segments.root.disk_bytes != self.disk.disk_bytes {
-            return Err(fault::corrupt(format_args!(
-                "manifest `{}` is of a disk of `{}` bytes, not `{}`",
-                self.disk.manifest, segments.root.disk_bytes, self.disk.disk_bytes
-            )));
-        }
+        let segments = Segments::open_disk(&mut fetcher, self.disk)?;
         let shared = Mutex::new(Shared { segments, done_bytes: 0, failure: None });
         std::thread::scope(|scope| {
             for _ in 1..self.store.options.workers {
