@@ -22,11 +22,11 @@
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::Digest;
 use domain::port::{Pace, Place, StoredDisk, Transferred};
+use domain::{Digest, RegionId};
 use event::{Failure, Refusal};
 
-use crate::fault::Result;
+use crate::fault::{self, Result};
 use crate::fetch::{Fetcher, Pages};
 use crate::grid::segment_len;
 use crate::index::{Domain, Kind, SegmentRow, StoredSource, job_row};
@@ -108,6 +108,8 @@ pub(crate) struct Nearest<'a> {
     store: &'a Store,
     domain: Domain,
     job: &'a str,
+    /// The source's.
+    region: &'a RegionId,
     near: Fetcher<'a>,
     far: Fetcher<'a>,
 }
@@ -116,7 +118,24 @@ impl Pages for Nearest<'_> {
     fn page(&mut self, id: &Digest) -> Result<Vec<u8>> {
         let (domain, job) = (self.domain, self.job);
         let known = self.store.index.read(|tx| Sight::new(tx, domain).known(&[*id], job))?;
-        if known == [true] { self.near.page(id) } else { self.far.page(id) }
+        if known == [true] { self.near.page(id) } else { self.far_page(id) }
+    }
+}
+
+impl Nearest<'_> {
+    fn far_page(&mut self, id: &Digest) -> Result<Vec<u8>> {
+        self.far.page(id).map_err(|failure| of_source(self.region, failure))
+    }
+}
+
+/// Says in which of the two stores something is damaged.
+fn of_source(region: &RegionId, failure: Failure) -> Failure {
+    match failure {
+        Failure::Caller(refusal) if refusal.code == fault::CORRUPT => {
+            let message = format!("copying from region `{region}`: {}", refusal.message);
+            Failure::Caller(Refusal { message, ..refusal })
+        }
+        other => other,
     }
 }
 
@@ -169,6 +188,7 @@ fn nearest<'a>(source: &'a Stored<'a>, toll: &Arc<Toll>, transfer: &'a Transfer<
         store: transfer.store,
         domain: transfer.domain,
         job: &transfer.job,
+        region: &source.store.region,
         near: Fetcher::new(transfer.store, transfer.domain, None),
         far: Fetcher::sending(source.store, source.domain, Arc::clone(toll)),
     }
@@ -197,7 +217,7 @@ impl<'a> Worker<'_, 'a> {
         let page = if self.claim(&[stored.page])?.is_empty() {
             pages.page(&stored.page)?
         } else {
-            let page = pages.far.page(&stored.page)?;
+            let page = pages.far_page(&stored.page)?;
             frames.push(self.append(stored.page, Kind::Page, &page)?);
             page
         };
@@ -212,13 +232,15 @@ impl<'a> Worker<'_, 'a> {
             let some;
             (some, rest) = copying.batch(rest);
             pay()?;
-            pages.far.frames(some, &mut |place, chunk, frame, raw| {
-                frames.push(match same_account {
-                    true => self.append_frame(chunk.id, place, frame)?,
-                    false => self.append(chunk.id, Kind::Chunk, raw)?,
+            let fetched = pages.far.frames(some, &mut |place, chunk, frame, raw| {
+                frames.push(if same_account {
+                    self.append_frame(chunk.id, place, frame)?
+                } else {
+                    self.append(chunk.id, Kind::Chunk, raw)?
                 });
                 Ok(())
-            })?;
+            });
+            fetched.map_err(|failure| of_source(pages.region, failure))?;
         }
         let packs = self.fill()?;
         let row = SegmentRow { page: Some(stored.page), subtree: stored.subtree, data_bytes: sum(&chunks) };

@@ -54,6 +54,11 @@ impl Pages for Fetcher<'_> {
     }
 }
 
+/// Takes a frame: where it lay, what it holds, as it is, and decoded.
+pub(crate) type Take<'t> = dyn FnMut(&Place, &ChunkRef, &[u8], &[u8]) -> Result<()> + 't;
+/// Takes a frame of a pack as it was read.
+type Each<'a, 't> = dyn FnMut(&mut Fetcher<'a>, u64, &Place, &ChunkRef, &[u8]) -> Result<()> + 't;
+
 /// Frames in the order in which they lie in packs.
 type Plan<'a> = Vec<(u64, Place, &'a ChunkRef)>;
 
@@ -89,11 +94,7 @@ impl<'a> Fetcher<'a> {
 
     /// Gives each of these chunks once, in any order: where its frame lay, the frame as it is, and
     /// the bytes it decodes to, held against its id.
-    pub(crate) fn frames(
-        &mut self,
-        chunks: &[ChunkRef],
-        take: &mut dyn FnMut(&Place, &ChunkRef, &[u8], &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn frames(&mut self, chunks: &[ChunkRef], take: &mut Take<'_>) -> Result<()> {
         let mut raw = vec![0; CHUNK_BYTES_MAX];
         let mut rest = chunks.to_vec();
         for _ in 0..TRIES {
@@ -173,11 +174,7 @@ impl<'a> Fetcher<'a> {
 
     /// Follows a plan sorted by pack and offset and gives each frame. `false` if a pack has gone
     /// meanwhile.
-    fn run(
-        &mut self,
-        plan: &[(u64, Place, &ChunkRef)],
-        each: &mut dyn FnMut(&mut Self, u64, &Place, &ChunkRef, &[u8]) -> Result<()>,
-    ) -> Result<bool> {
+    fn run(&mut self, plan: &[(u64, Place, &ChunkRef)], each: &mut Each<'a, '_>) -> Result<bool> {
         let mut rest = plan;
         while let Some((pack, first, chunk)) = rest.first() {
             let (range, count) = reach(rest);

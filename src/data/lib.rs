@@ -6,9 +6,13 @@
 //! index and packs.
 //!
 //! ```text
-//! transfer ─▶ segment ─▶ chunker ─▶ pack      verify, export ─▶ walk ─▶ fetch ─▶ pack
-//!                 └─▶ root    └─▶ index                           └─▶ manifest
+//! transfer ─▶ origin ─▶ segment ─▶ chunker ─▶ pack     verify, export ─▶ walk ─▶ fetch ─▶ pack
+//!               │          └─▶ root    └─▶ index                          └─▶ manifest
+//!               └─▶ copy ─▶ fetch, from another store  check of a guest ─▶ reader ─▶ fetch
 //! ```
+//!
+//! A transfer is one machine whatever it is made from: a file is cut into chunks, a disk in a store
+//! is cut already and only what the target lacks is sent, a blank disk has nothing to send.
 //!
 //! What is durable when: packs are synced before the index speaks of them, the index is committed
 //! before a checkpoint is reported, and all of it before a call returns. All file I/O goes through
@@ -98,9 +102,13 @@ impl Default for Options {
 #[cfg(test)]
 mod test_collect;
 #[cfg(test)]
+mod test_copy;
+#[cfg(test)]
 mod test_crash;
 #[cfg(test)]
 mod test_random;
+#[cfg(test)]
+mod test_reader;
 #[cfg(test)]
 mod test_story;
 #[cfg(test)]

@@ -41,7 +41,7 @@ use crate::index::{
 use crate::origin::{Next, Origin, Supply};
 use crate::pack::{Appended, Writer, seal_cut};
 use crate::probe::{self, LEVEL_NEW};
-use crate::store::{Store, owned};
+use crate::store::{Store, owned, remove_if_there};
 use crate::worker::{Filled, Finished, Worker};
 
 /// One attempt at a transfer.
@@ -87,7 +87,7 @@ pub(crate) struct Run<'a> {
     telling: Mutex<()>,
 }
 
-impl<'a> Transfer<'a> {
+impl Transfer<'_> {
     /// Size of the disk.
     pub(crate) fn disk_bytes(&self) -> u64 {
         self.origin.disk_bytes()
@@ -146,6 +146,9 @@ impl<'a> Transfer<'a> {
         };
         let result = run.run();
         let begun = std::mem::take(&mut run.shared().begun);
+        if result.is_err() {
+            self.drop_begun(&begun);
+        }
         self.store.forsaken(&begun);
         // A source that changed under us may show itself as any error.
         match result {
@@ -154,6 +157,21 @@ impl<'a> Transfer<'a> {
                 self.store.check_id().and(self.origin.check(&*self.store.files)).and(Err(failure))
             }
             done => done,
+        }
+    }
+
+    /// Removes what nothing speaks of, so that attempts that fail again and again do not fill the
+    /// disk. What cannot be removed now is swept later. An index that has failed may speak of them
+    /// when it is opened anew.
+    fn drop_begun(&self, begun: &[u64]) {
+        if begun.is_empty() || self.store.index.is_broken() || self.store.check_id().is_err() {
+            return;
+        }
+        for &pack in begun {
+            let removed = remove_if_there(&*self.store.files, &self.store.pack_path(pack));
+            if let Err(error) = removed {
+                tracing::debug!(pack, %error, "an unfinished pack is left for the next sweep");
+            }
         }
     }
 

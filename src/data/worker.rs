@@ -69,7 +69,7 @@ impl<'r, 'a> Worker<'r, 'a> {
                 self.each(|worker, next| worker.copy(copying, &mut pages, next))?;
             }
             Supply::Zeros => {
-                self.each(|_, _| Err(Failure::Ours("a segment of zeros was handed out".into())))?
+                self.each(|_, _| Err(Failure::Ours("a segment of zeros was handed out".into())))?;
             }
         }
         Ok(self.writer.take())
