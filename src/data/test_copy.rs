@@ -9,9 +9,9 @@ use event::{Attempt, Failure, Progress, Work};
 use files::Files;
 use sim::Entry;
 
-use crate::Options;
 use crate::fault::Result;
 use crate::test_support::*;
+use crate::{Options, Plane};
 
 /// Root and branch pages of a small disk, which are read at every beginning to find the way.
 const WAY_BYTES: u64 = 1 << 10;
@@ -512,4 +512,32 @@ fn a_blank_disk_may_be_as_large_as_disks_get_and_no_odd_size() {
     blank("b-9", 2 << 40).unwrap();
     house.discard(attempt(1, 1), "b-9").unwrap();
     house.assert_clean(&live, "one discarded");
+}
+
+#[test]
+fn on_a_real_file_system_a_copy_outlives_the_directory_of_its_source() {
+    let root = tempfile::tempdir().unwrap();
+    let plane = Plane::new(Arc::new(files::RealFiles), root.path().join("stores"), options());
+    let (near, beyond, job) = (place("1"), far("2"), Job("m-1".into()));
+    for Place { region, store, .. } in [&near, &beyond] {
+        wait(plane.make_store(region, store)).unwrap();
+    }
+    let bytes = guest_disk(1);
+    let path = root.path().join("disk.raw");
+    std::fs::write(&path, &bytes).unwrap();
+    let at = domain::port::Location::file(path.to_str().unwrap());
+    let source = wait(plane.inspect(&at, Some(domain::port::Format::Raw))).unwrap();
+    let disk = stored(&source, &wait(plane.transfer(attempt(1, 1), &near, &job, &source)).unwrap());
+    wait(plane.settle(attempt(1, 1), &near, &job)).unwrap();
+    let copy = |number, job: &str| {
+        let pace = Pace { bytes_per_second: Some(1 << 30) };
+        wait(plane.copy(attempt(1, number), &near, &disk, &beyond, &Job(job.into()), pace))
+    };
+    let copied = copy(1, "c-1").unwrap();
+    std::fs::remove_dir_all(root.path().join("stores").join(&near.region.0)).unwrap();
+    assert_eq!(copy(2, "c-1"), Ok(copied), "it has ended");
+    assert!(is_world(&copy(1, "c-2"), &near), "the directory is gone, though its store was open");
+    wait(plane.verify(attempt(1, 1), &beyond, &Job("c-1".into()), &disk)).unwrap();
+    wait(plane.settle(attempt(1, 1), &beyond, &Job("c-1".into()))).unwrap();
+    wait(plane.verify(attempt(1, 1), &beyond, &Job("c-1".into()), &disk)).unwrap();
 }
