@@ -415,6 +415,27 @@ fn what_is_sent_to_an_account_does_not_depend_on_what_a_third_one_stores() {
 }
 
 #[test]
+fn how_hard_the_owner_compressed_is_not_told_to_another_account() {
+    // A first disk is compressed fast, a version of a known one hard: see `probe`.
+    let letters = |seed| -> Vec<u8> { noise(seed, 200 << 10).iter().map(|byte| b'a' + byte % 7).collect() };
+    let base = long_disk(1);
+    let mut version = base.clone();
+    version[(5 << 24) + (1 << 20)..][..200 << 10].copy_from_slice(&letters(9));
+    let copies = |owner_had_the_base: bool| {
+        let house = House::twin(1);
+        if owner_had_the_base {
+            house.import("m-0", &base);
+        }
+        let (disk, _) = house.import("m-1", &version);
+        let to = |job: &str, target: &Place| check_copy(&house, job, &place("1"), &disk, target);
+        (to("c-1", &far("1")), to("c-2", &far("2")), to("c-3", &place("2")))
+    };
+    let ((own, far_off, near), (other_own, other_far_off, other_near)) = (copies(true), copies(false));
+    assert_ne!(own.stored_bytes, other_own.stored_bytes, "within an account frames move as they are");
+    assert_eq!((far_off, near), (other_far_off, other_near));
+}
+
+#[test]
 fn progress_of_a_copy_never_goes_back_and_ends_at_the_whole_disk() {
     let house = House::twin(1);
     let (disk, _) = house.import("m-1", &long_disk(1));
