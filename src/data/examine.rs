@@ -222,7 +222,7 @@ impl Examination<'_> {
                 let (key, row) = job?;
                 let (key, row): (&str, JobRow) = (key.value(), decode(row.value())?);
                 let domain = row.domain;
-                let disk_bytes = row.source.map_or(0, |source| source.disk_bytes);
+                let disk_bytes = row.disk_bytes();
                 for row in segments.range((key, 0)..=(key, u64::MAX))? {
                     let (segment, row) = row?;
                     let row = SegmentRow::decode(row.value());

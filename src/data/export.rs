@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 
-use domain::port::{Format, Job, StoredDisk, Target, Wrapping};
+use domain::port::{Format, Job, StoredDisk, Target};
 use event::{Failure, Refusal, Work};
 use files::{File, Files};
 
@@ -17,7 +17,7 @@ use crate::grid::segment_begin;
 use crate::index::{Domain, EXPORT};
 use crate::landing::{Descent, Landing};
 use crate::manifest::ChunkRef;
-use crate::segment::{Segment, stretch};
+use crate::segment::stretch;
 use crate::store::Store;
 use crate::walk::Walk;
 
@@ -52,15 +52,8 @@ impl Export<'_> {
     /// What takes the disk's bytes into the file, wrapped as the target asks for.
     fn sink(&self, file: Arc<dyn File>) -> Result<Box<dyn disk::Sink>> {
         let Target { format, compression, wrapping, .. } = self.target;
-        match wrapping {
-            Wrapping::None => disk::create(file, *format, *compression, self.disk.disk_bytes)
-                .map_err(|error| fault::disk(format_args!("writing `{}`", self.target.at), error)),
-            Wrapping::TarGz(_) => {
-                Err(Refusal::new("InvalidTarget.NotSupported", "exports wrapped as `tar.gz` are not written")
-                    .advise("export the disk as it is, without the archive around it")
-                    .into())
-            }
-        }
+        disk::create_wrapped(file, wrapping, *format, *compression, self.disk.disk_bytes)
+            .map_err(|error| fault::disk(format_args!("writing `{}`", self.target.at), error))
     }
 
     /// Writes the partial file, makes it durable, and notes that it is ours.
@@ -86,10 +79,11 @@ impl Export<'_> {
         let (ask, asked) = sync_channel(1);
         std::thread::scope(|scope| {
             let syncing = scope.spawn(move || asked.iter().try_for_each(|()| file.sync()));
-            let walked = walk.run(&|number, segment: &Segment, chunks: &[ChunkRef]| {
-                for piece in pieces(chunks, segment.bytes().len()) {
+            let walked = walk.run(&|taken| {
+                let (begin, segment) = (segment_begin(taken.number), taken.segment);
+                for piece in pieces(taken.chunks, segment.bytes().len()) {
                     let (at, len) = (piece.start as u64, piece.len() as u64);
-                    sink.write_at(segment_begin(number) + at, &segment.bytes()[piece]).map_err(say)?;
+                    sink.write_at(begin + at, &segment.bytes()[piece]).map_err(say)?;
                     let before = written.fetch_add(len, Ordering::Relaxed);
                     if before / FLUSH_BYTES != (before + len) / FLUSH_BYTES {
                         landing.check_room(FLUSH_BYTES)?;
@@ -97,7 +91,7 @@ impl Export<'_> {
                         let _ = ask.try_send(());
                     }
                 }
-                Ok(())
+                sink.settle(taken.empty_from..begin + segment.bytes().len() as u64).map_err(say)
             });
             drop(ask);
             let flushed = syncing.join().expect("syncing does not panic");

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::port::{Collected, Source, SourceIdentity, Transferred};
+use domain::port::{Collected, Source, SourceIdentity, StoredDisk, Transferred};
 use domain::{AccountId, Digest};
 use event::{Attempt, Failure};
 use files::{Backend, File, Files, Open};
@@ -183,6 +183,15 @@ impl SegmentRow {
     }
 }
 
+/// What a transfer without a file is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredSource {
+    /// A disk in a store.
+    Disk(domain::port::Place, StoredDisk),
+    /// Zeros: so many bytes.
+    Zeros(u64),
+}
+
 /// How far a job has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -196,8 +205,10 @@ pub(crate) struct JobRow {
     /// A transfer's domain.
     #[serde(with = "serde_bytes")]
     pub(crate) domain: Domain,
-    /// A transfer's source, as it was at the beginning.
+    /// A transfer's source, as it was at the beginning, if that is a file.
     pub(crate) source: Option<Source>,
+    /// A transfer's source that is no file.
+    pub(crate) stored: Option<StoredSource>,
     /// How hard a transfer compresses; 0 until that is known.
     #[serde(default)]
     pub(crate) level: i32,
@@ -227,6 +238,18 @@ pub(crate) struct Copied {
     pub(crate) partial: (u64, u64),
     /// So much of it is copied and synced, holes counted.
     pub(crate) durable_bytes: u64,
+}
+
+impl JobRow {
+    /// Size of a transfer's disk; zero if it has no source yet.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        match (&self.source, &self.stored) {
+            (Some(source), _) => source.disk_bytes,
+            (None, Some(StoredSource::Disk(_, disk))) => disk.disk_bytes,
+            (None, Some(StoredSource::Zeros(disk_bytes))) => *disk_bytes,
+            (None, None) => 0,
+        }
+    }
 }
 
 /// The key of a job's row: jobs of different kinds do not meet.

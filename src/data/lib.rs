@@ -6,13 +6,17 @@
 //! index, packs, and buckets of objects, which are plain files.
 //!
 //! ```text
-//! transfer ─▶ segment ─▶ chunker ─▶ pack      verify, export ─▶ walk ─▶ fetch ─▶ pack
-//!    │            └─▶ root    └─▶ index                 │         └─▶ manifest
-//!    ▼                                                  ▼
-//! source: a file, or an object                  landing: a file, or an object
-//!    ▲                                                  ▲
-//!    └───────────────── carry: put, get ────────────────┘      listing ─▶ key ◀─ bucket
+//! transfer ─▶ origin ─▶ segment ─▶ chunker ─▶ pack     verify, export ─▶ walk ─▶ fetch ─▶ pack
+//!    │          │          └─▶ root    └─▶ index               │           └─▶ manifest
+//!    │          └─▶ copy ─▶ fetch, from another store          │   check of a guest ─▶ reader ─▶ fetch
+//!    ▼                                                         ▼
+//! source: a file, or an object                       landing: a file, or an object
+//!    ▲                                                         ▲
+//!    └──────────────────── carry: put, get ────────────────────┘      listing ─▶ key ◀─ bucket
 //! ```
+//!
+//! A transfer is one machine whatever it is made from: a file is cut into chunks, a disk in a store
+//! is cut already and only what the target lacks is sent, a blank disk has nothing to send.
 //!
 //! What is durable when: packs are synced before the index speaks of them, the index is committed
 //! before a checkpoint is reported, and all of it before a call returns. A file that is made, on
@@ -27,6 +31,7 @@ mod bucket;
 mod carry;
 mod chunker;
 mod collect;
+mod copy;
 mod examine;
 mod export;
 mod fault;
@@ -41,9 +46,12 @@ mod listing;
 mod manifest;
 mod mark;
 mod objects;
+mod origin;
+mod pace;
 mod pack;
 mod plane;
 mod probe;
+mod reader;
 mod root;
 mod segment;
 mod settle;
@@ -108,9 +116,13 @@ mod test_bucket_crash;
 #[cfg(test)]
 mod test_collect;
 #[cfg(test)]
+mod test_copy;
+#[cfg(test)]
 mod test_crash;
 #[cfg(test)]
 mod test_random;
+#[cfg(test)]
+mod test_reader;
 #[cfg(test)]
 mod test_story;
 #[cfg(test)]

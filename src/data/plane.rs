@@ -15,14 +15,16 @@ use event::{Failure, Work};
 use files::Files;
 
 use crate::collect::Collection;
+use crate::copy::Stored;
 use crate::export::Export;
 use crate::fault::{self, Result};
 use crate::fence::Fences;
 use crate::index::{COLLECT, TRANSFER, domain_of, job_key};
+use crate::origin::Origin;
 use crate::store::{Store, check_id, read_id, region_dir};
 use crate::transfer::Transfer;
 use crate::walk::{Walk, count_chunks};
-use crate::{Options, examine, export, settle, source};
+use crate::{Options, copy, examine, export, reader, settle, source};
 
 /// The data plane on a file system: one directory a region below a root.
 #[derive(Clone)]
@@ -51,6 +53,12 @@ impl Plane {
         self.0.fences.read(job)
     }
 
+    /// Bytes that copies have read from source stores for this job since this plane was made:
+    /// frames as they lie there, compressed; repeated ones counted again.
+    pub fn copied_bytes(&self, job: &Job) -> u64 {
+        self.0.fences.sent(job)
+    }
+
     /// Runs blocking work where it may block, and waits for its end.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
@@ -75,7 +83,7 @@ impl Inner {
         if let Some(store) = stores.get(region) {
             // First of all: nothing is closed or opened for a store that is not there.
             check_id(&*self.files, &dir, region, id)?;
-            if store.id == *id && !store.index.is_broken() {
+            if store.id == *id && !store.index.is_broken() && store.is_in_place() {
                 return Ok(Arc::clone(store));
             }
             // Two databases on one file would destroy it: wait for the last user of this one.
@@ -155,7 +163,7 @@ impl DataPlane for Plane {
                 store: &store,
                 domain: domain_of(&place.account),
                 job: job_key(TRANSFER, &job.0),
-                source: &source,
+                origin: Origin::File(&source),
                 work: &*work,
                 turn: &turn,
             }
@@ -186,8 +194,8 @@ impl DataPlane for Plane {
                 thorough: true,
             };
             let references = std::sync::atomic::AtomicU64::new(0);
-            let root = walk.run(&|_, _, chunks| {
-                references.fetch_add(chunks.len() as u64, std::sync::atomic::Ordering::Relaxed);
+            let root = walk.run(&|taken| {
+                references.fetch_add(taken.chunks.len() as u64, std::sync::atomic::Ordering::Relaxed);
                 Ok(())
             })?;
             let chunks = count_chunks(&store, domain, &disk.manifest, references.into_inner())?;
@@ -198,33 +206,80 @@ impl DataPlane for Plane {
 
     async fn blank(
         &self,
-        _work: Arc<dyn Work>,
-        _place: &Place,
-        _job: &Job,
-        _disk_bytes: u64,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        disk_bytes: u64,
     ) -> Result<Transferred> {
-        Err(Failure::Ours("not yet".into()))
+        let (place, job) = (place.clone(), job.clone());
+        self.blocking(move |inner| {
+            let turn = inner.fences.begin(&job, "blank", work.attempt())?;
+            let origin = Origin::zeros(disk_bytes)?;
+            let store = inner.place(&place)?;
+            Transfer {
+                store: &store,
+                domain: domain_of(&place.account),
+                job: job_key(TRANSFER, &job.0),
+                origin,
+                work: &*work,
+                turn: &turn,
+            }
+            .run()
+        })
+        .await
     }
 
     async fn copy(
         &self,
-        _work: Arc<dyn Work>,
-        _source: &Place,
-        _disk: &StoredDisk,
-        _target: &Place,
-        _job: &Job,
-        _pace: Pace,
+        work: Arc<dyn Work>,
+        source: &Place,
+        disk: &StoredDisk,
+        target: &Place,
+        job: &Job,
+        pace: Pace,
     ) -> Result<Transferred> {
-        Err(Failure::Ours("not yet".into()))
+        let (source, disk, target, job) = (source.clone(), disk.clone(), target.clone(), job.clone());
+        self.blocking(move |inner| {
+            let turn = inner.fences.begin(&job, "copy", work.attempt())?;
+            let bytes_per_second = copy::bytes_per_second(pace)?;
+            let key = job_key(TRANSFER, &job.0);
+            let store = inner.place(&target).map_err(copy::nothing_written)?;
+            // Once it has ended it needs its source no more, nor has that to be there.
+            if let Some(done) = copy::done(&store, &key, &source, &disk)? {
+                return Ok(done);
+            }
+            let from = inner.place(&source).map_err(copy::nothing_written)?;
+            Transfer {
+                store: &store,
+                domain: domain_of(&target.account),
+                job: key,
+                origin: Origin::Stored(Stored {
+                    store: &from,
+                    place: &source,
+                    domain: domain_of(&source.account),
+                    disk: &disk,
+                    bytes_per_second,
+                }),
+                work: &*work,
+                turn: &turn,
+            }
+            .run()
+        })
+        .await
     }
 
     async fn check_guest(
         &self,
-        _work: Arc<dyn Work>,
-        _place: &Place,
-        _disk: &StoredDisk,
+        work: Arc<dyn Work>,
+        place: &Place,
+        disk: &StoredDisk,
     ) -> Result<Vec<CheckItem>> {
-        Err(Failure::Ours("not yet".into()))
+        let (place, disk) = (place.clone(), disk.clone());
+        self.blocking(move |inner| {
+            let store = inner.place(&place)?;
+            reader::check_guest(&store, domain_of(&place.account), &disk, &*work)
+        })
+        .await
     }
 
     async fn settle(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<()> {

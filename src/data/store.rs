@@ -52,6 +52,8 @@ pub(crate) struct Store {
     pub(crate) id: StoreId,
     pub(crate) region: RegionId,
     pub(crate) index: Index,
+    /// Device and inode of the index that is open.
+    index_file: (u64, u64),
     pub(crate) options: Options,
     /// Held by the one collection that may run.
     pub(crate) collecting: Mutex<()>,
@@ -135,6 +137,7 @@ impl Store {
             }
             Err(error) => return Err(say(error)),
         };
+        let found = file.identity().map_err(say)?;
         let index = Index::open(file, options.index_cache_bytes, &region.0)?;
         let next_pack = index.read(|tx| {
             let last = tx.open_table(PACKS)?.last()?.map_or(0, |(pack, _)| pack.value());
@@ -147,6 +150,7 @@ impl Store {
             id: id.clone(),
             region: region.clone(),
             index,
+            index_file: (found.device, found.inode),
             options: options.clone(),
             collecting: Mutex::new(()),
             naming: Mutex::new(()),
@@ -165,9 +169,25 @@ impl Store {
             .map_err(|error| fault::io(format_args!("copying the index of region `{region}`"), &error))
     }
 
-    /// Fails unless the id file still says what it should.
+    /// Fails unless the id file still says what it should and the index is the file that is open:
+    /// a directory that was removed goes on taking writes that nobody will find.
     pub(crate) fn check_id(&self) -> Result<()> {
-        check_id(&*self.files, &self.dir, &self.region, &self.id)
+        check_id(&*self.files, &self.dir, &self.region, &self.id)?;
+        if self.is_in_place() {
+            return Ok(());
+        }
+        Err(Failure::World(format!(
+            "the store of region `{}` was replaced while it was in use; it is opened anew when what \
+             uses it has ended",
+            self.region
+        )))
+    }
+
+    /// Whether what is open is what is there.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.files
+            .identity(&self.dir.join(INDEX_FILE))
+            .is_ok_and(|there| (there.device, there.inode) == self.index_file)
     }
 
     fn packs_dir(&self) -> PathBuf {

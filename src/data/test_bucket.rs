@@ -1,8 +1,11 @@
 //! Objects come into buckets and out of them; what is listed, what is refused, what stays.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
-use domain::port::{BucketAt, Buckets, DataPlane, Format, Job, Location, ObjectInfo, Target, Wrapping};
+use domain::port::{
+    BucketAt, Buckets, Compression, DataPlane, Format, Job, Location, ObjectInfo, Target, Wrapping,
+};
 use event::Failure;
 use files::{Files, Open};
 
@@ -362,8 +365,22 @@ fn an_object_is_imported_and_a_disk_exported_like_files() {
     assert_eq!(export(&to(Location::object(elsewhere, "a"))), "InvalidOSSBucket.NotMatched");
     let none = BucketAt { name: "none".into(), ..bucket() };
     assert_eq!(export(&to(Location::object(none, "a"))), "InvalidOSSBucket.NotFound");
-    let wrapped = Target { wrapping: Wrapping::TarGz("disk.raw".into()), ..target.clone() };
-    assert_eq!(export(&wrapped), "InvalidTarget.NotSupported");
+    // Wrapped as the API has it, and taken back.
+    let archived = Location::object(bucket(), "out/web.raw.tar.gz");
+    let wrapping = Wrapping::TarGz("web.raw".into());
+    let wrapped = Target {
+        at: archived,
+        format: Format::Raw,
+        compression: Compression::None,
+        wrapping,
+        replace: false,
+    };
+    house.export(attempt(1, 1), "x-4", &stored, &wrapped).unwrap();
+    let archive = house.sim.get(object_path("out/web.raw.tar.gz")).unwrap();
+    let mut tar = Vec::new();
+    flate2::read::MultiGzDecoder::new(&archive[..]).read_to_end(&mut tar).unwrap();
+    assert_eq!(&tar[..7], b"web.raw");
+    assert!(tar[512..512 + disk.len()] == disk[..], "the archive holds the disk");
     house.discard_export("x-4", &wrapped).unwrap();
     assert_eq!(house.state(), before);
     // An object that is replaced while it is imported.
