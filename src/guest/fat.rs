@@ -10,6 +10,8 @@ use crate::source::{Result, Stretch, text_of, u16_at, u32_at};
 const ENTRIES_MAX: usize = 4096;
 /// Bytes of an entry: name 0..11, attributes 11, cluster 20 (high half) and 26.
 const ENTRY_BYTES: usize = 32;
+/// What an entry costs besides its bytes: a name is allocated for it.
+const ENTRY_COST_BYTES: u64 = 256;
 /// The attribute of a directory.
 const DIRECTORY: u8 = 0x10;
 /// The attributes that mark a part of a long name, or the label of the volume.
@@ -148,7 +150,10 @@ impl Volume<'_> {
             };
             let offset = u64::from(number) * u64::from(self.geometry.cluster_bytes);
             let bytes = self.stretch.read(self.geometry.data_at + offset, cluster_bytes)?;
-            if !collect(&bytes, &mut entries) {
+            let before = entries.len();
+            let goes_on = collect(&bytes, &mut entries);
+            self.stretch.source.charge((entries.len() - before) as u64 * ENTRY_COST_BYTES)?;
+            if !goes_on {
                 break;
             }
             at = self.next(at)?;

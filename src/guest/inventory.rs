@@ -107,10 +107,13 @@ impl Inventory {
             let is_it = |volume: &Volume| Some(volume.partition.number) == number;
             return if self.volumes.iter().any(is_it) { Named::Found } else { Named::Missing };
         }
-        let by_controller = ["sd", "hd", "xvd", "vd"].iter().any(|prefix| {
-            name.strip_prefix(prefix)
-                .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()))
-        });
+        let is_lettered = |prefix: &&str| {
+            let rest = name.strip_prefix(*prefix);
+            rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()))
+        };
+        let by_controller = ["sd", "hd", "xvd", "vd"].iter().any(is_lettered)
+            || name.starts_with("nvme")
+            || name.starts_with("mmcblk");
         if by_controller { Named::ByController } else { Named::Unknown }
     }
 }

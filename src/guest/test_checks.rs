@@ -158,7 +158,7 @@ fn fstab_waits_only_for_what_is_there() {
         "LABEL=my\\040root / ext4 defaults 0 1",
         "UUID=cc / ext4 rw,nofail 0 1\n/dev/sr0 /media iso9660 noauto 0 0",
         "# UUID=cc / ext4 defaults 0 1\n\n  \nhalf a",
-        "tmpfs /tmp tmpfs defaults\nserver:/x /x nfs defaults\n/dev/mapper/a-b /y ext4 defaults\n/swapfile none swap sw",
+        "tmpfs /tmp tmpfs defaults\nserver:/x /x nfs defaults\n/dev/mapper/a-b /y ext4 defaults\n/swap none swap sw",
     ] {
         assert_eq!(fstab(text), Finding::fine("Supported"), "{text}");
     }
@@ -172,7 +172,7 @@ fn fstab_waits_only_for_what_is_there() {
         let expected = Finding::risk(format!("{device} is not there"), codes::FSTAB_DEVICE_NOT_FOUND);
         assert_eq!(fstab(text), expected, "{text}");
     }
-    for device in ["/dev/sda1", "/dev/hda1", "/dev/xvda1", "/dev/vdb1"] {
+    for device in ["/dev/sda1", "/dev/hda1", "/dev/xvda1", "/dev/vdb1", "/dev/nvme0n1p1"] {
         let text: &'static str = format!("{device} / ext4 defaults").leak();
         let expected = Finding::risk(format!("{device} has another name"), codes::FSTAB_DEVICE_NAME);
         assert_eq!(fstab(text), expected);
