@@ -3,10 +3,11 @@
 use event::{Refusal, View};
 
 use crate::events::{
-    AccountCreated, BucketClosed, BucketMade, BucketRemoved, BucketReopened, BucketReserved, QuotaSet,
-    RegionAdded,
+    AccountCreated, BucketClosed, BucketMade, BucketRemoved, BucketReopened, BucketReserved, ObjectCondemned,
+    QuotaSet, RegionAdded,
 };
 use crate::image::{ACCOUNTS, BUCKETS, Bucket, QUOTAS, Quotas, REGIONS, USAGE, Usage};
+use crate::port::Location;
 use crate::{AccountId, RegionId, name};
 
 /// Images an account may have in a region. The cloud publishes no number; this keeps one account
@@ -183,6 +184,13 @@ pub fn close_bucket(view: &View<'_>, bucket: &str, by: &AccountId) -> Result<Buc
 /// Takes that back.
 pub fn reopen_bucket(_view: &View<'_>, bucket: &str) -> BucketReopened {
     BucketReopened { bucket: bucket.to_owned() }
+}
+
+/// Lets an object go, of a bucket that is the account's.
+pub fn condemn_object(view: &View<'_>, at: &Location, by: &AccountId) -> Result<ObjectCondemned, Refusal> {
+    let bucket = at.bucket.as_ref().map(|bucket| bucket.name.as_str()).unwrap_or_default();
+    own_bucket(view.get(&BUCKETS, &[bucket]), bucket, by)?;
+    Ok(ObjectCondemned { at: at.clone() })
 }
 
 /// Gives a bucket's name back.

@@ -186,7 +186,7 @@ impl ImageView {
             exports: image.exports,
             copies: u32::try_from(image.copies.len()).unwrap_or(u32::MAX),
             detection: image.detection.as_ref().map(|detection| DetectionView {
-                status: if detection.finished_ms.is_some() { "Finished" } else { "Processing" }.to_owned(),
+                status: if detection.asked { "Processing" } else { "Finished" }.to_owned(),
                 items: detection.items.iter().map(DetectionItem::of).collect(),
             }),
             task_id: image.task.as_ref().map(|task| task.0.clone()).unwrap_or_default(),
