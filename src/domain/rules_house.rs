@@ -26,9 +26,9 @@ pub const FAMILIES_MAX: u32 = 100;
 pub const IMAGE_SHARES_MAX: u32 = 50;
 /// Shares of all images of an account in a region together; the cloud publishes no number.
 pub const SHARES_MAX: u32 = 50_000;
-/// Exports of an account in a region at the same time; the cloud publishes no number. Each keeps a
-/// core busy.
-pub const EXPORTS_MAX: u32 = 20;
+/// Exports of an account in a region that have begun and not ended; the cloud publishes no number.
+/// Two of them write at a time, so this only bounds what waits.
+pub const EXPORTS_MAX: u32 = 1_000;
 
 /// What an account has in a region, and what it may have.
 #[derive(Clone, Copy, Debug)]
