@@ -63,6 +63,7 @@ mod view_task;
 
 pub use asked::TOKEN_MS;
 pub use house::{Because, House, LOCK, SOCKET};
+pub use lookup::slips;
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
@@ -76,7 +77,8 @@ pub use tasks::{export_task, import_task};
 pub use trouble::{Family, Trouble};
 pub use view::{
     Checked, Collected, Families, FamilySummary, FamilyView, Fault, Head, LogLine, LogPage, Progress,
-    Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows, time_text,
+    Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows, time_ms,
+    time_text,
 };
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
 pub use view_task::{RelatedItem, TaskView, Tasks};

@@ -118,7 +118,7 @@ fn tables_are_for_people_and_json_for_programs() {
     ");
     insta::assert_snapshot!(plain(&place, &place.done(&["image", "deprecate", "web-1"])),
         @"deprecated `web-1` (IMAGE), Deprecated; it does not stand for `web`");
-    insta::assert_snapshot!(plain(&place, &place.done(&["image", "delete", "web-1"])).replace("3.1", "3"),
+    insta::assert_snapshot!(plain(&place, &place.done(&["image", "delete", "web-1", "--yes"])).replace("3.1", "3"),
         @"deleted `web-1` (IMAGE); 3 MiB given back");
     let quiet = place.run(&["image", "list", "--quiet"]);
     assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("", ""));
