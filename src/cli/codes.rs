@@ -118,14 +118,26 @@ mod tests {
                 continue;
             }
             for (before, text) in texts(&std::fs::read_to_string(&path).unwrap()) {
-                let made = MAKERS.iter().any(|maker| before.ends_with(maker)) && !text.is_empty();
+                let made = is_made_by(&before) && text.starts_with(|c: char| c.is_ascii_uppercase());
                 let none = NOT_CODES.iter().any(|beginning| text.starts_with(beginning));
-                if !none && (is_code(&text) || (made && text.chars().all(char::is_alphanumeric))) {
+                if !none && (is_code(&text) || (made && text.chars().all(|c| c.is_alphabetic() || c == '.')))
+                {
                     codes.insert(text);
                 }
             }
         }
         codes
+    }
+
+    /// Whether what stands before a text makes a refusal or a trouble with it as the code.
+    fn is_made_by(before: &str) -> bool {
+        let before = match before.rsplit_once("Family::") {
+            Some((head, family)) if family.trim_end_matches(',').chars().all(char::is_alphabetic) => {
+                head.trim_end()
+            }
+            _ => before,
+        };
+        MAKERS.iter().any(|maker| before.ends_with(maker))
     }
 
     #[test]

@@ -188,7 +188,8 @@ impl Cancel {
             if let Some(trouble) = ended.trouble().filter(|_| ended.state != "Undone") {
                 return Err(trouble.into());
             }
-            view = session.ask(Request::Task(TaskRequest::Show { task: view.task_id })).await?;
+            // By its operation: an import that had not looked at its disks yet has no other trace.
+            view = session.ask(Request::Task(TaskRequest::Show { task: workflow_id.to_string() })).await?;
         }
         session.screen.give(&view, |view| format!("task {}: {}\n", view.task_id, view.task_status));
         Ok(())
