@@ -11,11 +11,13 @@ use crate::audit::Audit;
 use crate::completions::Completions;
 use crate::demo::Demo;
 use crate::exit::{CODES, Stop};
+use crate::explain::Explain;
 use crate::family::FamilyCommand;
 use crate::image::ImageCommand;
 use crate::region::RegionCommand;
 use crate::screen::Screen;
 use crate::session::Session;
+use crate::task::TaskCommand;
 use crate::workflow::WorkflowCommand;
 
 /// What is acknowledged is safe, so a clean end is a courtesy: it may not keep a person waiting.
@@ -88,6 +90,9 @@ enum Command {
     /// See which image a family stands for
     #[command(subcommand)]
     Family(FamilyCommand),
+    /// See and cancel imports and exports, as the ECS API tells of them
+    #[command(subcommand)]
+    Task(TaskCommand),
     /// See, wait for, stop and release operations
     #[command(subcommand)]
     Workflow(WorkflowCommand),
@@ -99,6 +104,8 @@ enum Command {
     Region(RegionCommand),
     /// Show it all on a disk made for the purpose, in under a minute
     Demo(Demo),
+    /// Explain a code: what it means, what is the likely cause, what to do
+    Explain(Explain),
     /// Print completions for a shell
     Completions(Completions),
 }
@@ -108,8 +115,11 @@ impl Command {
         match self {
             Self::Image(command) => command.because(),
             Self::Workflow(command) => command.because(),
+            Self::Task(command) => command.because(),
             Self::Region(command) => command.because(),
-            Self::Family(_) | Self::Audit(_) | Self::Demo(_) | Self::Completions(_) => Because::Looks,
+            Self::Family(_) | Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => {
+                Because::Looks
+            }
         }
     }
 }
@@ -129,6 +139,7 @@ impl Kiln {
                 completions.run();
                 return Ok(());
             }
+            Command::Explain(explain) => return explain.run(&screen),
             Command::Demo(demo) => return demo.run().await,
             other => other,
         };
@@ -144,9 +155,10 @@ impl Kiln {
             Command::Image(command) => command.run(&session).await,
             Command::Family(command) => command.run(&session).await,
             Command::Workflow(command) => command.run(&session).await,
+            Command::Task(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
-            Command::Demo(_) | Command::Completions(_) => Ok(()),
+            Command::Demo(_) | Command::Explain(_) | Command::Completions(_) => Ok(()),
         };
         let _ = tokio::time::timeout(CLOSING_MAX, session.house.close()).await;
         done

@@ -5,22 +5,36 @@
 //!
 //! It deliberately knows no rule: what may be done, and why not, is the service's to say.
 
+mod at;
 mod audit;
 mod bar;
+mod codes;
+mod codes_disk;
+mod codes_house;
+mod codes_image;
 mod command;
 mod completions;
+mod confirm;
 mod demo;
 mod exit;
+mod explain;
 mod family;
 mod follow;
 mod image;
 mod image_change;
+mod image_check;
+mod image_create;
 mod image_export;
 mod image_import;
+mod image_list;
+mod image_show;
+mod machine;
 mod region;
 mod screen;
 mod session;
+mod size;
 mod table;
+mod task;
 mod workflow;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
