@@ -9,6 +9,7 @@ mod audit;
 mod bar;
 mod command;
 mod completions;
+mod confirm;
 mod demo;
 mod exit;
 mod family;
@@ -20,6 +21,7 @@ mod image_import;
 mod region;
 mod screen;
 mod session;
+mod size;
 mod table;
 mod workflow;
 
