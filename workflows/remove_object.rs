@@ -8,6 +8,7 @@ use engine::{Halt, Workflow};
 use event::{Failure, Scope};
 use serde::{Deserialize, Serialize};
 
+use crate::create_bucket::still_own;
 use crate::{At, Flow, Ports, on};
 
 /// What a removal is asked for.
@@ -44,6 +45,7 @@ impl Workflow for RemoveObject {
 }
 
 async fn remove(at: At, it: RemoveObject) -> Result<ObjectRemoved, Failure> {
+    still_own(&at, &it.account, &it.at)?;
     at.ports().data.remove_object(&it.at).await?;
     Ok(ObjectRemoved { at: it.at })
 }

@@ -16,6 +16,7 @@ use workflows::{DeleteImage, DeprecateImage, ModifyImage, RestoreImage};
 use crate::asked::Asked;
 use crate::lookup::{self, account};
 use crate::request::ImageAt;
+use crate::service::made_by;
 use crate::view::{Families, FamilySummary, FamilyView, Started};
 use crate::view_image::{ImageView, Images};
 use crate::{Service, Trouble};
@@ -225,6 +226,18 @@ impl Service {
         asked.go_on()?;
         let workflow_id = self.engine.start(actor, &asked.id, workflow).await?;
         Ok(Started { workflow_id, joined: false, image_id })
+    }
+
+    /// Starts an operation that makes an image, whose id is known by then.
+    pub(crate) async fn begin_making<W: engine::Workflow<Ports = workflows::Ports>>(
+        &self,
+        actor: Actor,
+        asked: &Asked,
+        workflow: W,
+    ) -> Result<Started, Trouble> {
+        let started = self.begin(actor, asked, workflow, String::new()).await?;
+        let image_id = made_by(W::NAME, started.workflow_id).unwrap_or_default();
+        Ok(Started { image_id, ..started })
     }
 }
 

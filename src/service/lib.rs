@@ -34,6 +34,8 @@
 
 mod asked;
 mod audit;
+mod buckets;
+mod disks;
 mod export;
 mod flows;
 mod frame;
@@ -42,22 +44,32 @@ mod house;
 mod images;
 mod import;
 mod lookup;
+mod lookup_things;
+mod page;
 mod payload;
 mod regions;
 mod request;
+mod request_things;
 mod service;
+mod snapshots;
 mod story;
 mod story_text;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod unfinished;
 mod view;
 mod view_image;
+mod view_things;
 
 pub use asked::TOKEN_MS;
 pub use house::{Because, House, LOCK, SOCKET};
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
+};
+pub use request_things::{
+    BucketRequest, Called, DiskQuery, DiskRequest, Page, SnapshotQuery, SnapshotRequest, TagRequest, ThingAt,
 };
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
@@ -69,3 +81,6 @@ pub use view::{
     Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows, time_text,
 };
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
+pub use view_things::{
+    BucketView, Buckets, DiskView, Disks, ObjectView, Objects, SnapshotView, Snapshots, TagRow, Tags,
+};

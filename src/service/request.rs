@@ -9,11 +9,13 @@ use domain::port::{Compression, Format};
 use event::{Actor, FlowId};
 use serde::{Deserialize, Serialize};
 
+use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
 use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
 };
 use crate::view_image::{ImageView, Images};
+use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
 use crate::{Family, Trouble};
 
 /// The version of what is spoken on the socket; two programs that differ do not talk.
@@ -268,6 +270,14 @@ pub enum Request {
         /// Whether every frame is decoded and hashed.
         deep: bool,
     },
+    /// Something about disks.
+    Disk(DiskRequest),
+    /// Something about snapshots.
+    Snapshot(SnapshotRequest),
+    /// Something about buckets.
+    Bucket(BucketRequest),
+    /// Something about tags.
+    Tag(TagRequest),
 }
 
 macro_rules! replies {
@@ -317,7 +327,14 @@ replies!(
     Verified,
     Rebuilt,
     Regions,
-    Checked
+    Checked,
+    DiskView,
+    Disks,
+    SnapshotView,
+    Snapshots,
+    Buckets,
+    Objects,
+    Tags
 );
 
 impl Call {

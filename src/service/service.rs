@@ -7,12 +7,15 @@ use std::sync::{Arc, PoisonError};
 use domain::image::{ACCOUNTS, REGIONS, house};
 use domain::port::DataPlane;
 use domain::{AccountId, Projections, RegionId, rules};
-use engine::{Clock, Engine, FlowRow, State};
+use engine::{Clock, Engine, FlowRow, State, Workflow};
 use event::{Actor, FlowId, Refusal};
 use files::Files;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use workflows::{AddRegion, CreateAccount, Ports};
+use workflows::{
+    AddRegion, CopyImage, CopySnapshot, CreateAccount, CreateDisk, CreateImage, CreateSnapshot, DeleteDisk,
+    DeleteImage, DeleteSnapshot, ImportImage, Ports,
+};
 
 use crate::asked::{Asked, Tokens};
 use crate::request::{Call, Reply, Request};
@@ -25,6 +28,9 @@ pub const DEFAULT_ACCOUNT: &str = "100000";
 pub const DEFAULT_REGION: &str = "cn-hangzhou";
 /// The regions a first start makes: two, so that copies have somewhere to go.
 pub const REGIONS_FIRST: [&str; 2] = [DEFAULT_REGION, "cn-beijing"];
+
+/// The operations that may leave something behind which nothing needs any more.
+const COLLECTED_AFTER: [&str; 3] = [DeleteImage::NAME, DeleteSnapshot::NAME, DeleteDisk::NAME];
 
 /// Below the data directory: one store a region.
 const STORES: &str = "regions";
@@ -134,6 +140,10 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::RegionCollect { region, after } => {
             service.collect(actor, asked, region, after).await?.into()
         }
+        Request::Disk(request) => service.disk(actor, asked, request).await?,
+        Request::Snapshot(request) => service.snapshot(actor, asked, request).await?,
+        Request::Bucket(request) => service.bucket(actor, asked, request).await?,
+        Request::Tag(request) => service.tag(actor, asked, request).await?,
         Request::RegionCheck { region, deep } => service.check_region(region, deep).await?.into(),
     })
 }
@@ -247,7 +257,7 @@ impl Service {
         }
         self.engine.drive().await?;
         for flow in self.engine.snapshot()?.open_flows() {
-            if flow.name == <workflows::DeleteImage as engine::Workflow>::NAME {
+            if COLLECTED_AFTER.contains(&flow.name.as_str()) {
                 self.collect_after(flow);
             }
         }
@@ -275,9 +285,10 @@ impl Service {
     pub(crate) fn known(&self, asked: &Asked) -> Result<Option<Started>, Trouble> {
         let snapshot = self.engine.snapshot()?;
         let Some(id) = snapshot.started_by(&asked.id) else { return Ok(None) };
-        let subject =
-            snapshot.flow(id).and_then(|flow| flow.subjects.first().map(|subject| subject.0.clone()));
-        Ok(Some(Started { workflow_id: id, joined: false, image_id: subject.unwrap_or_default() }))
+        let about = snapshot.flow(id).and_then(|flow| {
+            made_by(&flow.name, id).or_else(|| flow.subjects.first().map(|subject| subject.0.clone()))
+        });
+        Ok(Some(Started { workflow_id: id, joined: false, image_id: about.unwrap_or_default() }))
     }
 
     /// One operation, if the account may see it.
@@ -285,6 +296,19 @@ impl Service {
         let flow = self.engine.snapshot()?.flow(id).filter(|flow| flow.actor.account == actor.account);
         flow.ok_or_else(|| engine::Error::NoFlow(id).into())
     }
+}
+
+/// The id of what an operation makes, known before it is there: stories mint it first of all.
+pub(crate) fn made_by(story: &str, flow: FlowId) -> Option<String> {
+    let prefix = match story {
+        <ImportImage as Workflow>::NAME | <CreateImage as Workflow>::NAME | <CopyImage as Workflow>::NAME => {
+            "m"
+        }
+        <CreateSnapshot as Workflow>::NAME | <CopySnapshot as Workflow>::NAME => "s",
+        <CreateDisk as Workflow>::NAME => "d",
+        _ => return None,
+    };
+    Some(format!("{prefix}-{}", flow.mint("1")))
 }
 
 /// The trouble of an operation that did not end well.
