@@ -82,8 +82,10 @@ impl Service {
         let bucket = BucketAt { region: region.id, store: region.store, name };
         let creation = CreateBucket { account: account(&actor), bucket };
         let scope = house();
-        let view = View::new(&rows, &scope, self.clock.now_ms());
-        rules::reserve_bucket(&view, creation.clone().reservation())?;
+        rules::reserve_bucket(
+            &View::new(&rows, &scope, self.clock.now_ms()),
+            creation.clone().reservation(),
+        )?;
         self.begin(actor, asked, creation, String::new()).await
     }
 

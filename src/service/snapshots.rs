@@ -215,8 +215,7 @@ impl Service {
             return self.stop_making(actor, asked, snapshot.flow, snapshot.id.0).await;
         }
         let scope = scope(&snapshot.account, &snapshot.region);
-        let view = View::new(&rows, &scope, self.clock.now_ms());
-        rules::delete_snapshot(&view, &snapshot.id, force, false)?;
+        rules::delete_snapshot(&View::new(&rows, &scope, self.clock.now_ms()), &snapshot.id, force, false)?;
         let id = snapshot.id.clone();
         let Snapshot { account, region, .. } = snapshot;
         let flow = DeleteSnapshot { account, region, snapshot: id.clone(), force, expired: false };

@@ -81,8 +81,7 @@ impl Service {
             all: change.all,
         };
         let scope = scope(&flow.account, &flow.region);
-        let view = View::new(&rows, &scope, self.clock.now_ms());
-        rules::tag(&view, &flow.resources, flow.tagging())?;
+        rules::tag(&View::new(&rows, &scope, self.clock.now_ms()), &flow.resources, flow.tagging())?;
         let first = flow.resources.first().map(|id| id.0.clone()).unwrap_or_default();
         self.begin(actor, asked, flow, first).await
     }
