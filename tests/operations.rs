@@ -12,8 +12,12 @@
 mod cases;
 #[path = "operations/faults.rs"]
 mod faults;
+#[path = "operations/images.rs"]
+mod images;
 #[path = "operations/ports.rs"]
 mod ports;
+#[path = "operations/things.rs"]
+mod things;
 #[path = "operations/world.rs"]
 mod world;
 

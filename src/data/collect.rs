@@ -24,9 +24,9 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use crate::fault::{self, Result};
 use crate::fence::{Turn, fenced};
 use crate::index::{
-    CHUNKS, COUNTERS, ChunkKey, Domain, EXPORT, FRAMES, Inside, JOBS, JobRow, Kind, NEXT_JOB, NEXT_PACK,
-    PACKS, PackRow, Place, TRANSFER, begin_job, chunk_key, chunk_key_parts, decode, encode, job_row_mut,
-    put_job,
+    CHUNKS, COLLECT, COUNTERS, ChunkKey, Domain, EXPORT, FRAMES, Inside, JOBS, JobRow, Kind, NEXT_JOB,
+    NEXT_PACK, PACKS, PackRow, Place, TRANSFER, begin_job, chunk_key, chunk_key_parts, decode, encode,
+    forget_old, job_row_mut, put_job,
 };
 use crate::mark::{Marked, mark};
 use crate::pack::{self, FRAME_HEADER_BYTES, HEADER_BYTES};
@@ -100,7 +100,7 @@ impl Collection<'_> {
             row.collected.waiting_chunks = plan.waiting;
             row.done = true;
             put_job(tx, &self.job, &row)?;
-            forget_old(tx)?;
+            forget_old(tx, COLLECT, COLLECTIONS_REMEMBERED)?;
             Ok(row.collected)
         })
     }
@@ -434,22 +434,4 @@ fn successor(key: &ChunkKey) -> ChunkKey {
         }
     }
     next
-}
-
-fn forget_old(tx: &WriteTransaction) -> Inside<()> {
-    let mut jobs = tx.open_table(JOBS)?;
-    let mut ended = Vec::new();
-    for row in jobs.range("c/".."c0")? {
-        let (key, row) = row?;
-        let row: JobRow = decode(row.value())?;
-        if row.done {
-            ended.push((row.begun, key.value().to_owned()));
-        }
-    }
-    ended.sort_unstable();
-    let surplus = ended.len().saturating_sub(COLLECTIONS_REMEMBERED);
-    for (_, key) in &ended[..surplus] {
-        jobs.remove(key.as_str())?;
-    }
-    Ok(())
 }

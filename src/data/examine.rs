@@ -7,6 +7,7 @@ use domain::{AccountId, ManifestId};
 use event::Failure;
 use redb::ReadableTable;
 
+use crate::bucket::{PARTIAL_DIR, awaited, is_missing};
 use crate::fault::{self, Result};
 use crate::fetch::{Cold, Fetcher};
 use crate::grid::segment_len;
@@ -18,7 +19,7 @@ use crate::manifest::{ChunkRef, decode_leaf};
 use crate::mark::Marked;
 use crate::pack;
 use crate::segment::{Segment, stretch};
-use crate::store::{ID_FILE, INDEX_FILE, PACKS_DIR, Sight, Store};
+use crate::store::{BUCKETS_DIR, ID_FILE, INDEX_FILE, PACKS_DIR, Sight, Store};
 use crate::walk::{Segments, leaf};
 
 /// Missing chunks named in a report; whoever misses more needs no longer list.
@@ -44,6 +45,7 @@ pub(crate) fn examine(store: &Store, live: &dyn LiveManifests, deep: bool) -> Re
         broken: HashMap::new(),
     };
     examination.files()?;
+    examination.buckets()?;
     for (account, manifest) in &manifests {
         examination.disk(account, manifest)?;
     }
@@ -64,7 +66,7 @@ impl Examination<'_> {
         let store = self.store;
         let say = |error| fault::io("looking through the store", &error);
         let top = store.files.list(&store.dir).map_err(say)?;
-        let known = [ID_FILE, INDEX_FILE, PACKS_DIR];
+        let known = [ID_FILE, INDEX_FILE, PACKS_DIR, BUCKETS_DIR];
         self.report.stray_files.extend(top.into_iter().filter(|name| !known.contains(&name.as_str())));
         let packs_dir = store.dir.join(PACKS_DIR);
         let names = store.files.list(&packs_dir).map_err(say)?;
@@ -98,6 +100,29 @@ impl Examination<'_> {
         }
         for (pack, _) in rows.iter().filter(|(pack, row)| !row.doomed && !there.contains(pack)) {
             self.broken.insert(*pack, "its pack is not there");
+        }
+        Ok(())
+    }
+
+    /// What puts that are over have left in buckets. Objects are their owners' business.
+    fn buckets(&mut self) -> Result<()> {
+        let store = self.store;
+        let list = |path: &str| match store.files.list(&store.dir.join(path)) {
+            Err(error) if is_missing(&error) => Ok(Vec::new()),
+            names => names.map_err(|error| fault::io("looking through the buckets", &error)),
+        };
+        for bucket in list(BUCKETS_DIR)? {
+            let path = format!("{BUCKETS_DIR}/{bucket}");
+            if domain::name::bucket(&bucket).is_err() {
+                self.report.stray_files.push(path);
+                continue;
+            }
+            let partial = format!("{path}/{PARTIAL_DIR}");
+            // In this order: a job is in the index for longer than its file is there.
+            let names = list(&partial)?;
+            let awaited = if names.is_empty() { HashSet::new() } else { awaited(store)? };
+            let strays = names.into_iter().filter(|name| !awaited.contains(name));
+            self.report.stray_files.extend(strays.map(|name| format!("{partial}/{name}")));
         }
         Ok(())
     }
@@ -197,7 +222,7 @@ impl Examination<'_> {
                 let (key, row) = job?;
                 let (key, row): (&str, JobRow) = (key.value(), decode(row.value())?);
                 let domain = row.domain;
-                let disk_bytes = row.source.map_or(0, |source| source.disk_bytes);
+                let disk_bytes = row.disk_bytes();
                 for row in segments.range((key, 0)..=(key, u64::MAX))? {
                     let (segment, row) = row?;
                     let row = SegmentRow::decode(row.value());

@@ -29,9 +29,12 @@ pub(crate) fn full(attempted: impl Display) -> Failure {
         .into()
 }
 
+/// The code of what is damaged.
+pub(crate) const CORRUPT: &str = "Storage.Corrupt";
+
 /// Something stored is not what it was.
 pub(crate) fn corrupt(what: impl Display) -> Failure {
-    Refusal::new("Storage.Corrupt", format!("{what}"))
+    Refusal::new(CORRUPT, format!("{what}"))
         .advise(
             "the disk under the region has lost or changed data; import the image again, and have \
              the disk looked at",

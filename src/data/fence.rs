@@ -39,6 +39,7 @@ struct Row {
     newest: u64,
     waiting: usize,
     read: Arc<AtomicU64>,
+    sent: Arc<AtomicU64>,
 }
 
 /// The right to work on a job; ends when dropped.
@@ -48,6 +49,8 @@ pub(crate) struct Turn<'a> {
     fenced: Arc<AtomicBool>,
     /// Bytes read from the source for this job in this process.
     pub(crate) read: Arc<AtomicU64>,
+    /// Bytes a copy sent for this job in this process.
+    pub(crate) sent: Arc<AtomicU64>,
 }
 
 impl Fences {
@@ -80,8 +83,8 @@ impl Fences {
                 None => {
                     row.waiting -= 1;
                     row.running = Some(Arc::clone(&fenced_here));
-                    let read = Arc::clone(&row.read);
-                    return Ok(Turn { fences: self, job: job.0.clone(), fenced: fenced_here, read });
+                    let (read, sent) = (Arc::clone(&row.read), Arc::clone(&row.sent));
+                    return Ok(Turn { fences: self, job: job.0.clone(), fenced: fenced_here, read, sent });
                 }
                 Some(older) => older.store(true, Ordering::Relaxed),
             }
@@ -92,6 +95,11 @@ impl Fences {
     /// Bytes read from sources for this job since the process began.
     pub(crate) fn read(&self, job: &Job) -> u64 {
         self.jobs().rows.get(&job.0).map_or(0, |row| row.read.load(Ordering::Relaxed))
+    }
+
+    /// Bytes sent by copies for this job since the process began.
+    pub(crate) fn sent(&self, job: &Job) -> u64 {
+        self.jobs().rows.get(&job.0).map_or(0, |row| row.sent.load(Ordering::Relaxed))
     }
 }
 

@@ -9,9 +9,11 @@ use domain::Digest;
 use event::Failure;
 use files::File;
 
+use crate::chunker::CHUNK_BYTES_MAX;
 use crate::fault::{self, Result};
 use crate::index::{Domain, Kind, Place};
 use crate::manifest::{ChunkRef, PAGE_BYTES_MAX, page_id};
+use crate::pace::Toll;
 use crate::pack::{FRAME_HEADER_BYTES, frame_header};
 use crate::segment::stretch;
 use crate::store::{Sight, Store};
@@ -31,12 +33,31 @@ pub(crate) struct Fetcher<'a> {
     /// Grows to the longest read and stays, so that it is not cleared again and again.
     buffer: Vec<u8>,
     cold: Option<&'a Cold>,
+    /// Told of every frame that is read.
+    toll: Option<Arc<Toll>>,
 }
 
 /// The packs that have been dropped from the system's cache, for all threads of a verification: so
 /// that they are read from the disk itself, once.
 #[derive(Default)]
 pub(crate) struct Cold(Mutex<HashSet<u64>>);
+
+/// Where the pages of a manifest are read.
+pub(crate) trait Pages {
+    /// A page, held against its id.
+    fn page(&mut self, id: &Digest) -> Result<Vec<u8>>;
+}
+
+impl Pages for Fetcher<'_> {
+    fn page(&mut self, id: &Digest) -> Result<Vec<u8>> {
+        Fetcher::page(self, id)
+    }
+}
+
+/// Takes a frame: where it lay, what it holds, as it is, and decoded.
+pub(crate) type Take<'t> = dyn FnMut(&Place, &ChunkRef, &[u8], &[u8]) -> Result<()> + 't;
+/// Takes a frame of a pack as it was read.
+type Each<'a, 't> = dyn FnMut(&mut Fetcher<'a>, u64, &Place, &ChunkRef, &[u8]) -> Result<()> + 't;
 
 /// Frames in the order in which they lie in packs.
 type Plan<'a> = Vec<(u64, Place, &'a ChunkRef)>;
@@ -49,16 +70,47 @@ impl<'a> Fetcher<'a> {
             decoder: zstd::bulk::Decompressor::new().expect("without a dictionary nothing can fail"),
             buffer: Vec::new(),
             cold,
+            toll: None,
         }
+    }
+
+    /// One whose reads are what a copy sends.
+    pub(crate) fn sending(store: &'a Store, domain: Domain, toll: Arc<Toll>) -> Self {
+        Self { toll: Some(toll), ..Self::new(store, domain, None) }
     }
 
     /// Decodes chunks to their places in a segment; with `check`, each is held against its id.
     pub(crate) fn chunks(&mut self, chunks: &[ChunkRef], out: &mut [u8], check: bool) -> Result<()> {
         for _ in 0..TRIES {
             let plan = self.plan(chunks)?;
-            if self.run(&plan, out, check)? {
+            if self.run(&plan, &mut |fetcher, pack, place, chunk, frame| {
+                fetcher.chunk(pack, place, chunk, frame, &mut out[stretch(chunk)], check)
+            })? {
                 return Ok(());
             }
+        }
+        Err(Failure::World("packs move faster than they can be read".into()))
+    }
+
+    /// Gives each of these chunks once, in any order: where its frame lay, the frame as it is, and
+    /// the bytes it decodes to, held against its id.
+    pub(crate) fn frames(&mut self, chunks: &[ChunkRef], take: &mut Take<'_>) -> Result<()> {
+        let mut raw = vec![0; CHUNK_BYTES_MAX];
+        let mut rest = chunks.to_vec();
+        for _ in 0..TRIES {
+            let plan = self.plan(&rest)?;
+            let mut taken = 0;
+            let whole = self.run(&plan, &mut |fetcher, pack, place, chunk, frame| {
+                let raw = &mut raw[..chunk.len as usize];
+                fetcher.chunk(pack, place, chunk, frame, raw, true)?;
+                taken += 1;
+                take(place, chunk, frame, raw)
+            })?;
+            if whole {
+                return Ok(());
+            }
+            // What was given is not given again.
+            rest = plan[taken..].iter().map(|(_, _, chunk)| **chunk).collect();
         }
         Err(Failure::World("packs move faster than they can be read".into()))
     }
@@ -110,6 +162,7 @@ impl<'a> Fetcher<'a> {
                 let decoded = self.decode(pack, &place, id, &frame, &mut page);
                 self.buffer = frame;
                 decoded?;
+                self.charge(frame_len(&place));
                 if page_id(&page) != *id {
                     return Err(fault::corrupt_chunk(id, pack, "does not have the bytes its id says"));
                 }
@@ -119,28 +172,21 @@ impl<'a> Fetcher<'a> {
         Err(Failure::World("packs move faster than they can be read".into()))
     }
 
-    /// Follows a plan sorted by pack and offset. `false` if a pack has gone meanwhile.
-    fn run(&mut self, plan: &[(u64, Place, &ChunkRef)], out: &mut [u8], check: bool) -> Result<bool> {
+    /// Follows a plan sorted by pack and offset and gives each frame. `false` if a pack has gone
+    /// meanwhile.
+    fn run(&mut self, plan: &[(u64, Place, &ChunkRef)], each: &mut Each<'a, '_>) -> Result<bool> {
         let mut rest = plan;
         while let Some((pack, first, chunk)) = rest.first() {
             let (range, count) = reach(rest);
             if !self.read(*pack, range.start, range.end - range.start, &chunk.id)? {
                 return Ok(false);
             }
+            self.charge(rest[..count].iter().map(|(_, place, _)| frame_len(place)).sum());
             let bytes = std::mem::take(&mut self.buffer);
             let decoded = rest[..count].iter().try_for_each(|(pack, place, chunk)| {
                 let begin = usize::try_from(place.offset - first.offset).expect("within one read");
-                let frame = &bytes[begin..];
-                let out = &mut out[stretch(chunk)];
-                self.decode(*pack, place, &chunk.id, frame, out)?;
-                if check && blake3::hash(out).as_bytes() != &chunk.id.0 {
-                    return Err(fault::corrupt_chunk(
-                        &chunk.id,
-                        *pack,
-                        "does not have the bytes its id says",
-                    ));
-                }
-                Ok(())
+                let end = begin + FRAME_HEADER_BYTES + place.len as usize;
+                each(self, *pack, place, chunk, &bytes[begin..end])
             });
             self.buffer = bytes;
             decoded?;
@@ -188,6 +234,28 @@ impl<'a> Fetcher<'a> {
 
     fn is_listed(&self, pack: u64) -> Result<bool> {
         self.store.index.read(|tx| Ok(tx.open_table(crate::index::PACKS)?.get(pack)?.is_some()))
+    }
+
+    fn charge(&self, bytes: u64) {
+        if let Some(toll) = &self.toll {
+            toll.charge(bytes);
+        }
+    }
+
+    fn chunk(
+        &mut self,
+        pack: u64,
+        place: &Place,
+        chunk: &ChunkRef,
+        frame: &[u8],
+        out: &mut [u8],
+        check: bool,
+    ) -> Result<()> {
+        self.decode(pack, place, &chunk.id, frame, out)?;
+        if check && blake3::hash(out).as_bytes() != &chunk.id.0 {
+            return Err(fault::corrupt_chunk(&chunk.id, pack, "does not have the bytes its id says"));
+        }
+        Ok(())
     }
 
     fn decode(&mut self, pack: u64, place: &Place, id: &Digest, frame: &[u8], out: &mut [u8]) -> Result<()> {

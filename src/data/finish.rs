@@ -1,4 +1,4 @@
-//! The end of an import: branch pages, the root page, and the answer.
+//! The end of a transfer: branch pages, the root page, and the answer.
 
 use domain::Digest;
 use domain::port::Transferred;
@@ -9,7 +9,6 @@ use crate::index::{Inside, Kind, SEGMENTS, SegmentRow};
 use crate::manifest::{self, Root, SEGMENTS_PER_BRANCH, SegmentRef};
 use crate::pack::Writer;
 use crate::root::Tree;
-use crate::source::check_source;
 use crate::transfer::Run;
 use crate::walk::count_chunks;
 use crate::worker::{Filled, Finished, Worker, seal};
@@ -23,7 +22,7 @@ impl Run<'_> {
     /// All segments are recorded: writes branches and root, and records the answer.
     pub(crate) fn finish(&self, open: Vec<Writer>) -> Result<Transferred> {
         let transfer = self.transfer;
-        let disk_bytes = transfer.source.disk_bytes;
+        let disk_bytes = transfer.disk_bytes();
         let mut worker = Worker::new(self);
         let mut rest = open.into_iter();
         worker.writer = rest.next();
@@ -76,7 +75,8 @@ impl Run<'_> {
         self.record(&[sealed], |_, _| Ok(()))?;
         let chunks = count_chunks(transfer.store, transfer.domain, &manifest, references)?;
         let root = tree.finish();
-        check_source(&*transfer.store.files, transfer.source)?;
+        transfer.origin.check(transfer.store)?;
+        transfer.origin.check_answer(&root, &manifest)?;
         let mut answer = None;
         self.record(&[], |_, row| {
             let transferred = Transferred {
@@ -96,7 +96,12 @@ impl Run<'_> {
         Ok(answer.expect("set before the transaction committed"))
     }
 
-    fn put_pages(&self, worker: &mut Worker<'_>, pages: &[Vec<u8>], filled: &mut Vec<Filled>) -> Result<()> {
+    fn put_pages(
+        &self,
+        worker: &mut Worker<'_, '_>,
+        pages: &[Vec<u8>],
+        filled: &mut Vec<Filled>,
+    ) -> Result<()> {
         let ids: Vec<Digest> = pages.iter().map(|page| manifest::page_id(page)).collect();
         let mut frames = Vec::new();
         for (which, id) in worker.claim(&ids)? {

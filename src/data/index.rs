@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::port::{Collected, Source, Transferred};
+use domain::port::{Collected, Source, SourceIdentity, StoredDisk, Transferred};
 use domain::{AccountId, Digest};
 use event::{Attempt, Failure};
 use files::{Backend, File, Files, Open};
@@ -183,6 +183,15 @@ impl SegmentRow {
     }
 }
 
+/// What a transfer without a file is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredSource {
+    /// A disk in a store.
+    Disk(domain::port::Place, StoredDisk),
+    /// Zeros: so many bytes.
+    Zeros(u64),
+}
+
 /// How far a job has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -196,8 +205,10 @@ pub(crate) struct JobRow {
     /// A transfer's domain.
     #[serde(with = "serde_bytes")]
     pub(crate) domain: Domain,
-    /// A transfer's source, as it was at the beginning.
+    /// A transfer's source, as it was at the beginning, if that is a file.
     pub(crate) source: Option<Source>,
+    /// A transfer's source that is no file.
+    pub(crate) stored: Option<StoredSource>,
     /// How hard a transfer compresses; 0 until that is known.
     #[serde(default)]
     pub(crate) level: i32,
@@ -207,12 +218,38 @@ pub(crate) struct JobRow {
     pub(crate) stored_bytes: u64,
     /// A finished transfer's answer.
     pub(crate) transferred: Option<Transferred>,
-    /// An export's file, once it is whole: device, inode, length, time of change.
+    /// The file an export, a put or a get makes, once it is whole: device, inode, length, time of
+    /// change.
     pub(crate) exported: Option<(u64, u64, u64, i64)>,
+    /// How far a put or a get has come.
+    pub(crate) copied: Option<Copied>,
     /// What a collection did so far.
     pub(crate) collected: Collected,
-    /// Whether the collection has ended.
+    /// Whether the collection, the export, the put or the get has ended.
     pub(crate) done: bool,
+}
+
+/// How far the copy of a file has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Copied {
+    /// What is copied, as it was at the beginning.
+    pub(crate) source: SourceIdentity,
+    /// Device and inode of the partial file.
+    pub(crate) partial: (u64, u64),
+    /// So much of it is copied and synced, holes counted.
+    pub(crate) durable_bytes: u64,
+}
+
+impl JobRow {
+    /// Size of a transfer's disk; zero if it has no source yet.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        match (&self.source, &self.stored) {
+            (Some(source), _) => source.disk_bytes,
+            (None, Some(StoredSource::Disk(_, disk))) => disk.disk_bytes,
+            (None, Some(StoredSource::Zeros(disk_bytes))) => *disk_bytes,
+            (None, None) => 0,
+        }
+    }
 }
 
 /// The key of a job's row: jobs of different kinds do not meet.
@@ -223,8 +260,32 @@ pub(crate) fn job_key(kind: char, job: &str) -> String {
 pub(crate) const TRANSFER: char = 't';
 /// Exports.
 pub(crate) const EXPORT: char = 'e';
+/// Files into buckets.
+pub(crate) const PUT: char = 'p';
+/// Objects out of buckets.
+pub(crate) const GET: char = 'g';
 /// Collections.
 pub(crate) const COLLECT: char = 'c';
+
+/// Forgets the oldest of the jobs of a kind that have ended, beyond so many.
+pub(crate) fn forget_old(tx: &WriteTransaction, kind: char, remembered: usize) -> Inside<()> {
+    let mut jobs = tx.open_table(JOBS)?;
+    let mut ended = Vec::new();
+    let (from, to) = (format!("{kind}/"), format!("{kind}0"));
+    for row in jobs.range(from.as_str()..to.as_str())? {
+        let (key, row) = row?;
+        let row: JobRow = decode(row.value())?;
+        if row.done {
+            ended.push((row.begun, key.value().to_owned()));
+        }
+    }
+    ended.sort_unstable();
+    let surplus = ended.len().saturating_sub(remembered);
+    for (_, key) in &ended[..surplus] {
+        jobs.remove(key.as_str())?;
+    }
+    Ok(())
+}
 
 /// Writes a row down.
 pub(crate) fn encode<T: Serialize>(row: &T) -> Vec<u8> {

@@ -3,15 +3,24 @@
 //! A disk is cut into segments, segments into chunks by their content, chunks are kept once for
 //! each account, compressed, in pack files; a paged manifest says which chunks a disk consists of,
 //! and a content root what its guest sees. A region is a store: a directory with an id, an
-//! index and packs.
+//! index, packs, and buckets of objects, which are plain files.
 //!
 //! ```text
-//! transfer ─▶ segment ─▶ chunker ─▶ pack      verify, export ─▶ walk ─▶ fetch ─▶ pack
-//!                 └─▶ root    └─▶ index                           └─▶ manifest
+//! transfer ─▶ origin ─▶ segment ─▶ chunker ─▶ pack     verify, export ─▶ walk ─▶ fetch ─▶ pack
+//!    │          │          └─▶ root    └─▶ index               │           └─▶ manifest
+//!    │          └─▶ copy ─▶ fetch, from another store          │   check of a guest ─▶ reader ─▶ fetch
+//!    ▼                                                         ▼
+//! source: a file, or an object                       landing: a file, or an object
+//!    ▲                                                         ▲
+//!    └──────────────────── carry: put, get ────────────────────┘      listing ─▶ key ◀─ bucket
 //! ```
 //!
+//! A transfer is one machine whatever it is made from: a file is cut into chunks, a disk in a store
+//! is cut already and only what the target lacks is sent, a blank disk has nothing to send.
+//!
 //! What is durable when: packs are synced before the index speaks of them, the index is committed
-//! before a checkpoint is reported, and all of it before a call returns. All file I/O goes through
+//! before a checkpoint is reported, and all of it before a call returns. A file that is made, on
+//! this computer or in a bucket, has its name only when it is whole and durable. All file I/O goes through
 //! the [`files::Files`] port.
 //!
 //! What this room deliberately does not do: know images or snapshots (only manifests and who says
@@ -19,8 +28,10 @@
 //! and writes formats).
 
 mod bucket;
+mod carry;
 mod chunker;
 mod collect;
+mod copy;
 mod examine;
 mod export;
 mod fault;
@@ -29,11 +40,18 @@ mod fetch;
 mod finish;
 mod grid;
 mod index;
+mod key;
+mod landing;
+mod listing;
 mod manifest;
 mod mark;
+mod objects;
+mod origin;
+mod pace;
 mod pack;
 mod plane;
 mod probe;
+mod reader;
 mod root;
 mod segment;
 mod settle;
@@ -92,11 +110,19 @@ impl Default for Options {
 }
 
 #[cfg(test)]
+mod test_bucket;
+#[cfg(test)]
+mod test_bucket_crash;
+#[cfg(test)]
 mod test_collect;
+#[cfg(test)]
+mod test_copy;
 #[cfg(test)]
 mod test_crash;
 #[cfg(test)]
 mod test_random;
+#[cfg(test)]
+mod test_reader;
 #[cfg(test)]
 mod test_story;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! runtime's threads.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -11,32 +11,33 @@ use domain::port::{
     StoredDisk, Target, Transferred, Verified,
 };
 use domain::{RegionId, StoreId};
-use event::{Failure, Refusal, Work};
-use files::{Files, Kind, Open};
+use event::{Failure, Work};
+use files::Files;
 
 use crate::collect::Collection;
+use crate::copy::Stored;
 use crate::export::Export;
 use crate::fault::{self, Result};
 use crate::fence::Fences;
 use crate::index::{COLLECT, TRANSFER, domain_of, job_key};
-use crate::source::identity;
-use crate::store::{Store, check_id, read_id};
+use crate::origin::Origin;
+use crate::store::{Store, check_id, read_id, region_dir};
 use crate::transfer::Transfer;
 use crate::walk::{Walk, count_chunks};
-use crate::{Options, examine, export, settle};
+use crate::{Options, copy, examine, export, reader, settle, source};
 
 /// The data plane on a file system: one directory a region below a root.
 #[derive(Clone)]
 pub struct Plane(Arc<Inner>);
 
-struct Inner {
-    files: Arc<dyn Files>,
-    root: PathBuf,
+pub(crate) struct Inner {
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) root: PathBuf,
     options: Options,
     stores: Mutex<HashMap<RegionId, Arc<Store>>>,
     /// Regions whose index failed to sync and has not been copied yet.
     lost: Mutex<HashSet<RegionId>>,
-    fences: Fences,
+    pub(crate) fences: Fences,
 }
 
 impl Plane {
@@ -52,8 +53,14 @@ impl Plane {
         self.0.fences.read(job)
     }
 
+    /// Bytes that copies have read from source stores for this job since this plane was made:
+    /// frames as they lie there, compressed; repeated ones counted again.
+    pub fn copied_bytes(&self, job: &Job) -> u64 {
+        self.0.fences.sent(job)
+    }
+
     /// Runs blocking work where it may block, and waits for its end.
-    async fn blocking<T: Send + 'static>(
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         run: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -66,24 +73,17 @@ impl Plane {
 
 impl Inner {
     fn dir(&self, region: &RegionId) -> Result<PathBuf> {
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-        if region.0.is_empty() || !region.0.chars().all(plain) {
-            return Err(Failure::caller(
-                "InvalidRegionId.NotFound",
-                format!("`{region}` is no name of a region"),
-            ));
-        }
-        Ok(self.root.join(&region.0))
+        region_dir(&self.root, region)
     }
 
     /// The open store of a region, if it is the one named.
-    fn store(&self, region: &RegionId, id: &StoreId) -> Result<Arc<Store>> {
+    pub(crate) fn store(&self, region: &RegionId, id: &StoreId) -> Result<Arc<Store>> {
         let dir = self.dir(region)?;
         let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = stores.get(region) {
             // First of all: nothing is closed or opened for a store that is not there.
             check_id(&*self.files, &dir, region, id)?;
-            if store.id == *id && !store.index.is_broken() {
+            if store.id == *id && !store.index.is_broken() && store.is_in_place() {
                 return Ok(Arc::clone(store));
             }
             // Two databases on one file would destroy it: wait for the last user of this one.
@@ -115,7 +115,7 @@ impl Inner {
     }
 
     /// The stores that are there, whatever their ids.
-    fn all_stores(&self) -> Result<Vec<Arc<Store>>> {
+    pub(crate) fn all_stores(&self) -> Result<Vec<Arc<Store>>> {
         let mut stores = Vec::new();
         let names = match self.files.list(&self.root) {
             Ok(names) => names,
@@ -129,48 +129,6 @@ impl Inner {
             }
         }
         Ok(stores)
-    }
-
-    fn inspect(&self, location: &Location, format: Option<Format>) -> Result<Source> {
-        let path = location.path.as_str();
-        let at = Path::new(path);
-        let missing = |error: &std::io::Error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Refusal::new("InvalidSource.NotFound", format!("there is no file `{path}`"))
-                    .advise("give the path of a disk file on this computer")
-                    .into()
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                Refusal::new("InvalidSource.Forbidden", format!("`{path}` may not be read"))
-                    .advise("let this user read it: `chmod`, or import as another user")
-                    .into()
-            }
-            _ => fault::io(format_args!("opening `{path}`"), error),
-        };
-        // Looked at before it is opened: opening a pipe would wait for its other end.
-        let found = self.files.identity(at).map_err(|error| missing(&error))?;
-        match found.kind {
-            Kind::File => {}
-            Kind::Directory => {
-                return Err(Refusal::new("InvalidSource.NotAFile", format!("`{path}` is a directory"))
-                    .advise("name the disk file in it")
-                    .into());
-            }
-            Kind::Other => {
-                return Err(Refusal::new("InvalidSource.NotAFile", format!("`{path}` is no regular file"))
-                    .advise("copy it to a file first")
-                    .into());
-            }
-        }
-        let file = self.files.open(at, Open::Read).map_err(|error| missing(&error))?;
-        let found = file.identity().map_err(|error| missing(&error))?;
-        let disk = disk::open(file, format)?;
-        Ok(Source {
-            at: location.clone(),
-            format: disk.format(),
-            disk_bytes: disk.disk_bytes(),
-            identity: identity(&found),
-        })
     }
 }
 
@@ -187,7 +145,7 @@ impl DataPlane for Plane {
 
     async fn inspect(&self, at: &Location, format: Option<Format>) -> Result<Source> {
         let at = at.clone();
-        self.blocking(move |inner| inner.inspect(&at, format)).await
+        self.blocking(move |inner| source::inspect(&*inner.files, &inner.root, &at, format)).await
     }
 
     async fn transfer(
@@ -205,7 +163,7 @@ impl DataPlane for Plane {
                 store: &store,
                 domain: domain_of(&place.account),
                 job: job_key(TRANSFER, &job.0),
-                source: &source,
+                origin: Origin::File(&source),
                 work: &*work,
                 turn: &turn,
             }
@@ -236,8 +194,8 @@ impl DataPlane for Plane {
                 thorough: true,
             };
             let references = std::sync::atomic::AtomicU64::new(0);
-            let root = walk.run(&|_, _, chunks| {
-                references.fetch_add(chunks.len() as u64, std::sync::atomic::Ordering::Relaxed);
+            let root = walk.run(&|taken| {
+                references.fetch_add(taken.chunks.len() as u64, std::sync::atomic::Ordering::Relaxed);
                 Ok(())
             })?;
             let chunks = count_chunks(&store, domain, &disk.manifest, references.into_inner())?;
@@ -248,33 +206,80 @@ impl DataPlane for Plane {
 
     async fn blank(
         &self,
-        _work: Arc<dyn Work>,
-        _place: &Place,
-        _job: &Job,
-        _disk_bytes: u64,
+        work: Arc<dyn Work>,
+        place: &Place,
+        job: &Job,
+        disk_bytes: u64,
     ) -> Result<Transferred> {
-        Err(Failure::Ours("not yet".into()))
+        let (place, job) = (place.clone(), job.clone());
+        self.blocking(move |inner| {
+            let turn = inner.fences.begin(&job, "blank", work.attempt())?;
+            let origin = Origin::zeros(disk_bytes)?;
+            let store = inner.place(&place)?;
+            Transfer {
+                store: &store,
+                domain: domain_of(&place.account),
+                job: job_key(TRANSFER, &job.0),
+                origin,
+                work: &*work,
+                turn: &turn,
+            }
+            .run()
+        })
+        .await
     }
 
     async fn copy(
         &self,
-        _work: Arc<dyn Work>,
-        _source: &Place,
-        _disk: &StoredDisk,
-        _target: &Place,
-        _job: &Job,
-        _pace: Pace,
+        work: Arc<dyn Work>,
+        source: &Place,
+        disk: &StoredDisk,
+        target: &Place,
+        job: &Job,
+        pace: Pace,
     ) -> Result<Transferred> {
-        Err(Failure::Ours("not yet".into()))
+        let (source, disk, target, job) = (source.clone(), disk.clone(), target.clone(), job.clone());
+        self.blocking(move |inner| {
+            let turn = inner.fences.begin(&job, "copy", work.attempt())?;
+            let bytes_per_second = copy::bytes_per_second(pace)?;
+            let key = job_key(TRANSFER, &job.0);
+            let store = inner.place(&target).map_err(copy::nothing_written)?;
+            // Once it has ended it needs its source no more, nor has that to be there.
+            if let Some(done) = copy::done(&store, &key, &source, &disk)? {
+                return Ok(done);
+            }
+            let from = inner.place(&source).map_err(copy::nothing_written)?;
+            Transfer {
+                store: &store,
+                domain: domain_of(&target.account),
+                job: key,
+                origin: Origin::Stored(Stored {
+                    store: &from,
+                    place: &source,
+                    domain: domain_of(&source.account),
+                    disk: &disk,
+                    bytes_per_second,
+                }),
+                work: &*work,
+                turn: &turn,
+            }
+            .run()
+        })
+        .await
     }
 
     async fn check_guest(
         &self,
-        _work: Arc<dyn Work>,
-        _place: &Place,
-        _disk: &StoredDisk,
+        work: Arc<dyn Work>,
+        place: &Place,
+        disk: &StoredDisk,
     ) -> Result<Vec<CheckItem>> {
-        Err(Failure::Ours("not yet".into()))
+        let (place, disk) = (place.clone(), disk.clone());
+        self.blocking(move |inner| {
+            let store = inner.place(&place)?;
+            reader::check_guest(&store, domain_of(&place.account), &disk, &*work)
+        })
+        .await
     }
 
     async fn settle(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<()> {
@@ -325,7 +330,11 @@ impl DataPlane for Plane {
         let (job, target) = (job.clone(), target.clone());
         self.blocking(move |inner| {
             let _turn = inner.fences.begin(&job, "discard-export", work.attempt())?;
-            export::discard(&*inner.files, &inner.all_stores()?, &job, &target)
+            let stores = match &target.at.bucket {
+                Some(bucket) => vec![inner.store(&bucket.region, &bucket.store)?],
+                None => inner.all_stores()?,
+            };
+            export::discard(&*inner.files, &stores, &job, &target)
         })
         .await
     }

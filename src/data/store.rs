@@ -1,14 +1,17 @@
-//! A region's store: a directory with an id file, an index and packs.
+//! A region's store: a directory with an id file, an index, packs and buckets.
 //!
 //! ```text
-//! store.id        which store this is; looked at every time it is opened, and first of all
-//! index.redb      see `index`
-//! packs/*.pack    see `pack`
+//! store.id               which store this is; looked at every time it is opened, and first of all
+//! index.redb             see `index`
+//! packs/*.pack           see `pack`
+//! buckets/NAME/          see `bucket` and `key`: the objects of a bucket
+//! buckets/NAME/.partial/ what is on its way into the bucket
 //! ```
 //!
 //! A store whose id file is missing or names another store is not touched: the disk it lives on is
 //! not mounted, or another's is. Opening removes packs that nothing accounts for, which is what a
-//! power cut leaves of work that had not come to a checkpoint; packs of unfinished jobs stay.
+//! power cut leaves of work that had not come to a checkpoint; packs of unfinished jobs stay, and so
+//! does everything in buckets.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -34,6 +37,7 @@ const ID_FILE_NEW: &str = "store.id.new";
 pub(crate) const INDEX_FILE: &str = "index.redb";
 pub(crate) const INDEX_FILE_NEW: &str = "index.redb.new";
 pub(crate) const PACKS_DIR: &str = "packs";
+pub(crate) const BUCKETS_DIR: &str = "buckets";
 /// Longest id file read: an id is a few dozen letters.
 const ID_BYTES_MAX: u64 = 256;
 /// Packs kept open for reading, so that a verification does not open one for every segment.
@@ -48,9 +52,13 @@ pub(crate) struct Store {
     pub(crate) id: StoreId,
     pub(crate) region: RegionId,
     pub(crate) index: Index,
+    /// Device and inode of the index that is open.
+    index_file: (u64, u64),
     pub(crate) options: Options,
     /// Held by the one collection that may run.
     pub(crate) collecting: Mutex<()>,
+    /// Held while names in buckets change, so that no directory goes while a name comes into it.
+    pub(crate) naming: Mutex<()>,
     next_pack: AtomicU64,
     /// Packs being filled whose row is not yet in the index: no strays.
     unregistered: Mutex<HashSet<u64>>,
@@ -79,6 +87,17 @@ impl Store {
                 "region `{region}` has packs but no id file: this is a store that lost its name; \
                  restore `{ID_FILE}` or give the region an empty directory"
             )));
+        }
+        match files.list(&dir.join(BUCKETS_DIR)) {
+            Ok(names) if names.is_empty() => {}
+            Ok(_) => {
+                return Err(Failure::World(format!(
+                    "region `{region}` has buckets but no id file: this is a store that lost its name; \
+                     restore `{ID_FILE}` or give the region an empty directory"
+                )));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(say(error)),
         }
         // A store without its id file was never used: what is there of it is made anew.
         remove_if_there(files, &dir.join(INDEX_FILE)).map_err(say)?;
@@ -118,6 +137,7 @@ impl Store {
             }
             Err(error) => return Err(say(error)),
         };
+        let found = file.identity().map_err(say)?;
         let index = Index::open(file, options.index_cache_bytes, &region.0)?;
         let next_pack = index.read(|tx| {
             let last = tx.open_table(PACKS)?.last()?.map_or(0, |(pack, _)| pack.value());
@@ -130,8 +150,10 @@ impl Store {
             id: id.clone(),
             region: region.clone(),
             index,
+            index_file: (found.device, found.inode),
             options: options.clone(),
             collecting: Mutex::new(()),
+            naming: Mutex::new(()),
             next_pack: AtomicU64::new(next_pack),
             unregistered: Mutex::default(),
             handles: Mutex::default(),
@@ -147,9 +169,25 @@ impl Store {
             .map_err(|error| fault::io(format_args!("copying the index of region `{region}`"), &error))
     }
 
-    /// Fails unless the id file still says what it should.
+    /// Fails unless the id file still says what it should and the index is the file that is open:
+    /// a directory that was removed goes on taking writes that nobody will find.
     pub(crate) fn check_id(&self) -> Result<()> {
-        check_id(&*self.files, &self.dir, &self.region, &self.id)
+        check_id(&*self.files, &self.dir, &self.region, &self.id)?;
+        if self.is_in_place() {
+            return Ok(());
+        }
+        Err(Failure::World(format!(
+            "the store of region `{}` was replaced while it was in use; it is opened anew when what \
+             uses it has ended",
+            self.region
+        )))
+    }
+
+    /// Whether what is open is what is there.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.files
+            .identity(&self.dir.join(INDEX_FILE))
+            .is_ok_and(|there| (there.device, there.inode) == self.index_file)
     }
 
     fn packs_dir(&self) -> PathBuf {
@@ -214,7 +252,7 @@ impl Store {
             .free_bytes(&self.packs_dir())
             .map_err(|error| fault::io("asking for free storage", &error))?;
         if free < self.options.reserve_bytes.saturating_add(bytes) {
-            return Err(fault::full(format_args!("storing chunks in region `{}`", self.region)));
+            return Err(fault::full(format_args!("storing data in region `{}`", self.region)));
         }
         Ok(())
     }
@@ -396,6 +434,18 @@ impl<'a> Sight<'a> {
         }
         Ok(places)
     }
+}
+
+/// Where the store of a region lies below the root.
+pub(crate) fn region_dir(root: &Path, region: &RegionId) -> Result<PathBuf> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    if region.0.is_empty() || !region.0.chars().all(plain) {
+        return Err(Failure::caller(
+            "InvalidRegionId.NotFound",
+            format!("`{region}` is no name of a region"),
+        ));
+    }
+    Ok(root.join(&region.0))
 }
 
 /// Removes a file; fine if it is not there.

@@ -13,7 +13,7 @@ use crate::test_support::*;
 
 /// How the world ends.
 #[derive(Clone, Copy, Debug)]
-enum End {
+pub(crate) enum End {
     /// The power goes instead of the n-th call.
     Cut,
     /// The n-th call is done in part, then the power goes.
@@ -23,7 +23,7 @@ enum End {
 }
 
 /// Runs `act` with a disturbance at every `step`-th call, again until it succeeds, and then `check`.
-fn strike<T: PartialEq + std::fmt::Debug>(
+pub(crate) fn strike<T: PartialEq + std::fmt::Debug>(
     prepared: &House,
     step: u64,
     act: impl Fn(&House, u64) -> Result<T>,
@@ -149,6 +149,125 @@ fn a_transfer_cut_at_any_call_can_be_discarded() {
         house.discard(attempt(2, 1), "m-1").unwrap();
         house.assert_clean(&Live::of("1", &[&kept]), &format!("torn at call {n}"));
     }
+}
+
+/// A disk in one region, and something else of its account in the other.
+fn prepared_twin() -> (House, StoredDisk, StoredDisk) {
+    let house = House::twin(3);
+    let (disk, _) = house.import("m-0", &guest_disk(1));
+    let source = house.put_source(&guest_disk(50));
+    let job = domain::port::Job("m-1".into());
+    let transferred =
+        wait(domain::port::DataPlane::transfer(&house.plane, attempt(1, 1), &far("1"), &job, &source))
+            .unwrap();
+    house.settle_at(attempt(1, 1), &far("1"), "m-1").unwrap();
+    let kept = stored(&source, &transferred);
+    (house, disk, kept)
+}
+
+#[test]
+fn a_copy_survives_a_power_cut_at_any_call() {
+    let (house, disk, kept) = prepared_twin();
+    // The same account moves frames, another one stores them anew; the third case is one store.
+    let source = place("1");
+    for (target, step) in [(far("1"), 1), (far("2"), 4), (place("2"), 3)] {
+        let copy = |house: &House, work| house.copy(work, "c-1", &source, &disk, &target);
+        strike(
+            &house,
+            step,
+            |house, incarnation| {
+                let copied = copy(house, attempt(incarnation, 1))?;
+                house.verify_at(&target, "c-1", &disk)?;
+                Ok(copied)
+            },
+            |house, context| {
+                let copied = copy(house, attempt(99, 1)).unwrap();
+                assert_eq!((copied.manifest, copied.root), (disk.manifest, disk.root), "{context}");
+                house.settle_at(attempt(99, 1), &target, "c-1").unwrap();
+                let (near_live, far_live) = (Live::of("1", &[&disk]), Live::of("1", &[&kept]));
+                let live = if target.region == region() { &near_live } else { &far_live };
+                live.add(&target.account.0, &disk);
+                house.assert_clean(&near_live, context);
+                house.assert_clean_at(&far("1"), &far_live, context);
+            },
+        );
+    }
+}
+
+#[test]
+fn a_copy_cancelled_and_cut_at_any_call_can_be_discarded_or_goes_on() {
+    let (house, disk, kept) = prepared_twin();
+    let copy = |house: &House, work| house.copy(work, "c-1", &place("1"), &disk, &far("1"));
+    let probe = house.fork(0);
+    let before = probe.sim.calls();
+    let expected = copy(&probe, attempt(1, 1)).unwrap();
+    let calls = probe.sim.calls() - before;
+    for n in 1..=calls {
+        for tear in [false, true] {
+            let house = house.fork(n);
+            if tear {
+                house.sim.tear_after(n);
+            }
+            let _ = copy(&house, cancelled_at(1, 1, 1 + n % 5));
+            if !tear {
+                house.sim.power_cut();
+            }
+            house.sim.power_on();
+            let house = house.reopened();
+            let context = format!("at call {n} of {calls}, torn: {tear}");
+            let other = house.fork(n);
+            house.discard_at(attempt(2, 1), &far("1"), "c-1").unwrap();
+            house.assert_clean_at(&far("1"), &Live::of("1", &[&kept]), &context);
+            house.assert_clean(&Live::of("1", &[&disk]), &context);
+            assert_eq!(copy(&other, attempt(2, 1)).unwrap(), expected, "{context}");
+            other.settle_at(attempt(2, 1), &far("1"), "c-1").unwrap();
+            other.assert_clean_at(&far("1"), &Live::of("1", &[&kept, &disk]), &context);
+        }
+    }
+}
+
+#[test]
+fn a_read_that_fails_anywhere_in_a_copy_costs_an_attempt_and_nothing_else() {
+    let (house, disk, kept) = prepared_twin();
+    let copy = |house: &House, number| house.copy(attempt(1, number), "c-1", &place("1"), &disk, &far("2"));
+    let probe = house.fork(0);
+    let before = probe.sim.reads();
+    let expected = copy(&probe, 1).unwrap();
+    let reads = probe.sim.reads() - before;
+    let mut failed = 0;
+    for n in (1..=reads).step_by(3) {
+        let house = house.fork(n);
+        house.sim.fail_read(n, std::io::ErrorKind::Other);
+        let first = copy(&house, 1);
+        if let Err(failure) = &first {
+            assert!(matches!(failure, Failure::World(_)), "read {n} of {reads}: {failure}");
+            failed += 1;
+        }
+        house.sim.clear_faults();
+        assert_eq!(copy(&house, 2).unwrap(), expected, "read {n} of {reads}");
+        house.settle_at(attempt(1, 1), &far("2"), "c-1").unwrap();
+        let house = house.restarted();
+        let live = Live::of("1", &[&kept]);
+        live.add("2", &disk);
+        house.assert_clean_at(&far("2"), &live, &format!("read {n} of {reads}"));
+    }
+    assert!(failed > 10, "{failed} of {reads}");
+}
+
+#[test]
+fn a_blank_disk_survives_a_power_cut_at_any_call() {
+    use domain::port::{DataPlane, Job};
+    let (house, kept) = prepared();
+    let blank = |house: &House, incarnation| {
+        wait(house.plane.blank(attempt(incarnation, 1), &place("1"), &Job("b-1".into()), 3 << 40))
+    };
+    strike(&house, 1, blank, |house, context| {
+        let made = blank(house, 99).unwrap();
+        let disk = StoredDisk { manifest: made.manifest, disk_bytes: 3 << 40, root: made.root };
+        house.verify("b-1", &disk).unwrap();
+        house.settle(attempt(99, 1), "b-1").unwrap();
+        house.assert_clean(&Live::of("1", &[&kept, &disk]), context);
+    });
 }
 
 #[test]

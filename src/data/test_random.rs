@@ -1,10 +1,12 @@
-//! Imports, deletions and collections at once, in any order, with power cuts in between: whatever
-//! was sealed stays whole, and in the end nothing is there that nobody names.
+//! Imports, copies between regions and accounts, deletions and collections at once, in any order,
+//! with power cuts in between: whatever was sealed stays whole, and in the end nothing is there that
+//! nobody names.
 //!
 //! Every seed is a story of its own; a failure prints the seed. `KILN_SEEDS` runs more of them.
 
-use domain::port::Location;
-use domain::port::{DataPlane, Job};
+use std::sync::Mutex;
+
+use domain::port::{DataPlane, Job, Location, Place, StoredDisk};
 use event::Failure;
 
 use crate::test_support::*;
@@ -18,16 +20,58 @@ const SEEDS: u64 = 10;
 struct Story {
     house: House,
     dice: Dice,
-    live: Live,
+    shelf: Shelf,
     incarnation: u64,
     jobs: u64,
+}
+
+/// What was sealed and is not deleted, and the manifests of it that live in each region.
+#[derive(Default)]
+struct Shelf {
+    near: Live,
+    far: Live,
+    disks: Mutex<Vec<(Place, StoredDisk)>>,
+}
+
+impl Shelf {
+    fn live(&self, at: &Place) -> &Live {
+        if at.region == region() { &self.near } else { &self.far }
+    }
+
+    /// Sealing is what the log would do: it cannot be undone.
+    fn seal(&self, at: &Place, disk: &StoredDisk) {
+        self.live(at).add(&at.account.0, disk);
+        self.disks.lock().unwrap().push((at.clone(), disk.clone()));
+    }
+
+    fn delete(&self, which: usize) {
+        let (at, disk) = self.disks.lock().unwrap().remove(which);
+        let mut live = self.live(&at).0.lock().unwrap();
+        let row = (at.account, disk.manifest);
+        let place = live.iter().position(|there| *there == row).unwrap();
+        live.remove(place);
+    }
 }
 
 /// Something a round does.
 #[derive(Clone, Debug)]
 enum Deed {
-    Import { job: String, account: String, path: String },
-    Collect { job: String },
+    Import {
+        job: String,
+        to: Place,
+        path: String,
+    },
+    /// Nothing is deleted while it is copied: rules see to that.
+    Copy {
+        job: String,
+        from: Place,
+        disk: StoredDisk,
+        to: Place,
+    },
+    Collect {
+        job: String,
+        at: Place,
+    },
 }
 
 /// How far an import came.
@@ -49,42 +93,68 @@ fn version(kind: u64, change: u64) -> Vec<u8> {
     disk
 }
 
-/// An import as far as it goes. Sealing is what the log would do: it cannot be undone.
-fn import(house: &House, deed: &Deed, live: &Live, incarnation: u64, came: &mut Came) -> Result<(), Failure> {
-    let Deed::Import { job, account, path } = deed else { return Ok(()) };
-    let (home, job) = (place(account), Job(job.clone()));
+/// Brings a disk in, as far as it goes.
+fn bring(
+    house: &House,
+    deed: &Deed,
+    shelf: &Shelf,
+    incarnation: u64,
+    came: &mut Came,
+) -> Result<(), Failure> {
+    let (Deed::Import { job, to, .. } | Deed::Copy { job, to, .. }) = deed else { return Ok(()) };
+    let job = Job(job.clone());
     let plane = &house.plane;
+    let work = || attempt(incarnation, 1);
     if matches!(came, Came::Open) {
-        let source = wait(plane.inspect(&Location::file(path.as_str()), Some(domain::port::Format::Raw)))?;
-        let transferred = wait(plane.transfer(attempt(incarnation, 1), &home, &job, &source))?;
-        let disk = stored(&source, &transferred);
-        let verified = wait(plane.verify(attempt(incarnation, 1), &home, &job, &disk))?;
+        let (transferred, disk) = match deed {
+            Deed::Import { path, .. } => {
+                let at = Location::file(path.as_str());
+                let source = wait(plane.inspect(&at, Some(domain::port::Format::Raw)))?;
+                let transferred = wait(plane.transfer(work(), to, &job, &source))?;
+                let disk = stored(&source, &transferred);
+                (transferred, disk)
+            }
+            Deed::Copy { from, disk, .. } => (house.copy(work(), &job.0, from, disk, to)?, disk.clone()),
+            Deed::Collect { .. } => unreachable!("it brings nothing"),
+        };
+        assert_eq!((transferred.manifest, transferred.root), (disk.manifest, disk.root));
+        let verified = wait(plane.verify(work(), to, &job, &disk))?;
         assert_eq!(verified.chunks, transferred.chunks);
-        live.add(account, &disk);
+        shelf.seal(to, &disk);
         *came = Came::Sealed;
     }
-    wait(plane.settle(attempt(incarnation, 1), &home, &job))?;
+    wait(plane.settle(work(), to, &job))?;
     *came = Came::Done;
     Ok(())
 }
 
 impl Story {
     fn new(seed: u64) -> Self {
-        let house = House::new(seed);
-        let (dice, live) = (Dice::new(seed), Live::default());
-        Self { house, dice, live, incarnation: 1, jobs: 0 }
+        let house = House::twin(seed);
+        Self { house, dice: Dice::new(seed), shelf: Shelf::default(), incarnation: 1, jobs: 0 }
+    }
+
+    fn place(&mut self) -> Place {
+        let account = if self.dice.below(4) == 0 { "2" } else { "1" };
+        if self.dice.below(3) == 0 { far(account) } else { place(account) }
     }
 
     fn deed(&mut self) -> Deed {
         self.jobs += 1;
-        if self.dice.below(3) == 0 {
-            return Deed::Collect { job: format!("c-{}", self.jobs) };
+        let (which, to) = (self.dice.below(6), self.place());
+        if which < 2 {
+            return Deed::Collect { job: format!("c-{}", self.jobs), at: to };
+        }
+        let job = format!("m-{}", self.jobs);
+        let disks = self.shelf.disks.lock().unwrap();
+        if which < 4 && !disks.is_empty() {
+            let (from, disk) = disks[usize::try_from(self.dice.below(disks.len() as u64)).unwrap()].clone();
+            return Deed::Copy { job, from, disk, to };
         }
         let (kind, change) = (self.dice.below(2), self.dice.below(3));
         let path = format!("/in/{}.raw", self.jobs);
         self.house.put_file(&path, &version(kind, change));
-        let account = if self.dice.below(4) == 0 { "2" } else { "1" };
-        Deed::Import { job: format!("m-{}", self.jobs), account: account.into(), path }
+        Deed::Import { job, to, path }
     }
 
     fn round(&mut self, context: &str) {
@@ -93,12 +163,14 @@ impl Story {
             self.house.sim.cut_after(1 + self.dice.below(180));
         }
         let mut came = [Came::Open, Came::Open];
-        let (house, live, incarnation) = (&self.house, &self.live, self.incarnation);
+        let (house, sealed, incarnation) = (&self.house, &self.shelf, self.incarnation);
         std::thread::scope(|scope| {
             for (deed, came) in deeds.iter().zip(&mut came) {
                 scope.spawn(move || match deed {
-                    Deed::Collect { job } => drop(house.collect(attempt(incarnation, 1), job, live)),
-                    Deed::Import { .. } => drop(import(house, deed, live, incarnation, came)),
+                    Deed::Collect { job, at } => {
+                        drop(house.collect_at(attempt(incarnation, 1), at, job, sealed.live(at)));
+                    }
+                    _ => drop(bring(house, deed, sealed, incarnation, came)),
                 });
             }
         });
@@ -109,39 +181,48 @@ impl Story {
         self.incarnation += 1;
         for (deed, came) in deeds.iter().zip(&mut came) {
             let discard = self.dice.below(3) == 0;
+            let work = attempt(self.incarnation, 1);
             match (deed, &came) {
-                (Deed::Collect { job }, _) => {
-                    self.house.collect(attempt(self.incarnation, 1), job, &self.live).unwrap();
+                (Deed::Collect { job, at }, _) => {
+                    self.house.collect_at(work, at, job, self.shelf.live(at)).unwrap();
                 }
-                (Deed::Import { job, account, .. }, Came::Open) if discard => {
-                    let undo = attempt(self.incarnation, 1);
-                    wait(self.house.plane.discard(undo, &place(account), &Job(job.clone()))).unwrap();
+                (Deed::Import { job, to, .. } | Deed::Copy { job, to, .. }, Came::Open) if discard => {
+                    self.house.discard_at(work, to, job).unwrap();
                 }
                 (_, Came::Done) => {}
-                _ => import(&self.house, deed, &self.live, self.incarnation, came).unwrap(),
+                _ => bring(&self.house, deed, &self.shelf, self.incarnation, came).unwrap(),
             }
         }
         self.delete_some();
-        let report = self.house.examine(&self.live);
-        assert_eq!(report.missing, [""; 0], "{context}: {deeds:?}");
-        assert_eq!(report.stray_files, [""; 0], "{context}: {deeds:?}");
+        for at in [place("1"), far("1")] {
+            let report = self.house.examine_at(&at, self.shelf.live(&at));
+            assert_eq!(report.missing, [""; 0], "{context}: {deeds:?}");
+            assert_eq!(report.stray_files, [""; 0], "{context}: {deeds:?}");
+        }
     }
 
     fn delete_some(&mut self) {
-        let mut live = self.live.0.lock().unwrap();
-        while live.len() as u64 > self.dice.below(6) {
-            let which = usize::try_from(self.dice.below(live.len() as u64)).unwrap();
-            live.remove(which);
+        loop {
+            let count = self.shelf.disks.lock().unwrap().len() as u64;
+            if count <= self.dice.below(8) {
+                return;
+            }
+            self.shelf.delete(usize::try_from(self.dice.below(count)).unwrap());
         }
     }
 
     fn end(self, context: &str) {
-        let last = attempt(self.incarnation, 1);
-        self.house.collect(last, "c-last", &self.live).unwrap();
-        self.house.assert_clean(&self.live, context);
-        let nothing = Live::default();
-        self.house.collect(attempt(self.incarnation, 1), "c-all", &nothing).unwrap();
-        self.house.assert_clean(&nothing, context);
+        for at in [place("1"), far("1")] {
+            let (live, nothing) = (self.shelf.live(&at), Live::default());
+            let collect = |job: &str, live: &Live| {
+                // A collection is a job of its store.
+                let job = format!("{job}-{}", at.region);
+                self.house.collect_at(attempt(self.incarnation, 1), &at, &job, live).unwrap();
+                self.house.assert_clean_at(&at, live, context);
+            };
+            collect("c-last", live);
+            collect("c-all", &nothing);
+        }
     }
 }
 

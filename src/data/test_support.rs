@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use domain::port::{
-    Collected, Compression, DataPlane, Format, Job, LiveManifests, Location, Place, Source, StoreReport,
-    StoredDisk, Target, Transferred, Verified, Wrapping,
+    Collected, Compression, DataPlane, Format, Job, LiveManifests, Location, Pace, Place, Source,
+    StoreReport, StoredDisk, Target, Transferred, Verified, Wrapping,
 };
 use domain::{AccountId, ManifestId, RegionId, StoreId};
 use event::{Attempt, Failure, Progress, Work};
@@ -36,6 +36,11 @@ pub(crate) fn store() -> StoreId {
 
 pub(crate) fn place(account: &str) -> Place {
     Place { region: region(), store: store(), account: account.into() }
+}
+
+/// The same account in another region.
+pub(crate) fn far(account: &str) -> Place {
+    Place { region: "cn-beijing".into(), store: "store-b".into(), account: account.into() }
 }
 
 /// A work with an attempt, which cancels at one of its checkpoints.
@@ -120,6 +125,24 @@ impl Dice {
     }
 }
 
+/// A legal key of an object, of the awkward sorts more than of others.
+pub(crate) fn random_key(dice: &mut Dice) -> String {
+    const PIECES: [&str; 16] =
+        ["a", "b", "-", "0", "/", "/", "//", ".", "..", "%", "%-", "é", "镜", "\u{1}", " ", "a/b/c"];
+    loop {
+        let mut key = String::new();
+        for _ in 0..=dice.below(6) {
+            let piece = PIECES[usize::try_from(dice.below(16)).unwrap()];
+            // Around the length at which segments are cut, and beyond.
+            let times = if dice.below(12) == 0 { 80 + dice.below(100) } else { 1 };
+            key.extend((0..times).map(|_| piece));
+        }
+        if domain::name::object_key(&key).is_ok() {
+            return key;
+        }
+    }
+}
+
 /// Bytes that a seed stands for and that do not compress.
 pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
@@ -156,6 +179,14 @@ impl House {
         sim.put_dir(OUT);
         let house = Self::on(&sim, options());
         wait(house.plane.make_store(&region(), &store())).unwrap();
+        house
+    }
+
+    /// A new disk with two empty stores on it, see [`place`] and [`far`].
+    pub(crate) fn twin(seed: u64) -> Self {
+        let house = Self::new(seed);
+        let Place { region, store, .. } = far("1");
+        wait(house.plane.make_store(&region, &store)).unwrap();
         house
     }
 
@@ -204,8 +235,36 @@ impl House {
         wait(self.plane.transfer(work, &place("1"), &Job(job.into()), source))
     }
 
+    /// A copy as fast as it can.
+    pub(crate) fn copy(
+        &self,
+        work: Arc<dyn Work>,
+        job: &str,
+        source: &Place,
+        disk: &StoredDisk,
+        target: &Place,
+    ) -> Result<Transferred> {
+        wait(self.plane.copy(work, source, disk, target, &Job(job.into()), Pace::default()))
+    }
+
+    pub(crate) fn sent(&self, job: &str) -> u64 {
+        self.plane.copied_bytes(&Job(job.into()))
+    }
+
     pub(crate) fn verify(&self, job: &str, disk: &StoredDisk) -> Result<Verified> {
-        wait(self.plane.verify(attempt(9, 1), &place("1"), &Job(job.into()), disk))
+        self.verify_at(&place("1"), job, disk)
+    }
+
+    pub(crate) fn verify_at(&self, place: &Place, job: &str, disk: &StoredDisk) -> Result<Verified> {
+        wait(self.plane.verify(attempt(9, 1), place, &Job(job.into()), disk))
+    }
+
+    pub(crate) fn settle_at(&self, work: Arc<Step>, place: &Place, job: &str) -> Result<()> {
+        wait(self.plane.settle(work, place, &Job(job.into())))
+    }
+
+    pub(crate) fn discard_at(&self, work: Arc<Step>, place: &Place, job: &str) -> Result<()> {
+        wait(self.plane.discard(work, place, &Job(job.into())))
     }
 
     pub(crate) fn settle(&self, work: Arc<Step>, job: &str) -> Result<()> {
@@ -234,8 +293,24 @@ impl House {
         wait(self.plane.collect(work, &region(), &store(), &Job(job.into()), Arc::new(live.clone())))
     }
 
+    pub(crate) fn collect_at(
+        &self,
+        work: Arc<Step>,
+        place: &Place,
+        job: &str,
+        live: &Live,
+    ) -> Result<Collected> {
+        let Place { region, store, .. } = place;
+        wait(self.plane.collect(work, region, store, &Job(job.into()), Arc::new(live.clone())))
+    }
+
     pub(crate) fn examine(&self, live: &Live) -> StoreReport {
-        wait(self.plane.examine(&region(), &store(), Arc::new(live.clone()), true)).unwrap()
+        self.examine_at(&place("1"), live)
+    }
+
+    pub(crate) fn examine_at(&self, place: &Place, live: &Live) -> StoreReport {
+        let Place { region, store, .. } = place;
+        wait(self.plane.examine(region, store, Arc::new(live.clone()), true)).unwrap()
     }
 
     /// A disk that is in the store, settled.
@@ -251,7 +326,11 @@ impl House {
 
     /// Fails unless the store holds these disks, whole, and nothing else.
     pub(crate) fn assert_clean(&self, live: &Live, context: &str) {
-        let report = self.examine(live);
+        self.assert_clean_at(&place("1"), live, context);
+    }
+
+    pub(crate) fn assert_clean_at(&self, place: &Place, live: &Live, context: &str) {
+        let report = self.examine_at(place, live);
         assert_eq!(report.missing, [""; 0], "{context}");
         assert_eq!(report.stray_files, [""; 0], "{context}");
         assert_eq!(report.orphaned_chunks, 0, "{context}");

@@ -1,42 +1,47 @@
-//! A disk into the store.
+//! A disk into the store: from a file, from another store, or made of zeros.
 //!
 //! ```text
 //! workers, one a core                                    keeper
-//! next segment with data → read → hash → chunk           fsync the packs
+//! file   next segment with data → read → hash → chunk
+//!                                         │              fsync the packs
 //!   → claim what nobody has → compress → own pack   ──▶   one index transaction
-//!                     ◀── bounded by the interval ──      checkpoint
+//!                              │                         checkpoint
+//! stored next segment named    │
+//!   → page → claim what nobody has → fetch, check
+//!                     ◀── bounded by the interval ──
 //! ```
 //!
-//! Segments finish in any order and are recorded one by one, so a crash costs what was read since
-//! the keeper last came round and nothing else; `checkpoint_interval_bytes` bounds that. A chunk is
-//! stored once: who first claims its id stores it, whoever meets it later only names it. A later
-//! segment may be recorded before the frame it names is: the segment that claimed it is then not
-//! recorded either, and is done again.
+//! Segments finish in any order and are recorded one by one, so a crash costs what was read (or
+//! sent) since the keeper last came round and nothing else; `checkpoint_interval_bytes` bounds that.
+//! A chunk is stored once: who first claims its id stores it, whoever meets it later only names it.
+//! A later segment may be recorded before the frame it names is: the segment that claimed it is then
+//! not recorded either, and is done again.
 //!
 //! Nothing here depends on another job's unfinished packs, so what is given back by a discard is
-//! missed by nobody.
+//! missed by nobody. Where segments come from is `origin`'s business; what is different when they
+//! come from a store is in `copy`.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use domain::Digest;
-use domain::port::{Source, Transferred};
+use domain::port::Transferred;
 use event::{Failure, Progress, Work};
 use files::Open;
 use redb::ReadableTable;
 
 use crate::fault::{self, Result};
 use crate::fence::{Turn, fenced};
-use crate::grid::{SEGMENT_BYTES, segment_begin, segment_len, segments};
+use crate::grid::{segment_begin, segment_len, segments};
 use crate::index::{
     CHUNKS, COUNTERS, Domain, FRAMES, JobRow, Kind, NEXT_PACK, OWNED, PACKS, PackRow, SEGMENTS, begin_job,
     chunk_key, decode, encode, job_row_mut, put_job,
 };
+use crate::origin::{Next, Origin, Supply};
 use crate::pack::{Appended, Writer, seal_cut};
-use crate::probe;
-use crate::source::{changed, check_source, open_source};
-use crate::store::{Store, owned};
+use crate::probe::{self, LEVEL_NEW};
+use crate::store::{Store, owned, remove_if_there};
 use crate::worker::{Filled, Finished, Worker};
 
 /// One attempt at a transfer.
@@ -45,7 +50,7 @@ pub(crate) struct Transfer<'a> {
     pub(crate) domain: Domain,
     /// The job's key in the index.
     pub(crate) job: String,
-    pub(crate) source: &'a Source,
+    pub(crate) origin: Origin<'a>,
     pub(crate) work: &'a dyn Work,
     pub(crate) turn: &'a Turn<'a>,
 }
@@ -69,7 +74,7 @@ pub(crate) struct Shared {
 
 pub(crate) struct Run<'a> {
     pub(crate) transfer: &'a Transfer<'a>,
-    pub(crate) disk: Box<dyn disk::Source>,
+    pub(crate) supply: Supply<'a>,
     /// How hard to compress.
     pub(crate) level: i32,
     pub(crate) shared: Mutex<Shared>,
@@ -78,9 +83,16 @@ pub(crate) struct Run<'a> {
     /// To workers: there is room under the interval again.
     pub(crate) recorded: Condvar,
     pub(crate) claims: Mutex<HashSet<Digest>>,
+    /// Held while progress is told, so that it never goes back.
+    telling: Mutex<()>,
 }
 
 impl Transfer<'_> {
+    /// Size of the disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.origin.disk_bytes()
+    }
+
     /// Runs to the end, from wherever an earlier attempt came to.
     pub(crate) fn run(&self) -> Result<Transferred> {
         let attempt = self.work.attempt();
@@ -92,29 +104,29 @@ impl Transfer<'_> {
                 return Ok(old.clone());
             }
             let mut row = begin_job(tx, &self.job, attempt)?;
-            row.source.get_or_insert_with(|| self.source.clone());
+            self.origin.note(&mut row);
             row.domain = self.domain;
             put_job(tx, &self.job, &row)?;
             Ok(row)
         })?;
-        if row.source.as_ref() != Some(self.source) {
-            return Err(changed(self.source));
-        }
+        self.origin.check_same(&self.job, &row)?;
         if let Some(transferred) = row.transferred {
             return Ok(transferred);
         }
         if row.attempt > Some(attempt) {
             return Err(fenced(&self.job));
         }
-        let disk = open_source(&*self.store.files, self.source)?;
+        let supply = self.origin.open(self)?;
         self.seal_left_open()?;
-        let level = match row.level {
-            0 => self.choose_level(&*disk)?,
-            level => level,
+        let level = match (&supply, row.level) {
+            (Supply::File(disk), 0) => self.choose_level(&**disk)?,
+            (Supply::File(_), level) => level,
+            // What comes from a store is not probed: that would send it.
+            (Supply::Stored(_) | Supply::Zeros, _) => LEVEL_NEW,
         };
         let run = Run {
             transfer: self,
-            disk,
+            supply,
             level,
             shared: Mutex::new(Shared {
                 next: 0,
@@ -130,21 +142,40 @@ impl Transfer<'_> {
             finished: Condvar::new(),
             recorded: Condvar::new(),
             claims: Mutex::default(),
+            telling: Mutex::default(),
         };
         let result = run.run();
         let begun = std::mem::take(&mut run.shared().begun);
+        if result.is_err() {
+            self.drop_begun(&begun);
+        }
         self.store.forsaken(&begun);
         // A source that changed under us may show itself as any error.
         match result {
             Err(Failure::Cancelled) => Err(Failure::Cancelled),
-            Err(failure) => check_source(&*self.store.files, self.source).and(Err(failure)),
+            Err(failure) => self.store.check_id().and(self.origin.check(self.store)).and(Err(failure)),
             done => done,
+        }
+    }
+
+    /// Removes what nothing speaks of, so that attempts that fail again and again do not fill the
+    /// disk. What cannot be removed now is swept later. An index that has failed may speak of them
+    /// when it is opened anew.
+    fn drop_begun(&self, begun: &[u64]) {
+        if begun.is_empty() || self.store.index.is_broken() || self.store.check_id().is_err() {
+            return;
+        }
+        for &pack in begun {
+            let removed = remove_if_there(&*self.store.files, &self.store.pack_path(pack));
+            if let Err(error) = removed {
+                tracing::debug!(pack, %error, "an unfinished pack is left for the next sweep");
+            }
         }
     }
 
     /// Finds out how hard to compress, and keeps it: an attempt after this one does the same.
     fn choose_level(&self, disk: &dyn disk::Source) -> Result<i32> {
-        let (level, read) = probe::level(self.store, self.domain, &self.job, disk, self.source.disk_bytes)?;
+        let (level, read) = probe::level(self.store, self.domain, &self.job, disk, self.disk_bytes())?;
         self.turn.read.fetch_add(read, Ordering::Relaxed);
         self.store.index.write(|tx| {
             if let Some(mut row) = job_row_mut(tx, &self.job)? {
@@ -211,7 +242,7 @@ impl Run<'_> {
                     let worked =
                         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Worker::new(self).run()));
                     let worked = worked
-                        .unwrap_or_else(|_| Err(Failure::Ours("a thread panicked while importing".into())));
+                        .unwrap_or_else(|_| Err(Failure::Ours("a thread of a transfer panicked".into())));
                     let mut shared = self.shared();
                     shared.workers -= 1;
                     match worked {
@@ -225,7 +256,7 @@ impl Run<'_> {
             }
             let kept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.keep()));
             if kept.is_err() {
-                self.fail(Failure::Ours("the keeper of an import panicked".into()));
+                self.fail(Failure::Ours("the keeper of a transfer panicked".into()));
             }
         });
         let open = {
@@ -235,8 +266,13 @@ impl Run<'_> {
             }
             std::mem::take(&mut shared.open)
         };
-        check_source(&*self.transfer.store.files, self.transfer.source)?;
+        self.transfer.origin.check(self.transfer.store)?;
         self.finish(open)
+    }
+
+    /// Fails if another thread has.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        self.shared().failure.clone().map_or(Ok(()), Err)
     }
 
     fn fail(&self, failure: Failure) {
@@ -247,7 +283,7 @@ impl Run<'_> {
     /// The keeper: records what is finished, until all is or something failed.
     fn keep(&self) {
         let options = &self.transfer.store.options;
-        let enough = options.checkpoint_bytes;
+        let enough = self.supply.checkpoint_bytes(options.checkpoint_bytes);
         loop {
             let (batch, last) = {
                 let mut shared = self.shared();
@@ -276,9 +312,11 @@ impl Run<'_> {
     }
 
     pub(crate) fn report(&self) -> Result<()> {
+        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let done_bytes = self.shared().done_bytes;
-        let total_bytes = self.transfer.source.disk_bytes;
-        self.transfer.work.checkpoint(Progress { doing: "importing".into(), done_bytes, total_bytes })
+        let total_bytes = self.transfer.disk_bytes();
+        let doing = self.transfer.origin.doing().to_owned();
+        self.transfer.work.checkpoint(Progress { doing, done_bytes, total_bytes })
     }
 
     /// Makes a batch durable: packs first, then the rows that speak of them, with what `also` adds.
@@ -288,6 +326,7 @@ impl Run<'_> {
         also: impl FnOnce(&redb::WriteTransaction, &mut JobRow) -> crate::index::Inside<()>,
     ) -> Result<()> {
         let (store, job) = (self.transfer.store, self.transfer.job.as_str());
+        store.check_id()?;
         // The last word about each pack is the longest.
         let mut packs: Vec<&Filled> = batch.iter().flat_map(|finished| &finished.packs).collect();
         packs.sort_by_key(|filled| (filled.pack, filled.data_bytes, filled.sealed));
@@ -373,7 +412,7 @@ impl Run<'_> {
         shared.begun.retain(|pack| !registered.contains(pack));
         for finished in batch.iter().filter(|finished| finished.row.is_some()) {
             shared.unrecorded_bytes -= finished.bytes;
-            shared.done_bytes += segment_len(self.transfer.source.disk_bytes, finished.segment) as u64;
+            shared.done_bytes += segment_len(self.transfer.disk_bytes(), finished.segment) as u64;
         }
         drop(shared);
         self.recorded.notify_all();
@@ -382,8 +421,8 @@ impl Run<'_> {
 
     /// The next segment that has data and is not recorded, and the bytes it stands for under the
     /// interval. Waits until there is room for it.
-    pub(crate) fn next(&self) -> Result<Option<u64>> {
-        let disk_bytes = self.transfer.source.disk_bytes;
+    pub(crate) fn next(&self) -> Result<Option<Next>> {
+        let disk_bytes = self.transfer.disk_bytes();
         let bound = self.transfer.store.options.checkpoint_interval_bytes;
         let mut shared = self.shared();
         loop {
@@ -393,14 +432,12 @@ impl Run<'_> {
             let bytes = segment_len(disk_bytes, shared.next) as u64;
             if shared.unrecorded_bytes == 0 || shared.unrecorded_bytes + bytes <= bound {
                 let from = segment_begin(shared.next);
-                let data =
-                    self.disk.next_data(from).map_err(|error| fault::disk("reading the source", error))?;
-                let Some(data) = data else {
+                let Some(next) = self.supply.next(shared.next)? else {
                     shared.done_bytes += disk_bytes - from;
                     shared.next = segments(disk_bytes);
                     return Ok(None);
                 };
-                let segment = data.start.max(from) / SEGMENT_BYTES as u64;
+                let segment = next.segment;
                 shared.done_bytes += segment_begin(segment) - from;
                 shared.next = segment + 1;
                 let recorded = self.transfer.store.index.read(|tx| {
@@ -413,7 +450,7 @@ impl Run<'_> {
                     continue;
                 }
                 shared.unrecorded_bytes += bytes;
-                return Ok(Some(segment));
+                return Ok(Some(next));
             }
             shared.waiting += 1;
             self.finished.notify_all();

@@ -17,7 +17,7 @@ use event::{Failure, Progress, Work};
 
 use crate::fault::{self, Result};
 use crate::fence::Turn;
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Pages};
 use crate::grid::{segment_begin, segment_len};
 use crate::index::Domain;
 use crate::manifest::{self, ChunkRef, Root, SegmentRef};
@@ -40,21 +40,33 @@ pub(crate) struct Segments {
 
 impl Segments {
     /// Reads the root page.
-    pub(crate) fn open(fetcher: &mut Fetcher<'_>, manifest: &ManifestId) -> Result<Self> {
-        let root = manifest::decode_root(&fetcher.page(&manifest.0)?)?;
+    pub(crate) fn open(pages: &mut dyn Pages, manifest: &ManifestId) -> Result<Self> {
+        let root = manifest::decode_root(&pages.page(&manifest.0)?)?;
         let tree = Tree::new(root.disk_bytes);
         Ok(Self { branches: root.branches.clone().into_iter(), root, now: Vec::new().into_iter(), tree })
     }
 
+    /// Reads the root page of a disk, and fails unless it is of a disk of that size.
+    pub(crate) fn open_disk(pages: &mut dyn Pages, disk: &StoredDisk) -> Result<Self> {
+        let segments = Self::open(pages, &disk.manifest)?;
+        if segments.root.disk_bytes != disk.disk_bytes {
+            return Err(fault::corrupt(format_args!(
+                "manifest `{}` is of a disk of `{}` bytes, not `{}`",
+                disk.manifest, segments.root.disk_bytes, disk.disk_bytes
+            )));
+        }
+        Ok(segments)
+    }
+
     /// The next segment that holds anything.
-    pub(crate) fn next(&mut self, fetcher: &mut Fetcher<'_>) -> Result<Option<SegmentRef>> {
+    pub(crate) fn next(&mut self, pages: &mut dyn Pages) -> Result<Option<SegmentRef>> {
         loop {
             if let Some(segment) = self.now.next() {
                 self.tree.push(segment.segment, segment.subtree);
                 return Ok(Some(segment));
             }
             let Some((number, id)) = self.branches.next() else { return Ok(None) };
-            let page = fetcher.page(&id)?;
+            let page = pages.page(&id)?;
             self.now = manifest::decode_branch(&page, number, self.root.disk_bytes)?.into_iter();
         }
     }
@@ -83,8 +95,22 @@ pub(crate) struct Walk<'a> {
     pub(crate) thorough: bool,
 }
 
+/// A segment that was read.
+pub(crate) struct Taken<'a> {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Where the disk's data before it ended: from there to its beginning there is nothing.
+    pub(crate) empty_from: u64,
+    /// Its bytes.
+    pub(crate) segment: &'a Segment,
+    /// Its chunks.
+    pub(crate) chunks: &'a [ChunkRef],
+}
+
 struct Shared {
     segments: Segments,
+    /// Where the last segment that was handed out ends.
+    handed_bytes: u64,
     done_bytes: u64,
     failure: Option<Failure>,
 }
@@ -92,19 +118,10 @@ struct Shared {
 impl Walk<'_> {
     /// Gives every segment that holds anything to `take`, from several threads; ends when all have,
     /// and fails unless the bytes are those of the disk.
-    pub(crate) fn run(
-        &self,
-        take: &(impl Fn(u64, &Segment, &[ChunkRef]) -> Result<()> + Sync),
-    ) -> Result<ContentRoot> {
+    pub(crate) fn run(&self, take: &(impl Fn(&Taken<'_>) -> Result<()> + Sync)) -> Result<ContentRoot> {
         let mut fetcher = Fetcher::new(self.store, self.domain, None);
-        let segments = Segments::open(&mut fetcher, &self.disk.manifest)?;
-        if segments.root.disk_bytes != self.disk.disk_bytes {
-            return Err(fault::corrupt(format_args!(
-                "manifest `{}` is of a disk of `{}` bytes, not `{}`",
-                self.disk.manifest, segments.root.disk_bytes, self.disk.disk_bytes
-            )));
-        }
-        let shared = Mutex::new(Shared { segments, done_bytes: 0, failure: None });
+        let segments = Segments::open_disk(&mut fetcher, self.disk)?;
+        let shared = Mutex::new(Shared { segments, handed_bytes: 0, done_bytes: 0, failure: None });
         std::thread::scope(|scope| {
             for _ in 1..self.store.options.workers {
                 scope.spawn(|| self.worker(&shared, take));
@@ -131,24 +148,25 @@ impl Walk<'_> {
         self.work.checkpoint(Progress { doing: self.doing.to_owned(), done_bytes, total_bytes })
     }
 
-    fn worker(&self, shared: &Mutex<Shared>, take: &impl Fn(u64, &Segment, &[ChunkRef]) -> Result<()>) {
+    fn worker(&self, shared: &Mutex<Shared>, take: &impl Fn(&Taken<'_>) -> Result<()>) {
         let guard = || -> MutexGuard<'_, Shared> { shared.lock().unwrap_or_else(PoisonError::into_inner) };
         let mut run = || -> Result<()> {
             let mut fetcher = Fetcher::new(self.store, self.domain, None);
             let mut segment = Segment::new();
-            let ahead = |fetcher: &mut Fetcher<'_>| -> Result<Option<(SegmentRef, Vec<ChunkRef>)>> {
-                let next = {
+            let ahead = |fetcher: &mut Fetcher<'_>| -> Result<Option<(SegmentRef, u64, Vec<ChunkRef>)>> {
+                let (next, empty_from) = {
                     let mut shared = guard();
                     if shared.failure.is_some() {
                         return Ok(None);
                     }
-                    shared.segments.next(fetcher)?
+                    let Some(next) = shared.segments.next(fetcher)? else { return Ok(None) };
+                    let end = self.end_of(&next);
+                    (next, std::mem::replace(&mut shared.handed_bytes, end))
                 };
-                let Some(next) = next else { return Ok(None) };
                 let page = fetcher.page(&next.page)?;
                 let chunks = manifest::decode_leaf(&page, segment_len(self.disk.disk_bytes, next.segment))?;
                 fetcher.announce(&chunks)?;
-                Ok(Some((next, chunks)))
+                Ok(Some((next, empty_from, chunks)))
             };
             let mut upcoming = VecDeque::new();
             loop {
@@ -158,11 +176,10 @@ impl Walk<'_> {
                 {
                     upcoming.push_back(next);
                 }
-                let Some((next, chunks)) = upcoming.pop_front() else { return Ok(()) };
+                let Some((next, empty_from, chunks)) = upcoming.pop_front() else { return Ok(()) };
                 self.segment(&mut fetcher, &mut segment, &next, &chunks)?;
-                take(next.segment, &segment, &chunks)?;
-                let end =
-                    segment_begin(next.segment) + segment_len(self.disk.disk_bytes, next.segment) as u64;
+                take(&Taken { number: next.segment, empty_from, segment: &segment, chunks: &chunks })?;
+                let end = self.end_of(&next);
                 let done_bytes = {
                     let mut shared = guard();
                     shared.done_bytes = shared.done_bytes.max(end);
@@ -178,6 +195,10 @@ impl Walk<'_> {
         if let Err(failure) = result {
             guard().failure.get_or_insert(failure);
         }
+    }
+
+    fn end_of(&self, segment: &SegmentRef) -> u64 {
+        segment_begin(segment.segment) + segment_len(self.disk.disk_bytes, segment.segment) as u64
     }
 
     fn segment(

@@ -1,15 +1,18 @@
-//! A thread of an import: takes segments, cuts them, and stores the chunks nobody has.
+//! A thread of a transfer: takes segments, cuts them (or reads how they are cut already), and
+//! stores the chunks nobody has.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::Digest;
+use event::Failure;
 use files::File;
 
 use crate::fault::{self, Result};
 use crate::grid::{CELL_BYTES, SEGMENT_BYTES, segment_begin, segment_len};
-use crate::index::{Kind, SegmentRow};
+use crate::index::{Kind, Place, SegmentRow};
 use crate::manifest::{self, ChunkRef};
+use crate::origin::{Next, Supply};
 use crate::pack::{Appended, Writer, Zstd};
 use crate::root::of_zero_segment;
 use crate::segment::{Segment, stretch};
@@ -41,35 +44,56 @@ pub(crate) fn seal(writer: Writer) -> Result<Filled> {
 }
 
 /// A thread that takes segments in.
-pub(crate) struct Worker<'a> {
-    run: &'a Run<'a>,
+pub(crate) struct Worker<'r, 'a> {
+    pub(crate) run: &'r Run<'a>,
     zstd: Zstd,
     pub(crate) writer: Option<Writer>,
     /// Packs this segment filled up and sealed.
     sealed: Vec<Filled>,
 }
 
-impl<'a> Worker<'a> {
-    pub(crate) fn new(run: &'a Run<'a>) -> Self {
+impl<'r, 'a> Worker<'r, 'a> {
+    pub(crate) fn new(run: &'r Run<'a>) -> Self {
         Self { run, zstd: Zstd::new(run.level), writer: None, sealed: Vec::new() }
     }
 
     /// Until there is nothing left or someone failed; gives the pack it leaves open.
     pub(crate) fn run(mut self) -> Result<Option<Writer>> {
-        let mut buffer = Segment::new();
-        while let Some(segment) = self.run.next()? {
-            let finished = self.segment(segment, &mut buffer)?;
-            self.run.shared().finished.push(finished);
-            self.run.finished.notify_all();
+        match &self.run.supply {
+            Supply::File(disk) => {
+                let mut buffer = Segment::new();
+                self.each(|worker, next| worker.segment(&**disk, next.segment, &mut buffer))?;
+            }
+            Supply::Stored(copying) => {
+                let mut pages = copying.nearest(self.run.transfer);
+                self.each(|worker, next| worker.copy(copying, &mut pages, next))?;
+            }
+            Supply::Zeros => {
+                self.each(|_, _| Err(Failure::Ours("a segment of zeros was handed out".into())))?;
+            }
         }
         Ok(self.writer.take())
     }
 
-    fn segment(&mut self, segment: u64, buffer: &mut Segment) -> Result<Finished> {
-        let disk_bytes = self.run.transfer.source.disk_bytes;
-        let len = segment_len(disk_bytes, segment);
-        let bytes = self.read(segment, buffer)?;
-        self.run.shared().unrecorded_bytes -= len as u64 - bytes;
+    fn each(&mut self, mut take: impl FnMut(&mut Self, &Next) -> Result<Finished>) -> Result<()> {
+        while let Some(next) = self.run.next()? {
+            let finished = take(self, &next)?;
+            self.run.shared().finished.push(finished);
+            self.run.finished.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Only so much of a segment that was handed out counts towards the interval.
+    pub(crate) fn weigh(&self, segment: u64, bytes: u64) {
+        let len = segment_len(self.run.transfer.disk_bytes(), segment) as u64;
+        self.run.shared().unrecorded_bytes -= len - bytes;
+    }
+
+    fn segment(&mut self, disk: &dyn disk::Source, segment: u64, buffer: &mut Segment) -> Result<Finished> {
+        let len = segment_len(self.run.transfer.disk_bytes(), segment);
+        let bytes = self.read(disk, segment, buffer)?;
+        self.weigh(segment, bytes);
         let chunks = buffer.cut();
         let mut finished = Finished {
             segment,
@@ -110,15 +134,15 @@ impl<'a> Worker<'a> {
     }
 
     /// Reads a segment, holes left out, and tells how much it read.
-    fn read(&self, segment: u64, buffer: &mut Segment) -> Result<u64> {
+    fn read(&self, disk: &dyn disk::Source, segment: u64, buffer: &mut Segment) -> Result<u64> {
         let say = |error| fault::disk("reading the source", error);
-        let source = self.run.transfer.source;
+        let disk_bytes = self.run.transfer.disk_bytes();
         let begin = segment_begin(segment);
-        let end = begin + segment_len(source.disk_bytes, segment) as u64;
+        let end = begin + segment_len(disk_bytes, segment) as u64;
         let mut stretches: Vec<std::ops::Range<usize>> = Vec::new();
         let mut from = begin;
         while from < end
-            && let Some(data) = self.run.disk.next_data(from).map_err(say)?
+            && let Some(data) = disk.next_data(from).map_err(say)?
             && data.start < end
         {
             from = data.end.min(end);
@@ -128,14 +152,14 @@ impl<'a> Worker<'a> {
                 _ => stretches.push(place(data.start)..place(from)),
             }
         }
-        buffer.begin(source.disk_bytes, segment, stretches.iter().cloned());
+        buffer.begin(disk_bytes, segment, stretches.iter().cloned());
         let bytes = stretches.iter().map(|stretch| stretch.len() as u64).sum();
         self.run.transfer.turn.read.fetch_add(bytes, Ordering::Relaxed);
         for stretch in stretches {
             for at in stretch.clone().step_by(CELL_BYTES) {
                 let part = at..stretch.end.min(at + CELL_BYTES);
                 let offset = begin + part.start as u64;
-                self.run.disk.read_at(offset, &mut buffer.bytes_mut()[part]).map_err(say)?;
+                disk.read_at(offset, &mut buffer.bytes_mut()[part]).map_err(say)?;
             }
         }
         Ok(bytes)
@@ -169,6 +193,21 @@ impl<'a> Worker<'a> {
     }
 
     pub(crate) fn append(&mut self, id: Digest, kind: Kind, raw: &[u8]) -> Result<Appended> {
+        self.make_room()?;
+        let writer = self.writer.as_mut().expect("made above");
+        writer.append(&mut self.zstd, id, kind, raw)
+    }
+
+    /// Appends a frame as it stands in a pack of the same account.
+    pub(crate) fn append_frame(&mut self, id: Digest, place: &Place, frame: &[u8]) -> Result<Appended> {
+        self.make_room()?;
+        let writer = self.writer.as_mut().expect("made above");
+        // Whether it is condemned is a matter of the pack it comes from.
+        writer.append_frame(id, Place { condemned: 0, ..*place }, frame)
+    }
+
+    /// Sees to it that there is a pack to append to.
+    fn make_room(&mut self) -> Result<()> {
         let store = self.run.transfer.store;
         if self.writer.as_ref().is_some_and(|writer| writer.data_bytes() >= store.options.pack_bytes)
             && let Some(full) = self.writer.take()
@@ -181,8 +220,7 @@ impl<'a> Worker<'a> {
             self.run.shared().begun.push(writer.pack);
             self.writer = Some(writer);
         }
-        let writer = self.writer.as_mut().expect("made above");
-        writer.append(&mut self.zstd, id, kind, raw)
+        Ok(())
     }
 
     /// Gives everything to the files, and says which and how long they are.

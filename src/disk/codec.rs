@@ -14,7 +14,7 @@ use crate::qcow2_header::Codec;
 const DEFLATE_WINDOW_BITS: u8 = 12;
 /// Deflate is asked for by those who need to be read everywhere; its default level is what they
 /// know from other tools.
-const DEFLATE_LEVEL: u32 = 6;
+pub(crate) const DEFLATE_LEVEL: u32 = 6;
 /// The level of the chunk store: higher ones cost twice the time for 3 to 5 % fewer bytes.
 const ZSTD_LEVEL: i32 = 1;
 /// A cluster has to become smaller than 15/16 to be worth its decoding ever after.

@@ -4,8 +4,11 @@
 //! A raw disk has no magic of its own, so a file is raw when nothing else matches. A file that
 //! matches two formats shows one reader one disk and another reader another, so it is refused: a
 //! check passed on the one says nothing about the other. A partition table is a match only beside
-//! qcow2: in the other formats it is at its place (a fixed VHD, a hybrid ISO), or they are refused
-//! anyway.
+//! a format that is taken and begins with something of its own, qcow2 or dynamic VHD: in the others
+//! it is at its place (a fixed VHD, a hybrid ISO), or they are refused anyway.
+//!
+//! A fixed VHD is a raw disk with a footer behind it, so the tail decides; a dynamic one has the
+//! footer at both ends. Whether they agree is seen when the file is opened.
 //!
 //! | place | looked for |
 //! |---|---|
@@ -19,7 +22,7 @@
 use domain::port::Format;
 use files::File;
 
-use crate::{Error, qcow2_header};
+use crate::{Error, qcow2_header, vhd_footer};
 
 /// The advice for formats that another tool turns into one of ours.
 pub(crate) const CONVERT: &str =
@@ -47,7 +50,6 @@ const fn magic(name: &'static str, at: usize, bytes: &'static [u8], advice: &'st
 }
 
 const QCOW: &str = "qcow version 1";
-const VHD: &str = "VHD";
 const VMDK: &str = "VMDK";
 const DMG: &str = "Apple DMG";
 const ISO: &str = "ISO 9660";
@@ -59,7 +61,6 @@ const MAGICS: &[Magic] = &[
     magic(VMDK, 0, b"COWD", CONVERT),
     magic(VMDK, 0, b"\xbe\xba\xfe\xca\0\0\0\0", CONVERT),
     magic("VDI", 64, b"\x7f\x10\xda\xbe", CONVERT),
-    magic(VHD, 0, b"conectix", CONVERT),
     magic("VHDX", 0, b"vhdxfile", CONVERT),
     magic("Parallels", 0, b"WithoutFreeSpace", CONVERT),
     magic("Parallels", 0, b"WithouFreSpacExt", CONVERT),
@@ -92,6 +93,9 @@ const MAGICS: &[Magic] = &[
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Qcow2,
+    Vhd,
+    /// A VHD whose footer lacks its last byte.
+    OldVhd,
     PartitionTable,
     Refused(&'static str, &'static str),
 }
@@ -100,6 +104,7 @@ impl Found {
     fn name(self) -> &'static str {
         match self {
             Self::Qcow2 => "qcow2",
+            Self::Vhd | Self::OldVhd => "VHD",
             Self::PartitionTable => "a raw disk with a partition table",
             Self::Refused(name, _) => name,
         }
@@ -120,12 +125,15 @@ pub fn detect(file: &dyn File) -> Result<Format, Error> {
     let tail_len = there(TAIL_BYTES);
     let tail = part(file_bytes - tail_len as u64, tail_len)?;
     let mut found = find(&head, &tail);
-    if !found.contains(&Found::Qcow2) {
+    let begins_otherwise = found.contains(&Found::Qcow2) || head.starts_with(vhd_footer::MAGIC);
+    if !begins_otherwise {
         found.retain(|&one| one != Found::PartitionTable);
     }
     match *found {
         [] => Ok(Format::Raw),
         [Found::Qcow2] => Ok(Format::Qcow2),
+        [Found::Vhd] => Ok(Format::Vhd),
+        [Found::OldVhd] => Err(vhd_footer::old_footer()),
         [one] => Err(refusal(one.name())),
         [one, other, ..] => Err(Error::malformed(format!(
             "the file can be taken for `{}` and for `{}` as well",
@@ -160,8 +168,11 @@ fn find(head: &[u8], tail: &[u8]) -> Vec<Found> {
     if is_vmdk_descriptor(head) || is_vmdk_footer(tail) {
         add(Found::Refused(VMDK, CONVERT));
     }
-    if is_vhd_footer(tail) {
-        add(Found::Refused(VHD, CONVERT));
+    let vhd_at_end = |len: usize| tail.len() >= len && has(tail, tail.len() - len, vhd_footer::MAGIC);
+    if vhd_at_end(vhd_footer::OLD_FOOTER_LEN) {
+        add(Found::OldVhd);
+    } else if vhd_at_end(vhd_footer::FOOTER_LEN) || head.starts_with(vhd_footer::MAGIC) {
+        add(Found::Vhd);
     }
     if is_dmg_footer(tail) {
         add(Found::Refused(DMG, CONVERT));
@@ -191,11 +202,6 @@ fn is_vmdk_descriptor(head: &[u8]) -> bool {
 /// A streamed VMDK repeats its header in the last kilobyte, where it overrides the first.
 fn is_vmdk_footer(tail: &[u8]) -> bool {
     tail.len() == TAIL_BYTES && tail.starts_with(b"KDMV")
-}
-
-/// A fixed VHD is a raw disk with this behind it; old tools wrote one byte less.
-fn is_vhd_footer(tail: &[u8]) -> bool {
-    [512, 511].iter().any(|&len| tail.len() >= len && tail[tail.len() - len..].starts_with(b"conectix"))
 }
 
 /// A DMG ends in a block of 512 bytes, version 4, that need not be aligned.

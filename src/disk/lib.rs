@@ -2,12 +2,14 @@
 //!
 //! [`open`] finds out what a file is, or confirms what it is said to be, checks all it claims
 //! against what is there, and gives a [`Source`] of guest bytes. [`create`] gives a [`Sink`] that
-//! takes guest bytes and writes a file. Both may be used from several threads at once; neither
+//! takes guest bytes and writes a file; [`create_wrapped`] puts it into an archive. Both may be used from several threads at once; neither
 //! starts a thread, keeps a file in memory, or opens another file.
 //!
 //! ```text
-//! file ── detect ──┬─ raw ────┐                     ┌─ raw ───┐
-//!                  └─ qcow2 ──┴─ Source ─▶ … ─▶ Sink┴─ qcow2 ─┴─▶ file
+//! file ── detect ──┬─ raw ────┐                      ┌─ raw ────┐
+//!                  ├─ qcow2 ──┼─ Source ─▶ … ─▶ Sink ┼─ qcow2 ──┼─▶ file
+//!                  └─ VHD ────┘                      ├─ VHD ────┤
+//!                                                    └─ tar.gz ─┘ of a raw disk
 //! ```
 //!
 //! Images come from strangers. So everything that would make a reader leave the file (a backing
@@ -38,17 +40,23 @@
 mod codec;
 mod detect;
 mod error;
+mod gzip;
 mod qcow2_header;
 mod qcow2_sink;
 mod qcow2_source;
 mod qcow2_space;
 mod qcow2_table;
 mod raw;
+mod stretch;
+mod tar_gz_sink;
+mod vhd_footer;
+mod vhd_sink;
+mod vhd_source;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use domain::port::{Compression, Format};
+use domain::port::{Compression, Format, Wrapping};
 use files::{File, Kind as FileKind};
 
 pub use detect::detect;
@@ -90,6 +98,15 @@ pub trait Sink: Send + Sync {
     /// thread. What is never written reads as zero, and zeros that are written take no space.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error>;
 
+    /// Promises that no piece will be written in `range` any more; pieces that were stay. Whoever
+    /// writes in order needs to know it to tell a place that stays zero from one that is still to
+    /// come: an archive is then written once, and else what comes too early is written twice.
+    /// Ranges may come in any order and from any thread, and may be large: a thread that has done
+    /// with a stretch of the disk settles it together with the empty one before it.
+    fn settle(&self, _range: Range<u64>) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Writes what is still in memory and makes all of it durable. Until this has returned, the
     /// file is no disk. Called once, after the last piece.
     fn finish(&self) -> Result<(), Error>;
@@ -108,7 +125,7 @@ pub fn open(file: Arc<dyn File>, format: Option<Format>) -> Result<Box<dyn Sourc
     match format {
         Format::Raw => Ok(Box::new(raw::RawSource::new(file, file_bytes)?)),
         Format::Qcow2 => Ok(Box::new(qcow2_source::Qcow2Source::new(file, file_bytes)?)),
-        Format::Vhd => Err(Error::not_supported("not yet")),
+        Format::Vhd => vhd_source::open(file, file_bytes),
     }
 }
 
@@ -124,9 +141,34 @@ pub fn create(
         (Format::Raw, Compression::None) => Ok(Box::new(raw::RawSink::new(file, disk_bytes)?)),
         (Format::Raw, _) => Err(Error::not_supported("a raw file cannot be compressed")
             .advise("leave the compression out, or export as qcow2")),
-        (Format::Vhd, _) => Err(Error::not_supported("not yet")),
+        (Format::Vhd, Compression::None) => Ok(Box::new(vhd_sink::VhdSink::new(file, disk_bytes)?)),
+        (Format::Vhd, _) => Err(Error::not_supported("a VHD cannot be compressed")
+            .advise("leave the compression out, or export as qcow2")),
         (Format::Qcow2, _) => Ok(Box::new(qcow2_sink::Qcow2Sink::new(file, compression, disk_bytes)?)),
     }
+}
+
+/// Begins a disk file in `file` with something around it, whose former content is lost.
+///
+/// In an archive only a raw disk can be. Its name there is a plain file name of at most 100 bytes.
+/// Equal disks give equal archives if their pieces are cut equally.
+pub fn create_wrapped(
+    file: Arc<dyn File>,
+    wrapping: &Wrapping,
+    format: Format,
+    compression: Compression,
+    disk_bytes: u64,
+) -> Result<Box<dyn Sink>, Error> {
+    let name = match (wrapping, format, compression) {
+        (Wrapping::None, ..) => return create(file, format, compression, disk_bytes),
+        (Wrapping::TarGz(name), Format::Raw, Compression::None) => name,
+        (Wrapping::TarGz(_), ..) => {
+            return Err(Error::not_supported("only an uncompressed raw disk can be put into an archive")
+                .advise("export as raw, or leave the archive out"));
+        }
+    };
+    check_disk_bytes(disk_bytes)?;
+    Ok(Box::new(tar_gz_sink::create(file, name, disk_bytes)?))
 }
 
 /// The length of a file that may hold a disk; directories, devices and empty files may not.

@@ -25,6 +25,7 @@ use files::File;
 use crate::codec::Decoder;
 use crate::qcow2_header::Header;
 use crate::qcow2_table::{self, Cluster, SUBCLUSTERS, WHOLE};
+use crate::stretch::{Holes, first_data};
 use crate::{Error, Source, check_inside};
 
 /// L2 tables kept: 4 MiB map 32 GiB of disk at the usual cluster size, far more than the threads
@@ -34,8 +35,6 @@ const TABLE_CACHE_BYTES: u64 = 4 << 20;
 const TABLES_CACHED: std::ops::RangeInclusive<u64> = 4..=256;
 /// Compressed bytes read in one call: enough to make the call cheap beside the decoding.
 const READ_AHEAD_BYTES: u64 = 1 << 20;
-/// A stretch of data that `next_data` gives is not sought further than this.
-const STRETCH_BYTES_MAX: u64 = 1 << 30;
 
 /// A qcow2 file that is read.
 pub(crate) struct Qcow2Source {
@@ -321,10 +320,8 @@ impl Source for Qcow2Source {
     }
 
     fn next_data(&self, from: u64) -> Result<Option<Range<u64>>, Error> {
-        let mut found: Option<Range<u64>> = None;
         let mut holes = Holes::default();
-        let mut at = from;
-        while at < self.header.disk_bytes {
+        first_data(from, self.header.disk_bytes, |at| {
             let (number, end) = self.mapped_by(at);
             let (stretch, len) = match self.table(number)? {
                 Some(table) => self.stretch(&table, at, end - at)?,
@@ -335,42 +332,8 @@ impl Source for Qcow2Source {
                 Stretch::Compressed { .. } => Some(0..len),
                 Stretch::Host(place) => holes.data_in(&*self.file, place, len)?,
             };
-            let data = data.map(|data| at + data.start..at + data.end);
-            // Behind a hole in the middle of a stretch there may be data again.
-            at = data.as_ref().map_or(at + len, |data| data.end);
-            found = match (found, data) {
-                (None, data) => data,
-                (Some(found), Some(data))
-                    if found.end == data.start && found.end - found.start < STRETCH_BYTES_MAX =>
-                {
-                    Some(found.start..data.end)
-                }
-                (found, _) => return Ok(found),
-            };
-        }
-        Ok(found)
-    }
-}
-
-/// What is known of the holes in the file, so that a run of clusters takes one look and not one
-/// each: clusters that were only preallocated are holes, and need not be read.
-#[derive(Default)]
-struct Holes {
-    looked_from: u64,
-    data: Range<u64>,
-}
-
-impl Holes {
-    /// The first data in a stretch of the file, counted from its beginning.
-    fn data_in(&mut self, file: &dyn File, place: u64, len: u64) -> Result<Option<Range<u64>>, Error> {
-        if place < self.looked_from || place >= self.data.end {
-            let data = file.next_data(place).map_err(|e| Error::io("looking for data in the qcow2", e))?;
-            self.looked_from = place;
-            self.data = data.unwrap_or(u64::MAX..u64::MAX);
-        }
-        let begin = self.data.start.max(place) - place;
-        let end = self.data.end.min(place.saturating_add(len)).saturating_sub(place);
-        Ok((begin < end).then_some(begin..end))
+            Ok((len, data))
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Raw: the guest's bytes as they are, holes included.
+//! Raw: the guest's bytes as they are, holes included. A fixed VHD is read here too: it is a raw
+//! disk with a footer behind it, which is not part of the disk.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use crate::{BLOCK_BYTES, Error, SECTOR_BYTES, Sink, Source, check_disk_bytes, is
 /// A raw file that is read.
 pub(crate) struct RawSource {
     file: Arc<dyn File>,
+    format: Format,
+    /// Bytes of the disk that are in the file.
     file_bytes: u64,
     disk_bytes: u64,
 }
@@ -20,13 +23,18 @@ impl RawSource {
         // A partial last sector belongs to the disk: half a sector lost is a file system lost.
         let disk_bytes = file_bytes.checked_next_multiple_of(SECTOR_BYTES).unwrap_or(u64::MAX);
         check_disk_bytes(disk_bytes)?;
-        Ok(Self { file, file_bytes, disk_bytes })
+        Ok(Self { file, format: Format::Raw, file_bytes, disk_bytes })
+    }
+
+    /// The disk in the first bytes of a file of another format; checked that they are there.
+    pub(crate) fn at_begin(file: Arc<dyn File>, format: Format, disk_bytes: u64) -> Self {
+        Self { file, format, file_bytes: disk_bytes, disk_bytes }
     }
 }
 
 impl Source for RawSource {
     fn format(&self) -> Format {
-        Format::Raw
+        self.format
     }
 
     fn disk_bytes(&self) -> u64 {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use domain::port::{Compression, Format};
 
-use crate::test_support::{Dir, MemoryFile, Seeded, qemu, text, write_all};
+use crate::test_support::{Dir, MemoryFile, Seeded, dynamic_vhd, put_checksum, qemu, text, write_all};
 
 /// Damaged files of each kind; more in a long run: `DISK_MUTATIONS=100000`.
 const MUTATIONS: u64 = 2_000;
@@ -52,14 +52,33 @@ fn damage(bytes: &mut Vec<u8>, seeded: &mut Seeded) {
     let l1 = usize::try_from(u64::from_be_bytes(bytes[40..48].try_into().unwrap())).unwrap();
     let l2 = u64::from_be_bytes(bytes[l1..l1 + 8].try_into().unwrap()) & 0x00ff_ffff_ffff_fe00;
     let l2 = usize::try_from(l2).unwrap();
+    damage_in(bytes, &[(0, 112), (112, 400), (l1, 64), (l2, 512), (l2, 512), (0, bytes.len())], seeded);
+}
+
+/// Damages a VHD, and most often makes the checksums right again, so that what they guard is tested.
+fn damage_vhd(bytes: &mut Vec<u8>, seeded: &mut Seeded) {
+    let len = bytes.len();
+    let footers = [(0, 85), (len - 512, 85)];
+    let dynamic = [(512, 40), (512 + 16, 20), (1536, 300), (1536, 300), (0, len)];
+    let is_dynamic = bytes.starts_with(b"conectix");
+    damage_in(bytes, &[&footers[usize::from(!is_dynamic)..], &dynamic].concat(), seeded);
+    if bytes.len() == len && seeded.below(8) != 0 {
+        if is_dynamic {
+            // One footer decides, or the two would nearly always disagree.
+            let from = [0, len - 512][seeded.index(2)];
+            put_checksum(&mut bytes[from..from + 512], 64);
+            bytes.copy_within(from..from + 512, len - 512 - from);
+            put_checksum(&mut bytes[512..1536], 36);
+        } else {
+            put_checksum(&mut bytes[len - 512..], 64);
+        }
+    }
+}
+
+/// Damages a few bytes in some of these places, and sometimes cuts the file.
+fn damage_in(bytes: &mut Vec<u8>, places: &[(usize, usize)], seeded: &mut Seeded) {
     for _ in 0..=seeded.index(3) {
-        let (begin, len) = match seeded.below(6) {
-            0 => (0, 112),
-            1 => (112, 400),
-            2 => (l1, 64),
-            3 | 4 => (l2, 512),
-            _ => (0, bytes.len()),
-        };
+        let (begin, len) = places[seeded.index(places.len())];
         let at = (begin + seeded.index(len)).min(bytes.len() - 1);
         match seeded.below(4) {
             0 => bytes[at] = seeded.next().to_le_bytes()[0],
@@ -78,9 +97,9 @@ fn damage(bytes: &mut Vec<u8>, seeded: &mut Seeded) {
 }
 
 /// Opens what there is and reads about in it; gives whether it could be opened.
-fn try_out(bytes: Vec<u8>, seeded: &mut Seeded) -> bool {
+fn try_out(bytes: Vec<u8>, format: Format, seeded: &mut Seeded) -> bool {
     let file = MemoryFile::new(bytes);
-    let format = [None, Some(Format::Qcow2)][seeded.index(2)];
+    let format = [None, Some(format)][seeded.index(2)];
     let opened = disk::open(file.clone(), format);
     if let Ok(source) = &opened {
         let (mut at, mut out) = (0, vec![0; 40_000]);
@@ -101,26 +120,44 @@ fn try_out(bytes: Vec<u8>, seeded: &mut Seeded) -> bool {
     opened.is_ok()
 }
 
-#[test]
-fn a_damaged_qcow2_is_refused_or_read_but_never_trips_us() {
+/// Damages each victim many times and tries it out.
+fn check(victims: &[Vec<u8>], format: Format, damage: fn(&mut Vec<u8>, &mut Seeded)) {
     let mutations = std::env::var("DISK_MUTATIONS").map_or(MUTATIONS, |count| count.parse().unwrap());
     let (mut opened, mut refused) = (0, 0);
-    for (number, victim) in victims().iter().enumerate() {
+    for (number, victim) in victims.iter().enumerate() {
         for seed in 0..mutations {
             let outcome = std::panic::catch_unwind(|| {
                 let mut seeded = Seeded::new(seed * 16 + number as u64);
                 let mut bytes = victim.clone();
                 damage(&mut bytes, &mut seeded);
-                try_out(bytes, &mut seeded)
+                try_out(bytes, format, &mut seeded)
             });
             let was_opened = outcome.unwrap_or_else(|_| panic!("victim {number}, seed {seed}"));
             *(if was_opened { &mut opened } else { &mut refused }) += 1;
         }
     }
-    assert!(
-        opened > mutations && refused > mutations,
-        "{opened} opened, {refused} refused: the damage tests little"
-    );
+    let least = mutations * victims.len() as u64 / 7;
+    assert!(opened > least && refused > least, "{opened} opened, {refused} refused: the damage tests little");
+}
+
+#[test]
+fn a_damaged_qcow2_is_refused_or_read_but_never_trips_us() {
+    check(&victims(), Format::Qcow2, damage);
+}
+
+#[test]
+fn a_damaged_vhd_is_refused_or_read_but_never_trips_us() {
+    let mut seeded = Seeded::new(12);
+    let disk = seeded.disk(300 << 10);
+    let mut fixed = disk.clone();
+    let dynamic = dynamic_vhd(&disk, 4 << 10, &mut seeded);
+    fixed.extend(&dynamic[..512]);
+    let kind = fixed.len() - 512 + 63;
+    fixed[kind] = 2;
+    let footer = fixed.len() - 512;
+    put_checksum(&mut fixed[footer..], 64);
+    let larger = dynamic_vhd(&disk, 64 << 10, &mut seeded);
+    check(&[dynamic, larger, fixed], Format::Vhd, damage_vhd);
 }
 
 #[test]
@@ -134,6 +171,6 @@ fn random_bytes_behind_a_magic_are_refused_or_read_but_never_trip_us() {
                 *place = *byte;
             }
         }
-        try_out(bytes, &mut seeded);
+        try_out(bytes, Format::Qcow2, &mut seeded);
     }
 }

@@ -234,3 +234,65 @@ impl File for MemoryFile {
         Ok((from < len).then_some(from..len))
     }
 }
+
+/// A VHD with bytes of its footer replaced, at its end and in the copy if there is one, and the
+/// checksums made right again.
+pub(crate) fn checksummed(mut vhd: Vec<u8>, patches: &[(usize, &[u8])]) -> Vec<u8> {
+    let end = vhd.len() - 512;
+    for begin in [0, end] {
+        let footer = &mut vhd[begin..begin + 512];
+        if footer.starts_with(b"conectix") {
+            for (at, bytes) in patches {
+                footer[*at..at + bytes.len()].copy_from_slice(bytes);
+            }
+            put_checksum(footer, 64);
+        }
+    }
+    vhd
+}
+
+/// Makes the checksum of a VHD's footer or header right.
+pub(crate) fn put_checksum(bytes: &mut [u8], at: usize) {
+    bytes[at..at + 4].fill(0);
+    let sum = bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    bytes[at..at + 4].copy_from_slice(&(!sum).to_be_bytes());
+}
+
+/// A dynamic VHD as no tool makes it: blocks of any size, in any order, with gaps between.
+pub(crate) fn dynamic_vhd(disk: &[u8], block_len: usize, seeded: &mut Seeded) -> Vec<u8> {
+    let number = |len: usize| u32::try_from(len).unwrap();
+    let entries = disk.len().div_ceil(block_len);
+    let bitmap_len = (block_len / 4096).next_multiple_of(512);
+    let mut order: Vec<usize> = (0..entries).collect();
+    (1..entries).for_each(|place| order.swap(place, seeded.index(place + 1)));
+    let mut vhd = vec![0; (1536 + entries * 4).next_multiple_of(512)];
+    vhd[1536..].fill(0xff);
+    for block in order {
+        let content = &disk[block * block_len..disk.len().min((block + 1) * block_len)];
+        if content.iter().any(|&byte| byte != 0) {
+            vhd.resize(vhd.len() + 512 * seeded.index(3), 0xa5);
+            let sector = number(vhd.len() / 512);
+            vhd[1536 + block * 4..][..4].copy_from_slice(&sector.to_be_bytes());
+            let end = vhd.len() + bitmap_len;
+            vhd.resize(end, 0xff);
+            vhd.extend(content);
+            vhd.resize(end + block_len, 0);
+        }
+    }
+    let mut footer = [0; 512];
+    let mut put = |at: usize, bytes: &[u8]| footer[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"conectix\0\0\0\x02\0\x01\0\0\0\0\0\0\0\0\x02\0");
+    put(28, b"win ");
+    put(48, &(disk.len() as u64).to_be_bytes());
+    put(60, &[0, 0, 0, 3]);
+    put_checksum(&mut footer, 64);
+    let header = &mut vhd[512..1536];
+    header[..24].copy_from_slice(b"cxsparse\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\x06\0");
+    header[24..28].copy_from_slice(&[0, 1, 0, 0]);
+    header[28..32].copy_from_slice(&number(entries).to_be_bytes());
+    header[32..36].copy_from_slice(&number(block_len).to_be_bytes());
+    put_checksum(header, 36);
+    vhd[..512].copy_from_slice(&footer);
+    vhd.extend(footer);
+    vhd
+}

@@ -3,11 +3,15 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use domain::port::{Compression, Format};
+use disk::Kind;
+use domain::port::{Compression, Format, Wrapping};
 use files::{File, Identity};
 
-use crate::test_support::{Dir, Seeded, assert_reads, create_file, data_of, open, qemu, text, write_all};
+use crate::test_support::{
+    Dir, MemoryFile, Seeded, assert_reads, create_file, data_of, open, qemu, text, write_all,
+};
 
 const ALL: [Compression; 3] = [Compression::None, Compression::Zlib, Compression::Zstd];
 
@@ -94,6 +98,71 @@ fn a_large_sparse_disk_is_written_with_few_tables_in_memory() {
             }
         }
         assert_eq!(source.next_data(at).unwrap(), None);
+    }
+}
+
+/// A file of which one write fails.
+#[derive(Debug)]
+struct Failing(Arc<MemoryFile>, AtomicI64);
+
+impl File for Failing {
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_at(offset, out)
+    }
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.1.fetch_sub(1, Ordering::Relaxed) == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0.write_at(offset, bytes)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+    fn identity(&self) -> io::Result<Identity> {
+        self.0.identity()
+    }
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        self.0.next_data(from)
+    }
+}
+
+/// Whichever write fails, it is said once as the world's fault, and what was half written can never
+/// be finished.
+#[test]
+fn a_write_that_fails_leaves_nothing_that_can_be_finished() {
+    let bytes = Seeded::new(70).disk(5 << 20);
+    for (format, wrapping) in [
+        (Format::Qcow2, Wrapping::None),
+        (Format::Vhd, Wrapping::None),
+        (Format::Raw, Wrapping::TarGz("disk.raw".to_owned())),
+    ] {
+        let mut failures = 0;
+        for nth in 0.. {
+            let file = Arc::new(Failing(MemoryFile::new(Vec::new()), AtomicI64::new(nth)));
+            let len = bytes.len() as u64;
+            let sink = match disk::create_wrapped(file.clone(), &wrapping, format, Compression::None, len) {
+                Ok(sink) => sink,
+                Err(error) => {
+                    assert_eq!(error.kind(), Kind::Io);
+                    continue;
+                }
+            };
+            let mut pieces = bytes.chunks(1 << 20).zip(0..);
+            let failed = pieces.find_map(|(piece, at): (_, u64)| sink.write_at(at << 20, piece).err());
+            let finished = sink.finish();
+            if file.1.load(Ordering::Relaxed) >= 0 {
+                finished.unwrap();
+                break;
+            }
+            failures += 1;
+            let finished = finished.unwrap_err();
+            assert_eq!(finished.kind(), if failed.is_some() { Kind::Ours } else { Kind::Io });
+            assert!(failed.is_none_or(|error| error.kind() == Kind::Io && error.below().is_some()));
+        }
+        assert!(failures > 3, "{format:?} was written with {failures} writes");
     }
 }
 

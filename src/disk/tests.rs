@@ -5,8 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod test_archive;
 mod test_mutations;
 mod test_read;
 mod test_refusals;
 mod test_support;
+mod test_vhd;
+mod test_vhd_refusals;
 mod test_write;

@@ -14,6 +14,7 @@ use crate::image::{
     ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_SIZES, IMAGES, Image, ImageDisk,
     NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE, Usage, birth, house,
 };
+use crate::port::CheckItem;
 use crate::{ImageId, fold_disks, fold_shares};
 
 /// The system's own tags, set when an image check has ended.
@@ -332,7 +333,9 @@ fn checked(rows: &mut dyn RowsMut, record: &Record, event: ImageChecked) {
     not_due(rows, &record.scope, &event.image);
     change(rows, record, &event.image, |image| {
         for (item, key) in SYSTEM_TAGS {
-            if let Some(found) = event.items.iter().find(|found| found.name == item) {
+            // What is at risk is no version.
+            let told = |found: &&CheckItem| found.name == item && found.risk_code.is_empty();
+            if let Some(found) = event.items.iter().find(told) {
                 image.tags.insert(key.to_owned(), found.value.clone());
             }
         }

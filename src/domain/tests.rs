@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use event::{Actor, Cause, Draft, FlowId, Fold, Path, Record, Refusal, Rows, RowsMut, Scope, Seq, View};
 
 use crate::events::{
-    Attributes, DataTransferred, DataVerified, ExportEnded, ImageDeleted, ImageDeprecated, ImageReleased,
-    ImageReserved, ImageRestored, ImageSealed,
+    Attributes, DataTransferred, DataVerified, DiskPlan, ExportEnded, ImageDeleted, ImageDeprecated,
+    ImageReleased, ImageReserved, ImageRestored, ImageSealed,
 };
-use crate::image::{self, FAMILIES, IMAGES, NAMES, SNAPSHOTS, Status};
-use crate::port::{Compression, Format, Location, Source, SourceIdentity, Target, Transferred, Wrapping};
+use crate::image::{self, DiskKind, FAMILIES, IMAGES, Making, NAMES, SNAPSHOTS, Status};
+use crate::machine::Machine;
+use crate::port::{Compression, Format, Location, Target, Transferred, Wrapping};
+use crate::rules::Deletion;
 use crate::{ContentRoot, Digest, ImageId, ManifestId, Projections, SnapshotId, rules};
 
 /// Rows in memory, and the log's counter.
@@ -84,8 +86,8 @@ impl World {
     /// An image through its whole birth.
     fn make(&mut self, id: &str, name: &str, family: Option<&str>) {
         self.reserve(id, name, family).unwrap();
-        self.tell(DataTransferred { image: id.into(), data: stored() });
-        self.tell(DataVerified { image: id.into(), root: root(1), chunks: 1 });
+        self.tell(transferred(id));
+        self.tell(verified(id, 1));
         let sealed = self.ask(|view| rules::seal(view, &id.into())).unwrap();
         self.tell(sealed);
     }
@@ -114,18 +116,45 @@ fn stored() -> Transferred {
     }
 }
 
+/// What is told when the only disk of an image is in the store.
+fn transferred(id: &str) -> DataTransferred {
+    DataTransferred { of: id.into(), snapshot: Some(snapshot_of(id)), disk_bytes: 512, data: stored() }
+}
+
+/// What is told when it was read back.
+fn verified(id: &str, byte: u8) -> DataVerified {
+    DataVerified { of: id.into(), snapshot: Some(snapshot_of(id)), root: root(byte), chunks: 1 }
+}
+
+fn snapshot_of(id: &str) -> SnapshotId {
+    SnapshotId(format!("s-{id}"))
+}
+
 fn reservation(id: &str, name: &str, family: Option<&str>) -> ImageReserved {
-    let identity = SourceIdentity { device: 1, inode: 1, file_bytes: 512, modified_ns: 0 };
     ImageReserved {
         image: id.into(),
-        snapshot: SnapshotId(format!("s-{id}")),
         name: name.to_owned(),
         description: String::new(),
         family: family.map(str::to_owned),
         tags: BTreeMap::new(),
         account: "100000".into(),
         region: "cn-a".into(),
-        source: Source { at: Location::file("/disk"), format: Format::Raw, disk_bytes: 512, identity },
+        machine: Machine::default(),
+        disks: vec![DiskPlan {
+            device: "/dev/xvda".to_owned(),
+            kind: DiskKind::System,
+            snapshot: snapshot_of(id),
+            own: true,
+            size_bytes: 512,
+            disk_bytes: 512,
+            format: Some(Format::Raw),
+            source: Some(Location::file("/disk")),
+            disk: None,
+        }],
+        making: Making::Import,
+        task: None,
+        waits: false,
+        check: false,
     }
 }
 
@@ -147,7 +176,7 @@ fn a_family_stands_for_its_newest_available_image_and_rolls_back_when_that_is_de
     assert_eq!(world.head("web").as_deref(), Some("m-1"));
     world.tell(ImageRestored { image: "m-3".into() });
     assert_eq!(world.head("web").as_deref(), Some("m-3"));
-    let deleted = world.ask(|view| rules::delete(view, &"m-3".into())).unwrap();
+    let deleted = world.ask(|view| rules::delete(view, &"m-3".into(), Deletion::default())).unwrap();
     world.tell(deleted);
     assert_eq!(world.head("web").as_deref(), Some("m-1"));
 }
@@ -184,11 +213,11 @@ fn an_image_is_not_sealed_before_it_was_read_back_with_the_same_root() {
     assert_eq!(code(seal(&world)), "InvalidImageId.NotFound");
     world.reserve("m-1", "web", None).unwrap();
     assert_eq!(code(seal(&world)), "IncorrectImageStatus");
-    world.tell(DataTransferred { image: "m-1".into(), data: stored() });
+    world.tell(transferred("m-1"));
     assert_eq!(code(seal(&world)), "IncorrectImageStatus");
-    world.tell(DataVerified { image: "m-1".into(), root: root(9), chunks: 1 });
+    world.tell(verified("m-1", 9));
     assert_eq!(code(seal(&world)), "IncorrectImageStatus");
-    world.tell(DataVerified { image: "m-1".into(), root: root(1), chunks: 1 });
+    world.tell(verified("m-1", 1));
     assert_eq!(seal(&world), Ok(ImageSealed { image: "m-1".into() }));
 }
 
@@ -241,10 +270,14 @@ fn an_image_that_is_being_exported_is_not_deleted() {
         compression: Compression::None,
         replace: false,
     };
-    let begun = world.ask(|view| rules::begin_export(view, &"m-1".into(), target)).unwrap();
+    let begun = world.ask(|view| {
+        rules::begin_export(view, &"m-1".into(), &"t-1".into(), &[("/dev/xvda".to_owned(), target)])
+    });
+    let begun = begun.unwrap();
     world.tell(begun);
-    let delete = |world: &World| world.ask(|view| rules::delete(view, &ImageId::from("m-1")));
-    assert_eq!(code(delete(&world)), "OperationDenied.ImageIsExporting");
+    let delete =
+        |world: &World| world.ask(|view| rules::delete(view, &ImageId::from("m-1"), Deletion::default()));
+    assert_eq!(code(delete(&world)), "ImageIsExporting");
     world.tell(ExportEnded { image: "m-1".into() });
     assert!(delete(&world).is_ok());
 }
@@ -254,7 +287,7 @@ fn an_image_being_made_can_be_neither_deleted_modified_nor_exported() {
     let mut world = World::default();
     world.reserve("m-1", "web", None).unwrap();
     let id = ImageId::from("m-1");
-    assert_eq!(code(world.ask(|view| rules::delete(view, &id))), "OperationDenied.ImageIsImporting");
+    assert_eq!(code(world.ask(|view| rules::delete(view, &id, Deletion::default()))), "ImageIsImporting");
     let modified = world.ask(|view| rules::modify(view, &id, &Attributes::default()));
     assert_eq!(code(modified), "InvalidStatus.ImageIsCreating");
     assert_eq!(code(world.ask(|view| rules::deprecate(view, &id))), "ImageStatus.NotAvailable");
@@ -276,13 +309,13 @@ fn a_family_holds_a_hundred_images_and_an_account_a_hundred_families() {
     for number in 0..rules::FAMILY_IMAGES_MAX {
         world.reserve(&format!("m-{number}"), &format!("web-{number}"), Some("web")).unwrap();
     }
-    assert_eq!(code(world.reserve("m-x", "one-more", Some("web"))), "ImageQuotaFull.ImageFamily");
+    assert_eq!(code(world.reserve("m-x", "one-more", Some("web"))), "ImageQuotaExceed.ImageFamily");
     for number in 1..rules::FAMILIES_MAX {
         world
             .reserve(&format!("f-{number}"), &format!("f-{number}"), Some(&format!("family-{number}")))
             .unwrap();
     }
-    assert_eq!(code(world.reserve("m-y", "one-more", Some("another"))), "ImageFamilyQuotaFull");
+    assert_eq!(code(world.reserve("m-y", "one-more", Some("another"))), "ImageFamilyQuotaExceed");
     world.reserve("m-z", "one-more", Some("family-1")).unwrap();
 }
 
@@ -293,7 +326,8 @@ fn a_deleted_image_takes_its_rows_and_its_snapshot_along() {
     world.make("m-1", "web", Some("web"));
     assert!(SNAPSHOTS.get(&world.rows, &scope(), &["s-m-1"]).is_some());
     assert_eq!(FAMILIES.list(&world.rows, &scope(), &["web"]).len(), 1);
-    let deleted: ImageDeleted = world.ask(|view| rules::delete(view, &"m-1".into())).unwrap();
+    let deleted: ImageDeleted =
+        world.ask(|view| rules::delete(view, &"m-1".into(), Deletion::default())).unwrap();
     world.tell(deleted);
     assert_eq!(world.rows.0, empty);
 }
@@ -307,6 +341,6 @@ fn an_event_about_what_is_not_there_changes_nothing() {
     world.tell(ImageDeprecated { image: gone.clone() });
     world.tell(ImageSealed { image: gone.clone() });
     world.tell(ExportEnded { image: gone.clone() });
-    world.tell(ImageDeleted { image: gone, name: String::new(), snapshots: Vec::new() });
+    world.tell(ImageDeleted { image: gone, name: String::new(), snapshots: Vec::new(), force: false });
     assert_eq!(world.rows.0, before);
 }

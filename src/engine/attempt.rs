@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event::{Attempt, Failure, Refusal};
+use event::{Attempt, Failure, Refusal, Wait};
 use serde::{Deserialize, Serialize};
 
 use crate::at::{At, work_key};
@@ -42,6 +42,7 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
             wait_until(flow, tried.due_ms, undoing).await;
             inner.live.says(before);
         }
+        flow.turn(path).await?;
         if undoing {
             flow.open()?;
         } else {
@@ -117,6 +118,7 @@ async fn wait_until<P: Send + Sync + 'static>(flow: &Flow<P>, due_ms: i64, undoi
     if left_ms > 0 {
         flow.waits();
     }
+    let _pause = flow.pauses(Wait::Time);
     let sleep = tokio::time::sleep(Duration::from_millis(left_ms));
     if undoing {
         tokio::select! {

@@ -11,7 +11,7 @@ use crate::Error;
 use crate::chain::{self, GENESIS, Hash};
 use crate::committer::panic_text;
 use crate::fold::EngineFold;
-use crate::store::Snapshot;
+use crate::store::{Snapshot, records_in};
 
 /// Faults named one by one; more are only counted, so that a report of a ruined file ends.
 const FAULTS_NAMED_MAX: usize = 20;
@@ -124,7 +124,7 @@ fn check_row(
 
 /// Rows in memory, for a fold from nothing.
 #[derive(Default)]
-struct Fresh(BTreeMap<Vec<u8>, Vec<u8>>);
+pub(crate) struct Fresh(pub(crate) BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl Rows for Fresh {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -155,9 +155,7 @@ fn fold_all(snapshot: &Snapshot, domain: &Arc<dyn Fold>) -> Result<(Fresh, u64),
     let mut events = 0;
     for row in snapshot.log.iter().map_err(Error::read)? {
         let (first, bytes) = row.map_err(Error::read)?;
-        let records = chain::read(bytes.value());
-        let records =
-            records.map_err(|why| Error::read(format!("event {} does not decode: {why}", first.value())))?;
+        let records = records_in(first.value(), bytes.value())?;
         for record in &records {
             fold.apply(&mut rows, record);
             events += 1;
@@ -218,9 +216,7 @@ pub(crate) fn records(snapshot: &Snapshot, from: Seq, count: usize) -> Result<Ve
     let mut found = Vec::new();
     for row in snapshot.log.range(begin..).map_err(Error::read)? {
         let (first, bytes) = row.map_err(Error::read)?;
-        let records = chain::read(bytes.value());
-        let records =
-            records.map_err(|why| Error::read(format!("event {} does not decode: {why}", first.value())))?;
+        let records = records_in(first.value(), bytes.value())?;
         found.extend(records.into_iter().filter(|record| record.seq >= from));
         if found.len() >= count {
             break;

@@ -178,7 +178,8 @@ pub(crate) const EVENTS_OF_FIVE: u64 = 7;
 pub(crate) fn open(files: Arc<dyn Files>, dir: PathBuf) -> Engine<()> {
     let book = Book::default().with::<OneDecide>().with::<FiveDecides>().with::<FiveSteps>();
     let (clock, fold, ports) = (Arc::new(SystemClock), Arc::new(Things), Arc::new(()));
-    Engine::open(Options { files, dir, clock, fold, book, ports }).expect("the bench's directory opens")
+    Engine::open(Options { files, dir, clock, fold, book, ports, order: None })
+        .expect("the bench's directory opens")
 }
 
 /// The value behind an argument: `--dir /mnt/x`.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
-use event::{Actor, Cause, Draft, Failure, FlowId, Refusal};
+use event::{Actor, Cause, Draft, Failure, FlowId, Refusal, Wait};
 use tokio::task::JoinSet;
 
 use crate::Error;
@@ -142,6 +142,7 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
                 (key, ended)
             });
         }
+        let pause = flow.pauses(Wait::Parts);
         let next = tokio::select! {
             next = running.join_next() => next,
             () = inner.live.called() => {
@@ -149,6 +150,7 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
                 return Ok(false);
             }
         };
+        drop(pause);
         let Some(next) = next else { return Ok(!inner.live.is_cancelled()) };
         let (key, row) = next.map_err(|error| Halt::Park(format!("waiting for a child failed: {error}")))?;
         rows.insert(key, row?);
@@ -176,6 +178,7 @@ async fn settle_children<P: Send + Sync + 'static>(flow: &Flow<P>, ids: &[FlowId
         }
     }
     for id in begun {
+        let _pause = flow.pauses(Wait::Parts);
         let row = shared.wait(id).await?;
         if !row.state.has_ended() {
             return Err(Halt::Park(format!("its part `{id}` is parked; resume that first")));

@@ -74,9 +74,28 @@ pub enum Error {
     Denied {
         /// The flow.
         flow: event::FlowId,
-        /// Why not.
+        /// Why not, for programs.
+        denial: Denial,
+        /// Why not, for people.
         why: String,
     },
+}
+
+/// Why what was asked of a flow cannot be done: for callers that answer each with a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Denial {
+    /// It has ended; asked of a parked flow only, it may never have been.
+    Ended,
+    /// It is past its point of no return and can only go forward.
+    NoReturn,
+    /// It has turned already, and is parked or undone from there.
+    Turned,
+    /// Only a parked flow can be released, and it is not parked.
+    NotParked,
+    /// Too much waits or is open; the same may be asked again in a while.
+    Busy,
+    /// This process drives no flows.
+    NotDriven,
 }
 
 impl Error {

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use event::{Draft, Event, Failure, FlowId, Record, Refusal, Scope, View};
+use event::{Draft, Event, Failure, FlowId, Record, Refusal, Scope, View, Wait};
 use tokio::sync::oneshot;
 
 use crate::at::At;
@@ -175,10 +175,12 @@ impl<P: Send + Sync + 'static> Flow<P> {
         self.durable().await?;
         self.waits();
         let left_ms = due_ms.saturating_sub(self.inner.shared.clock.now_ms()).max(0).cast_unsigned();
+        let pause = self.pauses(Wait::Time);
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(left_ms)) => {}
             () = self.inner.live.called() => {}
         }
+        drop(pause);
         self.forward()?;
         self.append(&fired_path, Draft::of(&TimerFired { set_at: path }));
         Ok(())
@@ -336,6 +338,8 @@ impl<P: Send + Sync + 'static> Flow<P> {
     }
 
     async fn ask_now<E: Event>(&self, path: &str, scope: Scope, decide: DecideFn<E>) -> Result<E, Halt> {
+        self.forward()?;
+        self.turn(path).await?;
         self.forward()?;
         let (sender, receiver) = oneshot::channel();
         let (id, live, path) = (self.inner.id, self.inner.live.clone(), path.to_owned());

@@ -6,6 +6,7 @@
 //! It deliberately knows nothing of whole groups of keys: whoever needs two takes them one after
 //! the other, and every story in the same order, or two of them wait for each other for ever.
 
+use event::Wait;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::flow::Flow;
@@ -59,6 +60,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
         }
         self.waits();
         let live = &self.inner.live;
+        let _pause = self.pauses(Wait::Place);
         let _shown = Shown { live, before: live.says(WAITING.to_owned()) };
         tokio::select! {
             place = limit.acquire_owned() => Ok(Some(place.expect("limits are never closed"))),

@@ -28,6 +28,8 @@ mod kinds;
 mod live;
 mod look;
 mod operator;
+mod order;
+mod past;
 mod queue;
 mod runtime;
 mod shared;
@@ -54,6 +56,10 @@ mod tests_log;
 #[cfg(test)]
 mod tests_look;
 #[cfg(test)]
+mod tests_order;
+#[cfg(test)]
+mod tests_past;
+#[cfg(test)]
 mod tests_story;
 #[cfg(test)]
 mod tests_writer;
@@ -64,7 +70,7 @@ mod writer;
 pub use at::At;
 pub use audit::{Fault, Rebuilt, Verified};
 pub use each::{CHILDREN_MAX, Each, Ends};
-pub use error::Error;
+pub use error::{Denial, Error};
 pub use flow::{Decide, Flow, Policy, Step};
 pub use fold::{FlowRow, State};
 pub use hold::Hold;
@@ -73,6 +79,8 @@ pub use kinds::{
     TimerFired, TimerSet, Turn, Turned,
 };
 pub use live::Watch;
+pub use look::Page;
+pub use past::{Moment, Past, Replay};
 pub use runtime::{Clock, Engine, Options, SystemClock};
 pub use snapshot::Snapshot;
 pub use store::{DATABASE, WITNESS};

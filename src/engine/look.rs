@@ -1,10 +1,21 @@
 //! Looking things up in a snapshot that only callers from outside ask for.
 
-use event::{FlowId, Rows, Seq};
+use event::{FlowId, Record, Rows, Seq};
 
 use crate::chain::{self, Hash};
 use crate::fold::{REQUESTS, house};
+use crate::kinds::Started;
+use crate::store::records_in;
 use crate::{Error, Snapshot};
+
+/// Some of the records that were looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Those found, oldest first.
+    pub records: Vec<Record>,
+    /// Where to look on; none when all has been looked at.
+    pub next: Option<Seq>,
+}
 
 impl Snapshot {
     /// The flow that a request has started, if it has.
@@ -30,5 +41,49 @@ impl Snapshot {
         let Some((first, row)) = self.0.row_at(seq)? else { return Ok(None) };
         let records = chain::read(&row).map_err(|why| Error::read(format!("event {first}: {why}")))?;
         Ok((chain::last_of(&records, first) == seq).then(|| chain::hash_of(&row)).flatten())
+    }
+
+    /// The first record of a flow: its story, the version, the input it was started with.
+    ///
+    /// # Errors
+    /// If the log cannot be read; no flow of that id is `None`.
+    pub fn started(&self, id: FlowId) -> Result<Option<Started>, Error> {
+        let Some(flow) = self.flow(id) else { return Ok(None) };
+        let first = self.record(flow.first)?;
+        let first = first.ok_or_else(|| Error::read(format!("event {} is missing", flow.first)))?;
+        first.get().map(Some).map_err(Error::read)
+    }
+
+    /// The records from `from` up to and including `to` that `wanted` says yes to, at most `count`
+    /// of them (at least one). Holds those and one row of the log (4 KB) in memory; reads every
+    /// record from `from` to the last it returns, or to the end if there are not so many.
+    pub fn records_where(
+        &self,
+        from: Seq,
+        to: Seq,
+        count: usize,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Result<Page, Error> {
+        let (from, to) = (from.max(Seq(1)), to.min(self.head()?));
+        let mut page = Page { records: Vec::new(), next: None };
+        if from > to {
+            return Ok(page);
+        }
+        let begin = self.0.row_at(from)?.map_or(from.0, |(first, _)| first);
+        for row in self.0.log.range(begin..=to.0).map_err(Error::read)? {
+            let (first, bytes) = row.map_err(Error::read)?;
+            let records = records_in(first.value(), bytes.value())?;
+            for record in records.into_iter().filter(|record| (from..=to).contains(&record.seq)) {
+                let seq = record.seq;
+                if wanted(&record) {
+                    page.records.push(record);
+                }
+                if page.records.len() >= count.max(1) {
+                    page.next = (seq < to).then(|| seq.next());
+                    return Ok(page);
+                }
+            }
+        }
+        Ok(page)
     }
 }

@@ -8,14 +8,16 @@ use tokio::sync::oneshot;
 use crate::committer::Slot;
 use crate::fold::State;
 use crate::kinds::{Ended, Outcome, Released, Turn, Turned};
-use crate::{Engine, Error};
+use crate::{Denial, Engine, Error};
 
 impl<P: Send + Sync + 'static> Engine<P> {
     /// Cancels a flow, if it is not too late; decided at the head of the log, so that accepting
-    /// it and a step without return exclude each other.
+    /// it and a step without return exclude each other. A flow that has been cancelled already is
+    /// as it was wished, and the answer the same; [`FlowRow::cancel`](crate::FlowRow::cancel) tells.
     ///
     /// # Errors
-    /// [`Error::NoFlow`], or [`Error::Denied`] when it has ended or is past its point of no return.
+    /// [`Error::NoFlow`], or [`Error::Denied`] with [`Denial::Ended`], [`Denial::NoReturn`], or
+    /// [`Denial::Turned`] when it is parked half undone.
     pub async fn cancel(&self, by: Actor, id: FlowId, reason: &str) -> Result<(), Error> {
         self.shared.admit(id)?;
         self.shared.cancel(by, id, reason).await
@@ -45,15 +47,15 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let turning = draft.kind == <Turned as event::Event>::KIND;
         let ticket = self.shared.queue.submit(Box::new(move |batch| {
             let Some(flow) = batch.flow(id).cloned() else {
-                let _ = sender.send(Err("has ended or never was".to_owned()));
+                let _ = sender.send(Err((Denial::Ended, "has ended or never was")));
                 return;
             };
             let answer = if flow.state != State::Parked {
-                Err("is not parked".to_owned())
+                Err((Denial::NotParked, "is not parked"))
             } else if turning && flow.committed {
-                Err("is past its point of no return: retry or abandon it".to_owned())
+                Err((Denial::NoReturn, "is past its point of no return: retry or abandon it"))
             } else if turning && flow.turn.is_some() {
-                Err("is being undone already: retry it".to_owned())
+                Err((Denial::Turned, "is being undone already: retry it"))
             } else {
                 batch.append(&Slot { flow: id, path: "", scope: &flow.scope }, draft);
                 batch.clear_work(id, if goes_on { "tried" } else { "" });
@@ -63,7 +65,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
             let _ = sender.send(answer);
         }));
         let answer = receiver.await.map_err(|_| self.shared.queue.error())?;
-        let cancelled = answer.map_err(|why| Error::Denied { flow: id, why })?;
+        let denied = |(denial, why): (Denial, &str)| Error::Denied { flow: id, denial, why: why.to_owned() };
+        let cancelled = answer.map_err(denied)?;
         self.shared.queue.durable(ticket).await?;
         if goes_on && self.is_driving() {
             self.shared.spawn(id, cancelled);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use event::{Actor, Cause, FlowId, Fold, Seq};
+use event::{Actor, Cause, FlowId, Fold, Order, Seq};
 use files::Files;
 use tokio::sync::{Notify, oneshot};
 
@@ -21,7 +21,7 @@ use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::store::{Changes, DATABASE, Store, damaged};
 use crate::workflow::{Book, Workflow};
-use crate::{Error, audit, unwind};
+use crate::{Denial, Error, audit, unwind};
 
 /// How long closing waits for steps that do not look at checkpoints; they are at-least-once, so
 /// what is cut off is done again.
@@ -58,6 +58,8 @@ pub struct Options<P> {
     pub book: Book<P>,
     /// What steps may reach.
     pub ports: Arc<P>,
+    /// In what order flows go, for a simulation; none lets them go as they come.
+    pub order: Option<Arc<dyn Order>>,
 }
 
 /// An open log, and the flows in it.
@@ -125,6 +127,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
             ports: options.ports,
             book: options.book,
             fold: options.fold,
+            order: options.order,
             incarnation,
             driving: AtomicBool::new(false),
             live: Mutex::default(),
@@ -200,7 +203,11 @@ impl<P: Send + Sync + 'static> Engine<P> {
         self.shared.admit(id)?;
         let begun = self.shared.begin(id, actor, Cause::Request(request.to_owned()), workflow);
         let known = begun.known.await.map_err(|_| self.shared.queue.error())?;
-        known.map(|id| (id, begun.ticket)).map_err(|why| Error::Denied { flow: id, why })
+        known.map(|id| (id, begun.ticket)).map_err(|why| Error::Denied {
+            flow: id,
+            denial: Denial::Busy,
+            why,
+        })
     }
 
     /// Waits until a flow has ended or parked. Something has to drive it.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use event::{Actor, Cause, Draft, FlowId, Fold};
+use event::{Actor, Cause, Draft, FlowId, Fold, Order};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::at::work_key;
@@ -18,7 +18,7 @@ use crate::live::Live;
 use crate::queue::{Queue, Ticket, lock};
 use crate::store::Store;
 use crate::workflow::{Book, Workflow};
-use crate::{Clock, Error, unwind};
+use crate::{Clock, Denial, Error, unwind};
 
 /// Flows that have not ended, parked ones included; their rows stay in memory. Beyond it a start is
 /// refused rather than queued without end. Children come on top, bounded by their parent's limit.
@@ -34,6 +34,7 @@ pub(crate) struct Shared<P> {
     pub(crate) ports: Arc<P>,
     pub(crate) book: Book<P>,
     pub(crate) fold: Arc<dyn Fold>,
+    pub(crate) order: Option<Arc<dyn Order>>,
     pub(crate) incarnation: u64,
     pub(crate) driving: AtomicBool,
     pub(crate) live: Mutex<HashMap<FlowId, Arc<Live>>>,
@@ -94,7 +95,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
             return Ok(());
         }
         let why = format!("was not touched: {WAITING_MAX} requests wait for the log; try again in a moment");
-        Err(Error::Denied { flow: id, why })
+        Err(Error::Denied { flow: id, denial: Denial::Busy, why })
     }
 
     /// Writes a flow's first record, if it is not there, and drives it. Submitted on return, so
@@ -174,6 +175,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
         let live = Live::new(&self.queue, false);
         all.insert(id, live.clone());
         drop(all);
+        self.begins(id);
         self.arrivals.notify_waiters();
         Some(live)
     }
@@ -191,7 +193,14 @@ impl<P: Send + Sync + 'static> Shared<P> {
             live
         };
         self.arrivals.notify_waiters();
+        self.begins(id);
         self.tell(id, live);
+    }
+
+    fn begins(&self, id: FlowId) {
+        if let Some(order) = &self.order {
+            order.begins(id);
+        }
     }
 
     fn tell(self: &Arc<Self>, id: FlowId, live: Arc<Live>) {
@@ -212,6 +221,11 @@ impl<P: Send + Sync + 'static> Shared<P> {
             again
         };
         live.rest();
+        if again.is_none()
+            && let Some(order) = &self.order
+        {
+            order.rests(id);
+        }
         if let Some(again) = again {
             self.tell(id, again);
         }
@@ -243,7 +257,8 @@ impl<P: Send + Sync + 'static> Shared<P> {
                 return Err(error);
             }
             if !self.is_driving() {
-                return Err(Error::Denied { flow: id, why: "is not driven by this process".to_owned() });
+                let why = "is not driven by this process".to_owned();
+                return Err(Error::Denied { flow: id, denial: Denial::NotDriven, why });
             }
             if live.is_none() && self.live(id).is_none() {
                 // It has just been released and is about to be driven.
@@ -261,19 +276,19 @@ impl<P: Send + Sync + 'static> Shared<P> {
         let ticket = self.queue.submit(Box::new(move |batch| {
             let Some(flow) = batch.flow(id).cloned() else {
                 let ended = FLOWS.get(batch.rows(), &house(), &[&id.to_string()]).is_some();
-                let _ = sender
-                    .send(Err((ended || batch.ended(id).is_some()).then(|| "has ended already".to_owned())));
+                let ended = ended || batch.ended(id).is_some();
+                let _ = sender.send(Err(ended.then_some((Denial::Ended, "has ended already"))));
                 return;
             };
             let no = if flow.committed {
-                Some("is past its point of no return and goes on to its end")
+                Some((Denial::NoReturn, "is past its point of no return and goes on to its end"))
             } else if flow.state == State::Parked && flow.turn.is_some() {
-                Some("has turned and is parked while it is undone: retry or abandon it")
+                Some((Denial::Turned, "has turned and is parked while it is undone: retry or abandon it"))
             } else {
                 None
             };
             if let Some(no) = no {
-                let _ = sender.send(Err(Some(no.to_owned())));
+                let _ = sender.send(Err(Some(no)));
                 return;
             }
             if flow.cancel.is_none() && flow.turn.is_none() {
@@ -290,7 +305,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
         }));
         let answer = receiver.await.map_err(|_| self.queue.error())?;
         let parked = answer.map_err(|why| match why {
-            Some(why) => Error::Denied { flow: id, why },
+            Some((denial, why)) => Error::Denied { flow: id, denial, why: why.to_owned() },
             None => Error::NoFlow(id),
         })?;
         let tell = || self.live(id).into_iter().for_each(|live| live.cancel());

@@ -34,11 +34,23 @@ impl Snapshot {
 
     /// Flows, newest first, those that `wanted` says yes to, at most `count`. Reads no more than it has to look at.
     pub fn flows(&self, count: usize, wanted: impl Fn(&FlowRow) -> bool) -> Result<Vec<FlowRow>, Error> {
+        self.flows_before(None, count, wanted)
+    }
+
+    /// The same, from the one before `cursor` on: the next page, for whoever gives the last flow of
+    /// the page before. Flows that are started meanwhile neither repeat nor hide any.
+    pub fn flows_before(
+        &self,
+        cursor: Option<FlowId>,
+        count: usize,
+        wanted: impl Fn(&FlowRow) -> bool,
+    ) -> Result<Vec<FlowRow>, Error> {
         let mut found = Vec::new();
         if count == 0 {
             return Ok(found);
         }
-        self.0.scan_back(&FLOWS.key(&house(), &[""]), &mut |row| {
+        let before = cursor.map(|id| FLOWS.key(&house(), &[&id.to_string()]));
+        self.0.scan_back(&FLOWS.key(&house(), &[""]), before.as_deref(), &mut |row| {
             let flow = fold::come(&self.0, FLOWS.read(row));
             if wanted(&flow) {
                 found.push(flow);

@@ -369,7 +369,7 @@ impl Snapshot {
         let Some((first, row)) = self.row_at(seq)? else {
             return Ok(None);
         };
-        let records = chain::read(&row).map_err(|why| Error::read(format!("event {first}: {why}")))?;
+        let records = records_in(first, &row)?;
         let slot = usize::try_from(seq.0 - first).expect("a slot in a row of 4 KB");
         Ok(records.into_iter().nth(slot))
     }
@@ -393,14 +393,21 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Visits the rows whose key begins with `prefix`, last first, until `visit` says `false`.
-    pub(crate) fn scan_back(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Error> {
+    /// Visits the rows whose key begins with `prefix`, last first, until `visit` says `false`; from
+    /// the one before the key `before`, if it is given.
+    pub(crate) fn scan_back(
+        &self,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), Error> {
         let mut end = prefix.to_vec();
         if let Some(last) = end.last_mut() {
             // A prefix ends with a separator, which is 0.
             *last += 1;
         }
-        for row in self.rows.range(prefix..end.as_slice()).map_err(Error::read)?.rev() {
+        let end = before.unwrap_or(&end).max(prefix);
+        for row in self.rows.range(prefix..end).map_err(Error::read)?.rev() {
             let (_, value) = row.map_err(Error::read)?;
             if !visit(value.value()) {
                 break;
@@ -423,6 +430,11 @@ impl Rows for Snapshot {
             }
         }
     }
+}
+
+/// The records of a row that begins at `first`.
+pub(crate) fn records_in(first: u64, row: &[u8]) -> Result<Vec<Record>, Error> {
+    chain::read(row).map_err(|why| Error::read(format!("event {first} does not decode: {why}")))
 }
 
 pub(crate) fn get_row(rows: &ReadOnlyTable<&'static [u8], &'static [u8]>, key: &[u8]) -> Option<Vec<u8>> {

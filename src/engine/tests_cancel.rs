@@ -1,7 +1,7 @@
 //! Cancelling: decided at the head, heard at checkpoints and before each step, never forgotten.
 
 use crate::tests_kit::*;
-use crate::{Error, State};
+use crate::{Denial, Error, State};
 
 #[test]
 fn a_cancel_is_heard_at_the_next_checkpoint_and_everything_is_undone() {
@@ -141,6 +141,41 @@ fn a_cancel_and_a_seal_exclude_each_other_in_both_orders() {
         assert_eq!(row.state, if cancel_first { State::Undone } else { State::Done });
         assert_eq!(house.world.is_clean(), cancel_first);
     }
+}
+
+#[test]
+fn a_denied_caller_can_tell_the_ended_from_those_past_return_and_those_half_undone() {
+    let house = House::new();
+    let denial = |error: Error| match error {
+        Error::Denied { denial, .. } => denial,
+        other => panic!("{other}"),
+    };
+    house.world.plan("~a", [Plan::Ours]);
+    house.world.plan("b", [Plan::Caller]);
+    let done = house.run("done", [make("x")]).id;
+    let half = house.run("half", [make("a"), make("b")]).id;
+    house.world.plan("y", [Plan::Gate("go")]);
+    house.live(async |engine| {
+        let script = Script(vec![Op::Seal("s".to_owned()), make("y"), make("z")]);
+        let sealed = engine.start(actor(), "sealed", script).await.unwrap();
+        house.world.until_at_work("y").await;
+        for (id, expected) in [(done, Denial::Ended), (half, Denial::Turned), (sealed, Denial::NoReturn)] {
+            assert_eq!(denial(engine.cancel(actor(), id, "").await.unwrap_err()), expected);
+        }
+        assert_eq!(denial(engine.retry(actor(), done, "").await.unwrap_err()), Denial::Ended);
+        assert_eq!(denial(engine.retry(actor(), sealed, "").await.unwrap_err()), Denial::NotParked);
+        assert_eq!(denial(engine.unwind(actor(), half, "").await.unwrap_err()), Denial::Turned);
+        house.world.open_gate("go");
+        engine.wait(sealed).await.unwrap();
+
+        house.world.plan("w", [Plan::Gate("end")]);
+        let twice = engine.start(actor(), "twice", Script(vec![make("w")])).await.unwrap();
+        house.world.until_at_work("w").await;
+        engine.cancel(actor(), twice, "first").await.unwrap();
+        engine.cancel(actor(), twice, "second").await.unwrap();
+        house.world.open_gate("end");
+        assert_eq!(engine.wait(twice).await.unwrap().cancel.as_deref(), Some("first"));
+    });
 }
 
 async fn futures_poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {

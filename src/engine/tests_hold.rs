@@ -131,13 +131,14 @@ fn a_cancel_finds_a_story_that_waits_for_a_place_and_undoes_what_it_began() {
     });
 }
 
-/// A story past its hold was cancelled or had turned when the power went. When it is told again,
-/// somebody older has the place and keeps it: it is undone all the same, and all of it.
+/// A story past its hold was cancelled, or had turned for that or for a failure, when the power
+/// went. When it is told again, somebody older has the place and keeps it: it is undone all the
+/// same, and all of it.
 #[test]
 fn a_story_that_only_undoes_is_not_kept_waiting_for_a_place_after_a_restart() {
-    for turned in [false, true] {
+    for (turned, failed) in [(false, false), (true, false), (true, true)] {
         let house = House::new();
-        house.world.plan("z", [Plan::UntilCancelled("turn")]);
+        house.world.plan("z", [if failed { Plan::Caller } else { Plan::UntilCancelled("turn") }]);
         house.world.plan("y", [Plan::Gate("never")]);
         if turned {
             house.world.open_gate("turn");
@@ -146,14 +147,17 @@ fn a_story_that_only_undoes_is_not_kept_waiting_for_a_place_after_a_restart() {
         let ids = house.crash(async |engine| {
             let young = Script(vec![Op::Hold("one".to_owned(), 1, vec![make("a"), make("b"), make("z")])]);
             let mut ids = start(&house, engine, vec![young]).await;
-            house.world.until_at_work("z").await;
+            house.world.until_at_work(if failed { "~b" } else { "z" }).await;
             house.clock.pass(-100);
             ids.extend(start(&house, engine, vec![holding([make("y"), make("z")])]).await);
-            waits_for_its_turn(engine, ids[1]).await;
-            engine.cancel(actor(), ids[0], "").await.unwrap();
+            if !failed {
+                waits_for_its_turn(engine, ids[1]).await;
+                engine.cancel(actor(), ids[0], "").await.unwrap();
+            }
             if turned {
                 // It gives its place up when it turns, and the other takes it.
                 house.world.until_at_work("~b").await;
+                house.world.until_at_work("y").await;
             }
             ids
         });
@@ -162,12 +166,20 @@ fn a_story_that_only_undoes_is_not_kept_waiting_for_a_place_after_a_restart() {
         house.world.plan("y", [Plan::Gate("go")]);
         house.live(async |engine| {
             house.world.until_at_work("y").await;
-            assert_eq!(engine.wait(ids[0]).await.unwrap().state, State::Undone, "turned before: {turned}");
+            assert_eq!(
+                engine.wait(ids[0]).await.unwrap().state,
+                State::Undone,
+                "turned before: {turned}, by a failure: {failed}"
+            );
             house.world.open_gate("go");
             assert_eq!(engine.wait(ids[1]).await.unwrap().state, State::Done);
         });
         let things = crate::queue::lock(&house.world.things).clone();
-        assert_eq!(things.into_iter().collect::<Vec<_>>(), ["y", "z"], "turned before: {turned}");
+        assert_eq!(
+            things.into_iter().collect::<Vec<_>>(),
+            ["y", "z"],
+            "turned before: {turned}, by a failure: {failed}"
+        );
         house.check();
     }
 }

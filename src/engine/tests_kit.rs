@@ -25,13 +25,13 @@ pub(crate) use crate::tests_look::*;
 use crate::{At, Book, Clock, Engine, Flow, FlowRow, Halt, Options, Policy, Superseded, Workflow};
 
 macro_rules! events {
-    ($($name:ident $kind:literal { $($field:ident: $type:ty),* })*) => {
+    ($($name:ident $kind:literal $(about $about:ident)? { $($field:ident: $type:ty),* })*) => {
         $(
             #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
             pub(crate) struct $name { $(pub(crate) $field: $type),* }
             impl Event for $name {
                 const KIND: &'static str = $kind;
-                fn subjects(&self) -> Vec<Subject> { Vec::new() }
+                fn subjects(&self) -> Vec<Subject> { vec![$(Subject(format!("name-{}", self.$about)))?] }
             }
         )*
         pub(crate) const TOY_KINDS: &[&str] = &[$($kind),*];
@@ -39,8 +39,8 @@ macro_rules! events {
 }
 
 events! {
-    Taken "name.taken/1" { name: String, by: FlowId }
-    Given "name.given/1" { name: String }
+    Taken "name.taken/1" about name { name: String, by: FlowId }
+    Given "name.given/1" about name { name: String }
     Noted "note.written/1" { text: String }
     Made "thing.made/1" { key: String }
     Unmade "thing.unmade/1" { key: String }
@@ -499,6 +499,7 @@ impl House {
             fold: self.fold.clone(),
             book: Book::default().with::<Script>(),
             ports: self.world.clone(),
+            order: None,
         }
     }
 

@@ -145,6 +145,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         Ok(story) => story,
         Err(error) => return park(shared, id, &error.to_string()).await,
     };
+    come_to(&flow, "begin").await?;
     let result = Caught(story(flow.clone(), started.input)).await;
     finish(&flow, result, turn).await
 }
@@ -242,6 +243,7 @@ async fn turn_around<P: Send + Sync + 'static>(
 ) -> Result<Result<Turn, String>, Error> {
     let inner = &flow.inner;
     let (id, scope) = (inner.id, inner.scope.clone());
+    come_to(flow, "turn").await?;
     let (sender, receiver) = oneshot::channel();
     let ticket = inner.shared.queue.submit(Box::new(move |batch| {
         let Some(row) = batch.flow(id).cloned() else {
@@ -306,6 +308,7 @@ async fn undo_decide<P: Send + Sync + 'static>(
     undo: crate::flow::DecideUndo,
 ) -> Result<Result<(), String>, Error> {
     let inner = &flow.inner;
+    come_to(flow, path).await?;
     let (sender, receiver) = oneshot::channel();
     let (id, path) = (inner.id, path.to_owned());
     let ticket = inner.shared.queue.submit(Box::new(move |batch| {
@@ -318,9 +321,15 @@ async fn undo_decide<P: Send + Sync + 'static>(
     receiver.await.map_err(|_| inner.shared.queue.error())
 }
 
+/// Waits for the flow's turn to do something that is no step.
+async fn come_to<P: Send + Sync + 'static>(flow: &Flow<P>, place: &str) -> Result<(), Error> {
+    flow.turn(place).await.map_err(|_| flow.inner.shared.queue.error())
+}
+
 /// Ends a flow that did what it was for; says no if it was cancelled just before.
 async fn end_well<P: Send + Sync + 'static>(flow: &Flow<P>, output: Vec<u8>) -> Result<bool, Error> {
     let inner = &flow.inner;
+    come_to(flow, "end").await?;
     let (id, scope) = (inner.id, inner.scope.clone());
     let (sender, receiver) = oneshot::channel();
     let ticket = inner.shared.queue.submit(Box::new(move |batch| {
@@ -346,6 +355,7 @@ async fn end_well<P: Send + Sync + 'static>(flow: &Flow<P>, output: Vec<u8>) -> 
 }
 
 async fn end<P: Send + Sync + 'static>(flow: &Flow<P>, outcome: Outcome) -> Result<(), Error> {
+    come_to(flow, "end").await?;
     write_last(&flow.inner.shared, flow.inner.id, Draft::of(&Ended { outcome }), true).await
 }
 

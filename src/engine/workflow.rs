@@ -89,6 +89,11 @@ impl<P: Send + Sync + 'static> Book<P> {
         self
     }
 
+    /// Name and version of every story in it.
+    pub fn stories(&self) -> impl Iterator<Item = (String, u32)> + '_ {
+        self.stories.keys().cloned()
+    }
+
     pub(crate) fn find(&self, name: &str, version: u32) -> Result<Story<P>, Error> {
         let found = self.stories.get(&(name.to_owned(), version)).cloned();
         found.ok_or_else(|| Error::UnknownWorkflow { name: name.to_owned(), version })

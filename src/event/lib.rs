@@ -8,12 +8,14 @@
 
 mod failure;
 mod id;
+mod order;
 mod record;
 mod rows;
 mod work;
 
 pub use failure::{Failure, Refusal};
 pub use id::{Actor, Cause, FlowId, Path, Scope, Seq, Subject};
+pub use order::{Order, Wait};
 pub use record::{Draft, Error, Event, Record};
 pub use rows::{DECIDE_ROWS_MAX, Fold, Rows, RowsMut, Table, View};
 pub use work::{Attempt, Progress, Work};

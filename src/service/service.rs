@@ -189,6 +189,7 @@ impl Service {
             fold: Arc::new(Projections),
             book: workflows::book(),
             ports: Arc::new(Ports { data: data.clone() }),
+            order: None,
         };
         let opened = tokio::task::spawn_blocking(move || {
             catch_unwind(AssertUnwindSafe(|| Engine::open(engine_options).map_err(Trouble::from)))

@@ -45,6 +45,7 @@ mod faults;
 mod files;
 mod names;
 mod on_sync;
+mod race;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -61,6 +62,7 @@ use ::files::{Files, Open};
 pub use chance::Loss;
 pub use faults::Counts;
 pub use on_sync::OnSync;
+pub use race::Race;
 
 use crate::chance::Chance;
 use crate::disk::{Disk, Node, PowerLost, ROOT};

@@ -1,44 +1,33 @@
 //! The operations, each with what has to be there before it.
 
-use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use domain::events::Attributes;
-use domain::port::{Compression, Format, Location, Target, Wrapping};
-use domain::{AccountId, RegionId};
+use domain::image::{DISKS as DISK_ROWS, IMAGES, SNAPSHOTS};
+use domain::port::{BucketAt, Place};
+use domain::{AccountId, DiskId, ImageId, RegionId, SnapshotId};
 use engine::{Error, FlowRow};
 use event::FlowId;
 use sim::SimFiles;
-use workflows::{
-    AddRegion, CollectChunks, CreateAccount, DeleteImage, DeprecateImage, ExportImage, ImportImage,
-    ModifyImage, RestoreImage,
-};
 
-use crate::world::{ACCOUNT, DISKS, House, REGION, Way, actor, incarnation, prepared};
+use crate::world::{ACCOUNT, House, OTHER_REGION, REGION, Way, actor, incarnation, prepared, scope};
+use crate::{images, things};
+
+/// Something that a house does.
+type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+/// What has to be there before an operation.
+pub type Before = for<'a> fn(&'a House) -> Doing<'a, ()>;
+/// Starts an operation, or finds it started.
+pub type Start = for<'a> fn(&'a House) -> Doing<'a, Result<FlowId, Error>>;
 
 /// An operation to be tried.
 #[derive(Clone, Copy)]
 pub struct Case {
     pub name: &'static str,
-    what: What,
     /// Whether it has steps that act on the world, which can be cancelled, refused and undone.
     pub acts: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    Import,
-    ImportSecond,
-    ImportEmpty,
-    Modify,
-    Deprecate,
-    Restore,
-    Delete,
-    Collect,
-    ExportRaw,
-    ExportQcow2,
-    CreateAccount,
-    AddRegion,
+    pub before: Before,
+    pub start: Start,
 }
 
 /// Every operation of the book, or those that `KILN_CASE` picks.
@@ -50,37 +39,22 @@ pub fn all() -> Vec<Case> {
 }
 
 fn all_there_are() -> Vec<Case> {
-    let case = |name, what, acts| Case { name, what, acts };
-    vec![
-        case("import_image", What::Import, true),
-        case("import_image_of_a_second_version", What::ImportSecond, true),
-        case("import_image_of_holes", What::ImportEmpty, true),
-        case("modify_image", What::Modify, false),
-        case("deprecate_image", What::Deprecate, false),
-        case("restore_image", What::Restore, false),
-        case("delete_image", What::Delete, false),
-        case("collect_chunks", What::Collect, true),
-        case("export_image_to_raw", What::ExportRaw, true),
-        case("export_image_to_qcow2", What::ExportQcow2, true),
-        case("create_account", What::CreateAccount, false),
-        case("add_region", What::AddRegion, true),
-    ]
+    [images::cases(), things::cases()].concat()
+}
+
+/// Every story of the book has a case.
+#[test]
+fn every_story_of_the_book_is_tried() {
+    let cases = all_there_are();
+    for (name, _) in workflows::book().stories() {
+        let tried = cases.iter().any(|case| case.name.starts_with(&name));
+        assert!(tried, "the story `{name}` has no case: add one to `images.rs` or `things.rs`");
+    }
 }
 
 /// The operation of that name.
 pub fn named(name: &str) -> Case {
     all_there_are().into_iter().find(|case| case.name == name).expect("an operation has that name")
-}
-
-/// The import of the second version, by itself.
-pub fn second_import(house: &House) -> ImportImage {
-    import(house, DISKS[1], "v2")
-}
-
-/// A deprecation of the first version, by itself.
-pub fn deprecation(house: &House) -> DeprecateImage {
-    let (account, region, image) = ids(house);
-    DeprecateImage { account, region, image }
 }
 
 impl Case {
@@ -91,22 +65,7 @@ impl Case {
         incarnation(async {
             let house = House::open(&files, Way::Plain).unwrap();
             house.engine.drive().await.unwrap();
-            let needs_image = !matches!(
-                self.what,
-                What::Import | What::ImportEmpty | What::CreateAccount | What::AddRegion
-            );
-            if needs_image {
-                done(house.engine.run(actor(), "v1", import(&house, DISKS[0], "v1")).await);
-            }
-            if self.what == What::Restore {
-                let (account, region, image) = ids(&house);
-                done(house.engine.run(actor(), "dep", DeprecateImage { account, region, image }).await);
-            }
-            if self.what == What::Collect {
-                done(house.engine.run(actor(), "v2", import(&house, DISKS[1], "v2")).await);
-                let (account, region, image) = ids(&house);
-                done(house.engine.run(actor(), "del", DeleteImage { account, region, image }).await);
-            }
+            (self.before)(&house).await;
             house.engine.close().await;
         });
         disk.settle();
@@ -115,87 +74,73 @@ impl Case {
 
     /// Starts the operation, or finds it started.
     pub async fn start(&self, house: &House) -> Result<FlowId, Error> {
-        let engine = &house.engine;
-        let (actor, request) = (actor(), "the operation");
-        match self.what {
-            What::Import => engine.start(actor, request, import(house, DISKS[0], "v1")).await,
-            What::ImportSecond => engine.start(actor, request, import(house, DISKS[1], "v2")).await,
-            What::ImportEmpty => engine.start(actor, request, import(house, DISKS[2], "empty")).await,
-            What::Collect => {
-                let region = RegionId::from(REGION);
-                engine.start(actor, request, CollectChunks { region, store: house.store() }).await
-            }
-            What::CreateAccount => {
-                let account = CreateAccount { account: AccountId::from("200000"), name: "other".to_owned() };
-                engine.start(actor, request, account).await
-            }
-            What::AddRegion => {
-                engine.start(actor, request, AddRegion { region: RegionId::from("cn-b") }).await
-            }
-            What::ExportRaw | What::ExportQcow2 => {
-                let (account, region, image) = ids(house);
-                let (path, format) = match self.what {
-                    What::ExportRaw => ("/bucket/out.raw".to_owned(), Format::Raw),
-                    _ => ("/bucket/out.qcow2".to_owned(), Format::Qcow2),
-                };
-                let target = Target {
-                    at: Location::file(path),
-                    format,
-                    compression: Compression::None,
-                    wrapping: Wrapping::None,
-                    replace: false,
-                };
-                let export = ExportImage { account, region, store: house.store(), image, target };
-                engine.start(actor, request, export).await
-            }
-            What::Modify => {
-                let (account, region, image) = ids(house);
-                let to = Attributes {
-                    name: Some("renamed".to_owned()),
-                    description: Some("a better one".to_owned()),
-                    family: Some("web".to_owned()),
-                    tags: BTreeMap::from([("env".to_owned(), Some("prod".to_owned()))]),
-                };
-                engine.start(actor, request, ModifyImage { account, region, image, to }).await
-            }
-            What::Deprecate => {
-                let (account, region, image) = ids(house);
-                engine.start(actor, request, DeprecateImage { account, region, image }).await
-            }
-            What::Restore => {
-                let (account, region, image) = ids(house);
-                engine.start(actor, request, RestoreImage { account, region, image }).await
-            }
-            What::Delete => {
-                let (account, region, image) = ids(house);
-                engine.start(actor, request, DeleteImage { account, region, image }).await
-            }
-        }
+        (self.start)(house).await
     }
 }
 
-fn done(row: Result<FlowRow, Error>) {
+/// The request by which every operation is started, so that a second start finds the first.
+pub const REQUEST: &str = "the operation";
+
+pub fn nothing(_: &House) -> Doing<'_, ()> {
+    Box::pin(async {})
+}
+
+/// Starts a workflow under the request of every operation.
+pub async fn start<W: engine::Workflow<Ports = workflows::Ports>>(
+    house: &House,
+    workflow: W,
+) -> Result<FlowId, Error> {
+    house.engine.start(actor(), REQUEST, workflow).await
+}
+
+/// Runs a workflow to its good end.
+pub async fn run<W: engine::Workflow<Ports = workflows::Ports>>(house: &House, request: &str, workflow: W) {
+    done(house.engine.run(actor(), request, workflow).await);
+}
+
+pub fn done(row: Result<FlowRow, Error>) {
     let row = row.unwrap();
     assert_eq!(row.trouble(), None);
 }
 
-fn ids(house: &House) -> (AccountId, RegionId, domain::ImageId) {
-    // After the operation the image may have another name, or be gone: a second start finds the
-    // first by its request and never looks at this.
-    let image = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| house.image("v1")));
-    (AccountId::from(ACCOUNT), RegionId::from(REGION), image.unwrap_or_default())
+pub fn account() -> AccountId {
+    AccountId::from(ACCOUNT)
 }
 
-fn import(house: &House, path: &str, name: &str) -> ImportImage {
-    ImportImage {
-        account: AccountId::from(ACCOUNT),
-        region: RegionId::from(REGION),
-        store: house.store(),
-        path: path.to_owned(),
-        format: None,
-        name: name.to_owned(),
-        description: String::new(),
-        family: Some("web".to_owned()),
-        tags: BTreeMap::new(),
-    }
+pub fn region() -> RegionId {
+    RegionId::from(REGION)
+}
+
+pub fn other_region() -> RegionId {
+    RegionId::from(OTHER_REGION)
+}
+
+pub fn place(house: &House, region: &RegionId, account: &str) -> Place {
+    Place { region: region.clone(), store: house.store_of(region), account: AccountId::from(account) }
+}
+
+pub fn bucket(house: &House) -> BucketAt {
+    BucketAt { region: region(), store: house.store(), name: "uploads".to_owned() }
+}
+
+/// The image of that name; after the operation it may have another name, or be gone: a second
+/// start finds the first by its request and never looks at this.
+pub fn image(house: &House, name: &str) -> ImageId {
+    let rows = house.engine.snapshot().unwrap();
+    let images = IMAGES.list(&rows, &scope(), &[]);
+    images.into_iter().find(|image| image.name == name).map(|image| image.id).unwrap_or_default()
+}
+
+/// The snapshot that is no image's, or, if there is none, an image's.
+pub fn snapshot(house: &House) -> SnapshotId {
+    let rows = house.engine.snapshot().unwrap();
+    let mut snapshots = SNAPSHOTS.list(&rows, &scope(), &[]);
+    snapshots.sort_by_key(|snapshot| (snapshot.made_by.is_some(), snapshot.born));
+    snapshots.into_iter().map(|snapshot| snapshot.id).next().unwrap_or_default()
+}
+
+/// The only disk.
+pub fn disk(house: &House) -> DiskId {
+    let rows = house.engine.snapshot().unwrap();
+    DISK_ROWS.list(&rows, &scope(), &[]).into_iter().map(|disk| disk.id).next().unwrap_or_default()
 }

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::port::ObjectInfo;
 use engine::{Error, FlowRow, State};
 use event::FlowId;
 use files::Files;
@@ -97,24 +98,21 @@ fn judge(case: &Case, disk: &SimFiles, wanted: &Outcome, outcome: &Outcome, faul
             );
             let untouched = case.before();
             assert_eq!(outcome.bucket, bucket(&untouched), "{what}: nothing is left behind");
-            let (now, then) = (images(disk), images(&untouched));
-            assert_eq!(now, then, "{what}: the images are those there were");
+            let (now, then) = (world(disk), world(&untouched));
+            assert_eq!(now, then, "{what}: everything is as it was");
         }
         other => panic!("{what}: the flow is {other:?}: {:?}", outcome.row.parked),
     }
 }
 
-/// The images a disk's log tells of.
-fn images(disk: &SimFiles) -> Vec<String> {
+/// What a disk's log comes to, and the objects in its bucket.
+fn world(disk: &SimFiles) -> (Vec<(String, Vec<u8>)>, Vec<ObjectInfo>) {
     let files: Arc<dyn Files> = disk.mount();
     incarnation(async {
         let house = House::open(&files, Way::Plain).unwrap();
-        let rows = house.engine.snapshot().unwrap();
-        let images = domain::image::IMAGES.list_all(&rows);
-        images
-            .into_iter()
-            .map(|image| format!("{} {:?} {}", image.name, image.status, image.exports))
-            .collect()
+        let objects = house.objects().await.into_iter();
+        // Times of files are the disk's own.
+        (house.rows(), objects.map(|object| ObjectInfo { modified_ms: 0, ..object }).collect())
     })
 }
 
@@ -231,7 +229,7 @@ pub fn check_full_disk() {
         assert_eq!(row.state, State::Undone, "{:?}", row.parked);
         assert_eq!(row.trouble().expect("it failed").code, "Storage.Full");
         house.check_whole("a full disk").await;
-        let row = house.engine.run(actor(), "meanwhile", crate::cases::deprecation(&house)).await.unwrap();
+        let row = house.engine.run(actor(), "meanwhile", crate::images::deprecation(&house)).await.unwrap();
         assert_eq!(row.trouble(), None, "everything else goes on");
     });
     disk.set_capacity(u64::MAX);
@@ -240,7 +238,7 @@ pub fn check_full_disk() {
     incarnation(async {
         let house = House::open(&files, Way::Reserved).unwrap();
         house.engine.drive().await.unwrap();
-        let row = house.engine.run(actor(), "again", crate::cases::second_import(&house)).await.unwrap();
+        let row = house.engine.run(actor(), "again", crate::images::second_import(&house)).await.unwrap();
         assert_eq!(row.trouble(), None);
         house.check_whole("after the full disk").await;
     });

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use data::Plane;
-use domain::port::{DataPlane, LiveManifests};
-use domain::{AccountId, ImageId, ManifestId, Projections, RegionId, StoreId, image};
+use domain::port::{BucketAt, DataPlane, LiveManifests};
+use domain::{AccountId, ManifestId, Projections, RegionId, StoreId, image};
 use engine::{Clock, Engine, FlowRow};
 use event::{Actor, Failure, FlowId, Rows};
 use files::Files;
@@ -17,6 +17,9 @@ use crate::ports::{Twice, Wrapped};
 
 pub const ACCOUNT: &str = "100000";
 pub const REGION: &str = "cn-a";
+/// Another account and another region, for what goes from one to the other.
+pub const OTHER_ACCOUNT: &str = "200000";
+pub const OTHER_REGION: &str = "cn-b";
 pub const DIR: &str = "/kiln";
 /// Two small disks that share most of their content, and one of nothing but holes.
 pub const DISKS: [&str; 3] = ["/disks/v1.raw", "/disks/v2.raw", "/disks/empty.raw"];
@@ -77,20 +80,42 @@ impl House {
             fold: Arc::new(Projections),
             book: workflows::book(),
             ports: Arc::new(Ports { data }),
+            order: None,
         })?;
         Ok(Self { engine, data: plane })
     }
 
     pub fn store(&self) -> StoreId {
-        let rows = self.engine.snapshot().unwrap();
-        image::REGIONS.get(&rows, &image::house(), &[REGION]).expect("the region was prepared").store
+        self.store_of(&RegionId::from(REGION))
     }
 
-    /// The image that has a name now.
-    pub fn image(&self, name: &str) -> ImageId {
+    pub fn store_of(&self, region: &RegionId) -> StoreId {
         let rows = self.engine.snapshot().unwrap();
-        let scope = image::scope(&AccountId::from(ACCOUNT), &RegionId::from(REGION));
-        image::NAMES.get(&rows, &scope, &[name]).unwrap_or_else(|| panic!("no image `{name}`"))
+        let region = image::REGIONS.get(&rows, &image::house(), &[region.as_str()]);
+        region.expect("the region was prepared").store
+    }
+
+    /// What the projections of the domain hold, but for tasks, which tell of what was undone as well.
+    pub fn rows(&self) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        self.engine.snapshot().unwrap().scan(&[], &mut |key, value| {
+            let table = key.split(|byte| *byte == 0).next().unwrap_or_default();
+            let engines = ["flow", "flow-open", "history", "timer", "request", "kind", "task"];
+            let task = key.windows(3).any(|window| window == b"\0t-");
+            if !task && !engines.iter().any(|engine| engine.as_bytes() == table) {
+                found.push((String::from_utf8_lossy(key).replace('\0', "/"), value.to_vec()));
+            }
+            true
+        });
+        found
+    }
+
+    /// The objects in the bucket of the cases.
+    pub async fn objects(&self) -> Vec<domain::port::ObjectInfo> {
+        let bucket =
+            BucketAt { region: RegionId::from(REGION), store: self.store(), name: "uploads".to_owned() };
+        // There need not be any.
+        self.data.objects(&bucket, "", "", 100).await.map(|page| page.objects).unwrap_or_default()
     }
 
     /// Everything that has to hold whatever happened: the chain, the projections, the store.
@@ -99,19 +124,23 @@ impl House {
         assert_eq!(verified.fault, None, "{what}");
         let rebuilt = self.engine.rebuild().unwrap();
         assert_eq!(rebuilt.faults, Vec::new(), "{what}");
-        let region = RegionId::from(REGION);
-        let report =
-            self.data.examine(&region, &self.store(), Arc::new(LiveNow::of(self)), true).await.unwrap();
-        assert_eq!(report.missing, Vec::<String>::new(), "{what}");
-        assert_eq!(report.orphaned_chunks, 0, "{what}: {report:?}");
-        assert_eq!(report.stray_files, Vec::<String>::new(), "{what}");
+        for region in [REGION, OTHER_REGION].map(RegionId::from) {
+            let live = Arc::new(LiveNow::of(self, &region));
+            let report = self.data.examine(&region, &self.store_of(&region), live, true).await.unwrap();
+            assert_eq!(report.missing, Vec::<String>::new(), "{what}");
+            assert_eq!(report.orphaned_chunks, 0, "{what}: {report:?}");
+            assert_eq!(report.stray_files, Vec::<String>::new(), "{what}");
+        }
     }
 
     /// Runs a collection, so that what was condemned or deleted is gone.
     pub async fn collect(&self, request: &str) -> Result<(), engine::Error> {
-        let collection = workflows::CollectChunks { region: RegionId::from(REGION), store: self.store() };
-        let row = self.engine.run(actor(), request, collection).await?;
-        assert!(row.state.has_ended(), "{:?}", row.parked);
+        for region in [REGION, OTHER_REGION].map(RegionId::from) {
+            let request = format!("{request} in {region}");
+            let store = self.store_of(&region);
+            let row = self.engine.run(actor(), &request, workflows::CollectChunks { region, store }).await?;
+            assert!(row.state.has_ended(), "{:?}", row.parked);
+        }
         Ok(())
     }
 }
@@ -119,10 +148,9 @@ impl House {
 struct LiveNow(Vec<(AccountId, ManifestId)>);
 
 impl LiveNow {
-    fn of(house: &House) -> Self {
+    fn of(house: &House, region: &RegionId) -> Self {
         let rows = house.engine.snapshot().unwrap();
-        let all = image::SNAPSHOTS.list_all(&rows as &dyn Rows);
-        Self(all.into_iter().map(|snapshot| (snapshot.account, snapshot.disk.manifest)).collect())
+        Self(image::live_manifests(&rows as &dyn Rows, region))
     }
 }
 
@@ -130,6 +158,11 @@ impl LiveManifests for LiveNow {
     fn manifests(&self) -> Result<Vec<(AccountId, ManifestId)>, Failure> {
         Ok(self.0.clone())
     }
+}
+
+/// The scope of the account in the region.
+pub fn scope() -> event::Scope {
+    image::scope(&AccountId::from(ACCOUNT), &RegionId::from(REGION))
 }
 
 pub fn actor() -> Actor {
@@ -158,7 +191,12 @@ pub fn prepared(seed: u64) -> Arc<SimFiles> {
         house.engine.drive().await.unwrap();
         let account = CreateAccount { account: AccountId::from(ACCOUNT), name: "default".to_owned() };
         house.engine.run(actor(), "account", account).await.unwrap();
-        house.engine.run(actor(), "region", AddRegion { region: RegionId::from(REGION) }).await.unwrap();
+        let other = CreateAccount { account: AccountId::from(OTHER_ACCOUNT), name: "other".to_owned() };
+        house.engine.run(actor(), "other account", other).await.unwrap();
+        for region in [REGION, OTHER_REGION].map(RegionId::from) {
+            let request = format!("region {region}");
+            house.engine.run(actor(), &request, AddRegion { region }).await.unwrap();
+        }
         house.engine.close().await;
     });
     disk.settle();

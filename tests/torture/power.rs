@@ -20,7 +20,9 @@ use engine::{Error, FlowRow, State};
 use files::Files;
 use sim::SimFiles;
 use tokio::task::JoinSet;
-use workflows::{CollectChunks, DeleteImage, DeprecateImage, ExportImage, ImportImage, RestoreImage};
+use workflows::{
+    CollectChunks, DeleteImage, DeprecateImage, DiskFile, ExportImage, ExportTo, ImportImage, RestoreImage,
+};
 
 use crate::chance::{Chance, count, seed};
 use crate::world::{ACCOUNT, DISKS, House, REGION, Way, actor, bucket, incarnation, prepared};
@@ -328,7 +330,7 @@ impl Ledger {
             } else if !known.leaving {
                 let found = found.unwrap_or_else(|| panic!("`{name}` was acknowledged and is lost"));
                 assert_ne!(found.status, Status::Creating, "`{name}` was acknowledged");
-                assert_eq!((&found.name, found.verified), (name, true));
+                assert_eq!((&found.name, found.system().verified), (name, true));
             }
         }
         if !disk.is_powered() {
@@ -387,10 +389,24 @@ async fn start(house: &House, asked: &Asked) -> Result<FlowRow, Error> {
                 wrapping: Wrapping::None,
                 replace: false,
             };
-            let export = ExportImage { account, region, store: house.store(), image, target };
+            let export = ExportImage {
+                account,
+                region,
+                store: house.store(),
+                image,
+                disks: vec![ExportTo { device: "/dev/xvda".to_owned(), target }],
+            };
             engine.run(actor(), request, export).await
         }
-        What::Delete => engine.run(actor(), request, DeleteImage { account, region, image }).await,
+        What::Delete => {
+            engine
+                .run(
+                    actor(),
+                    request,
+                    DeleteImage { account, region, image, force: false, keep_snapshots: false },
+                )
+                .await
+        }
         What::Deprecate => engine.run(actor(), request, DeprecateImage { account, region, image }).await,
         What::Restore => engine.run(actor(), request, RestoreImage { account, region, image }).await,
         What::Collect => engine.run(actor(), request, CollectChunks { region, store: house.store() }).await,
@@ -402,8 +418,14 @@ fn import(house: &House, path: &str, name: &str) -> ImportImage {
         account: AccountId::from(ACCOUNT),
         region: RegionId::from(REGION),
         store: house.store(),
-        path: path.to_owned(),
-        format: None,
+        disks: vec![DiskFile {
+            at: Location::file(path),
+            format: None,
+            device: "/dev/xvda".to_owned(),
+            size_bytes: None,
+        }],
+        machine: domain::machine::Machine::default(),
+        check: false,
         name: name.to_owned(),
         description: String::new(),
         family: None,
@@ -423,7 +445,7 @@ fn find(house: &House, name: &str) -> Option<ImageId> {
 fn root(house: &House, name: &str) -> Option<ContentRoot> {
     let rows = house.engine.snapshot().ok()?;
     let id = NAMES.get(&rows, &scope(), &[name])?;
-    Some(IMAGES.get(&rows, &scope(), &[id.0.as_str()])?.disk?.root)
+    Some(IMAGES.get(&rows, &scope(), &[id.0.as_str()])?.system().disk?.root)
 }
 
 /// Looking without counting as a call.

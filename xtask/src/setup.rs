@@ -25,9 +25,10 @@ const FOR_DISKS: [Tool; 7] = [
     Tool { program: "dpkg-deb", package: "dpkg" },
 ];
 
-/// What the tests and benches watch and compare Kiln with.
-const FOR_TESTS: [Tool; 4] = [
+/// What the tests and benches watch and compare Kiln with, and make disks by beside those above.
+const FOR_TESTS: [Tool; 5] = [
     Tool { program: "casync", package: "casync" },
+    Tool { program: "mkswap", package: "util-linux" },
     Tool { program: "strace", package: "strace" },
     Tool { program: "tmux", package: "tmux" },
     Tool { program: "time", package: "time" },
