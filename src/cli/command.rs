@@ -8,14 +8,18 @@ use domain::RegionId;
 use service::{Because, House, Manner, Wiring};
 
 use crate::audit::Audit;
+use crate::bucket::BucketCommand;
 use crate::completions::Completions;
 use crate::demo::Demo;
+use crate::disk::DiskCommand;
 use crate::exit::{CODES, Stop};
 use crate::family::FamilyCommand;
 use crate::image::ImageCommand;
 use crate::region::RegionCommand;
 use crate::screen::Screen;
 use crate::session::Session;
+use crate::snapshot::SnapshotCommand;
+use crate::tag::TagCommand;
 use crate::workflow::WorkflowCommand;
 
 /// What is acknowledged is safe, so a clean end is a courtesy: it may not keep a person waiting.
@@ -88,6 +92,18 @@ enum Command {
     /// See which image a family stands for
     #[command(subcommand)]
     Family(FamilyCommand),
+    /// Make, list and delete disks
+    #[command(subcommand)]
+    Disk(DiskCommand),
+    /// Take, list, change, copy and delete snapshots
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
+    /// Make and delete buckets, put files into them and get them out
+    #[command(subcommand)]
+    Bucket(BucketCommand),
+    /// Put tags on images, snapshots and disks, and find by them
+    #[command(subcommand)]
+    Tag(TagCommand),
     /// See, wait for, stop and release operations
     #[command(subcommand)]
     Workflow(WorkflowCommand),
@@ -107,6 +123,10 @@ impl Command {
     fn because(&self) -> Because {
         match self {
             Self::Image(command) => command.because(),
+            Self::Disk(command) => command.because(),
+            Self::Snapshot(command) => command.because(),
+            Self::Bucket(command) => command.because(),
+            Self::Tag(command) => command.because(),
             Self::Workflow(command) => command.because(),
             Self::Region(command) => command.because(),
             Self::Family(_) | Self::Audit(_) | Self::Demo(_) | Self::Completions(_) => Because::Looks,
@@ -143,6 +163,10 @@ impl Kiln {
         let done = match command {
             Command::Image(command) => command.run(&session).await,
             Command::Family(command) => command.run(&session).await,
+            Command::Disk(command) => command.run(&session).await,
+            Command::Snapshot(command) => command.run(&session).await,
+            Command::Bucket(command) => command.run(&session).await,
+            Command::Tag(command) => command.run(&session).await,
             Command::Workflow(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,

@@ -7,13 +7,16 @@
 
 mod audit;
 mod bar;
+mod bucket;
 mod command;
 mod completions;
 mod confirm;
 mod demo;
+mod disk;
 mod exit;
 mod family;
 mod follow;
+mod give_back;
 mod image;
 mod image_change;
 mod image_export;
@@ -22,7 +25,11 @@ mod region;
 mod screen;
 mod session;
 mod size;
+mod snapshot;
+mod snapshot_change;
 mod table;
+mod tag;
+mod thing;
 mod workflow;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

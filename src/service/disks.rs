@@ -111,7 +111,12 @@ impl Service {
             found.extend(all.into_iter().filter(&wanted));
         }
         let page = page_of(found, query.page);
-        Ok(Disks { disks: page.items.iter().map(DiskView::of).collect(), total_count: page.total })
+        Ok(Disks {
+            disks: page.items.iter().map(DiskView::of).collect(),
+            total_count: page.total,
+            page_number: page.number,
+            page_size: page.size,
+        })
     }
 
     async fn delete_disk(

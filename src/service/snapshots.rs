@@ -125,7 +125,7 @@ impl Service {
         }
         let page = page_of(found, query.page);
         let snapshots = page.items.iter().map(|snapshot| self.snapshot_view(snapshot)).collect();
-        Ok(Snapshots { snapshots, total_count: page.total })
+        Ok(Snapshots { snapshots, total_count: page.total, page_number: page.number, page_size: page.size })
     }
 
     fn snapshot_view(&self, snapshot: &Snapshot) -> SnapshotView {

@@ -52,8 +52,12 @@ views! {
     Disks {
         /// Oldest first, by region.
         disks: Vec<DiskView>,
-        /// How many there are on all stretches.
+        /// How many there are on all pages.
         total_count: u64,
+        /// The page's number, from 1.
+        page_number: u32,
+        /// How many a page may have; all there are where nobody asked for pages.
+        page_size: u32,
     }
     /// A snapshot.
     SnapshotView {
@@ -114,8 +118,12 @@ views! {
     Snapshots {
         /// Oldest first, by region.
         snapshots: Vec<SnapshotView>,
-        /// How many there are on all stretches.
+        /// How many there are on all pages.
         total_count: u64,
+        /// The page's number, from 1.
+        page_number: u32,
+        /// How many a page may have; all there are where nobody asked for pages.
+        page_size: u32,
     }
     /// A bucket.
     BucketView {
