@@ -20,5 +20,7 @@ mod readme;
 mod refusals;
 #[path = "cli/surface.rs"]
 mod surface;
+#[path = "cli/things.rs"]
+mod things;
 #[path = "cli/together.rs"]
 mod together;

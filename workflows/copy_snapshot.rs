@@ -75,7 +75,7 @@ impl Workflow for CopySnapshot {
 
         let (scope, arrival) = (it.asked.scope(), it.arrival(&begun));
         flow.decide(scope.clone(), of(&(it.clone(), begun), |view, (it, begun)| {
-                rules::reserve_snapshot(view, it.reservation(&begun))                   // SnapshotReserved
+                rules::reserve_snapshot(view, it.asked.reservation(&it.target, &begun))                   // SnapshotReserved
             }))
             .undo(of(&it, |view, it| rules::release_snapshot(view, &it.target))).await?;    // SnapshotReleased
 
@@ -116,22 +116,24 @@ impl Copy {
         let job = Job(self.target.0.clone());
         Arrival { of: self.target.clone().into(), snapshot: None, place: self.asked.to.clone(), job, from }
     }
+}
 
-    fn reservation(self, begun: &SnapshotCopyBegun) -> SnapshotReserved {
-        let asked = self.asked;
+impl CopySnapshot {
+    /// What will be reserved, when it is known what is copied.
+    pub fn reservation(self, target: &SnapshotId, begun: &SnapshotCopyBegun) -> SnapshotReserved {
         SnapshotReserved {
-            snapshot: self.target,
-            name: asked.name,
-            description: asked.description,
-            tags: asked.tags,
-            account: asked.to.account,
-            region: asked.to.region,
+            snapshot: target.clone(),
+            name: self.name,
+            description: self.description,
+            tags: self.tags,
+            account: self.to.account,
+            region: self.to.region,
             size_bytes: begun.size_bytes,
             kind: begun.kind,
             of_disk: None,
-            copy_of: Some((asked.from.region, asked.source)),
+            copy_of: Some((self.from.region, self.source)),
             disk: None,
-            retention_days: asked.retention_days,
+            retention_days: self.retention_days,
         }
     }
 }

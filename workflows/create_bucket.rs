@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::events::{BucketCleared, BucketPlaced, BucketReserved};
-use domain::port::BucketAt;
+use domain::port::{BucketAt, Location};
 use domain::{AccountId, image, rules};
 use engine::{Halt, Workflow};
 use event::{Failure, Scope};
@@ -58,6 +58,15 @@ impl CreateBucket {
 pub(crate) async fn place(at: At, bucket: BucketAt) -> Result<BucketPlaced, Failure> {
     at.ports().data.make_bucket(&bucket).await?;
     Ok(BucketPlaced { bucket: bucket.name })
+}
+
+/// Fails unless the bucket is still the account's: what was begun long ago may find that its bucket
+/// was deleted, and that another account has one of that name.
+pub(crate) fn still_own(at: &At, account: &AccountId, object: &Location) -> Result<(), Failure> {
+    let name = object.bucket.as_ref().map_or("", |bucket| &bucket.name);
+    let found = image::BUCKETS.get(&*at.rows()?, &image::house(), &[name]);
+    rules::own_bucket(found, name, account).map_err(Failure::Caller)?;
+    Ok(())
 }
 
 pub(crate) async fn clear(at: At, bucket: BucketAt) -> Result<BucketCleared, Failure> {

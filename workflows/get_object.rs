@@ -8,6 +8,7 @@ use engine::{Halt, Workflow};
 use event::{Failure, Scope};
 use serde::{Deserialize, Serialize};
 
+use crate::create_bucket::still_own;
 use crate::{At, Flow, Ports, on};
 
 /// What a get is asked for.
@@ -50,6 +51,7 @@ impl Workflow for GetObject {
 }
 
 async fn fetch(at: At, (it, job): (GetObject, Job)) -> Result<ObjectFetched, Failure> {
+    still_own(&at, &it.account, &it.from)?;
     at.ports().data.get_object(at.work(), &job, &it.from, &it.path, it.replace).await?;
     Ok(ObjectFetched { at: it.from, path: it.path })
 }

@@ -1,9 +1,10 @@
-//! Modify name and description of a snapshot.
+//! Modify name, description and retention of a snapshot.
 
 use async_trait::async_trait;
+use domain::events::SnapshotModified;
 use domain::{AccountId, RegionId, SnapshotId, image, rules};
 use engine::{Halt, Workflow};
-use event::{Scope, Subject};
+use event::{Refusal, Scope, Subject, View};
 use serde::{Deserialize, Serialize};
 
 use crate::{Flow, Ports, of};
@@ -23,6 +24,9 @@ pub struct ModifySnapshot {
     /// Its description; empty for none.
     #[serde(default)]
     pub description: Option<String>,
+    /// Days it is kept for since its creation; 0 for ever.
+    #[serde(default)]
+    pub retention_days: Option<u32>,
 }
 
 #[async_trait]
@@ -46,8 +50,16 @@ impl Workflow for ModifySnapshot {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<SnapshotId, Halt> {
-        flow.decide(self.scope(), of(&self, |view, it| rules::modify_snapshot(view, &it.snapshot, it.name.as_deref(), it.description.as_deref())))  // SnapshotModified
+        flow.decide(self.scope(), of(&self, |view, it| it.rule(view)))  // SnapshotModified
             .point_of_no_return("it is one event; the log keeps what was before").await?;
         Ok(self.snapshot)
+    }
+}
+
+impl ModifySnapshot {
+    /// Asks the rule.
+    pub fn rule(&self, view: &View<'_>) -> Result<SnapshotModified, Refusal> {
+        let (name, description) = (self.name.as_deref(), self.description.as_deref());
+        rules::modify_snapshot(view, &self.snapshot, name, description, self.retention_days)
     }
 }

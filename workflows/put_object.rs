@@ -8,6 +8,7 @@ use engine::{Halt, Workflow};
 use event::{Failure, Scope};
 use serde::{Deserialize, Serialize};
 
+use crate::create_bucket::still_own;
 use crate::{At, Flow, Ports, on};
 
 /// What a put is asked for.
@@ -50,6 +51,7 @@ impl Workflow for PutObject {
 }
 
 async fn write(at: At, (it, job): (PutObject, Job)) -> Result<ObjectPut, Failure> {
+    still_own(&at, &it.account, &it.to)?;
     let put = at.ports().data.put_object(at.work(), &job, &it.path, &it.to, it.replace).await?;
     Ok(ObjectPut { at: it.to, bytes: put.bytes })
 }

@@ -26,6 +26,9 @@ pub struct TagResources {
     /// Keys of tags to take off.
     #[serde(default)]
     pub remove: Vec<String>,
+    /// Whether all are taken off, those of the system excepted.
+    #[serde(default)]
+    pub all: bool,
 }
 
 #[async_trait]
@@ -49,8 +52,15 @@ impl Workflow for TagResources {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<(), Halt> {
-        flow.decide(self.scope(), of(&self, |view, it| rules::tag(view, &it.resources, &it.set, &it.remove)))  // ResourcesTagged
+        flow.decide(self.scope(), of(&self, |view, it| rules::tag(view, &it.resources, it.tagging())))  // ResourcesTagged
             .point_of_no_return("it is one event; tags are put on and taken off at will").await?;
         Ok(())
+    }
+}
+
+impl TagResources {
+    /// What becomes of the tags.
+    pub fn tagging(&self) -> rules::Tagging<'_> {
+        rules::Tagging { set: &self.set, remove: &self.remove, all: self.all }
     }
 }

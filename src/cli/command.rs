@@ -8,8 +8,10 @@ use domain::RegionId;
 use service::{Because, House, Manner, Wiring};
 
 use crate::audit::Audit;
+use crate::bucket::BucketCommand;
 use crate::completions::Completions;
 use crate::demo::Demo;
+use crate::disk::DiskCommand;
 use crate::exit::{CODES, Stop};
 use crate::explain::Explain;
 use crate::family::FamilyCommand;
@@ -17,6 +19,8 @@ use crate::image::ImageCommand;
 use crate::region::RegionCommand;
 use crate::screen::Screen;
 use crate::session::Session;
+use crate::snapshot::SnapshotCommand;
+use crate::tag::TagCommand;
 use crate::task::TaskCommand;
 use crate::workflow::WorkflowCommand;
 
@@ -93,6 +97,18 @@ enum Command {
     /// See and cancel imports and exports, as the ECS API tells of them
     #[command(subcommand)]
     Task(TaskCommand),
+    /// Make, list and delete disks
+    #[command(subcommand)]
+    Disk(DiskCommand),
+    /// Take, list, change, copy and delete snapshots
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
+    /// Make and delete buckets, put files into them and get them out
+    #[command(subcommand)]
+    Bucket(BucketCommand),
+    /// Put tags on images, snapshots and disks, and find by them
+    #[command(subcommand)]
+    Tag(TagCommand),
     /// See, wait for, stop and release operations
     #[command(subcommand)]
     Workflow(WorkflowCommand),
@@ -114,6 +130,10 @@ impl Command {
     fn because(&self) -> Because {
         match self {
             Self::Image(command) => command.because(),
+            Self::Disk(command) => command.because(),
+            Self::Snapshot(command) => command.because(),
+            Self::Bucket(command) => command.because(),
+            Self::Tag(command) => command.because(),
             Self::Workflow(command) => command.because(),
             Self::Task(command) => command.because(),
             Self::Region(command) => command.because(),
@@ -154,6 +174,10 @@ impl Kiln {
         let done = match command {
             Command::Image(command) => command.run(&session).await,
             Command::Family(command) => command.run(&session).await,
+            Command::Disk(command) => command.run(&session).await,
+            Command::Snapshot(command) => command.run(&session).await,
+            Command::Bucket(command) => command.run(&session).await,
+            Command::Tag(command) => command.run(&session).await,
             Command::Workflow(command) => command.run(&session).await,
             Command::Task(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,

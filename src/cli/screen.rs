@@ -69,7 +69,7 @@ impl Screen {
     /// Text in a colour by what it says of a state.
     pub(crate) fn state(&self, padded: &str) -> String {
         match padded.trim_end() {
-            "Available" | "Done" => self.painted("32", padded),
+            "Available" | "Done" | "accomplished" => self.painted("32", padded),
             "Creating" | "Running" | "Unwinding" => self.painted("33", padded),
             "Parked" | "Abandoned" => self.painted("31", padded),
             "Deprecated" | "Undone" => self.painted("2", padded),

@@ -390,6 +390,9 @@ events! {
         /// Its description now, if that changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         description: Option<String>,
+        /// Days it is kept for since its creation, if that changed; 0 for ever.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retention_days: Option<u32>,
     }
     /// A snapshot is gone.
     SnapshotDeleted "snapshot.deleted/1" about snapshot {
@@ -482,6 +485,9 @@ events! {
         /// Keys of tags taken off.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removed: Vec<String>,
+        /// Whether all tags were taken off first, those of the system excepted.
+        #[serde(default)]
+        all: bool,
     }
     /// A bucket's name is taken; it is being made.
     BucketReserved "bucket.reserved/1" {

@@ -9,11 +9,10 @@ use crate::events::{
 };
 use crate::fold::{change_usage, with};
 use crate::image::{DISKS, Disk, Due, IMAGES, Image, ImageDisk, PLACES, SNAPSHOTS, Snapshot, house};
+use crate::name::SYSTEM_TAGS;
 use crate::port::StoredDisk;
+use crate::rules::until_ms;
 use crate::{DiskId, SnapshotId};
-
-/// Milliseconds in a day, as snapshots are kept.
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Folds the record, if it is one of these; says whether it was.
 pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
@@ -30,30 +29,20 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
         }),
         SnapshotSealed::KIND => with(record, |event: SnapshotSealed| snapshot_sealed(rows, scope, &event)),
         SnapshotModified::KIND => with(record, |event: SnapshotModified| {
-            change_snapshot(rows, scope, &event.snapshot, |snapshot| {
-                if let Some(name) = event.name {
-                    snapshot.name = name;
-                }
-                if let Some(description) = event.description {
-                    snapshot.description = description;
-                }
-            });
+            snapshot_modified(rows, scope, event);
         }),
         SnapshotDeleted::KIND => with(record, |event: SnapshotDeleted| {
             drop_snapshot(rows, scope, &event.snapshot);
         }),
         SnapshotCopyBegun::KIND => with(record, |event: SnapshotCopyBegun| {
+            change_source_disk(rows, scope, &event.snapshot, |disk| {
+                disk.copies.insert(event.to.clone(), event.snapshot.clone());
+            });
             change_snapshot(rows, scope, &event.snapshot, |snapshot| {
                 snapshot.copies.insert(event.to, event.target);
             });
         }),
-        SnapshotCopyEnded::KIND => with(record, |event: SnapshotCopyEnded| {
-            change_snapshot(rows, scope, &event.snapshot, |snapshot| {
-                if snapshot.copies.get(&event.to) == Some(&event.target) {
-                    snapshot.copies.remove(&event.to);
-                }
-            });
-        }),
+        SnapshotCopyEnded::KIND => with(record, |event| copy_ended(rows, scope, &event)),
         DiskReserved::KIND => with(record, |event| disk_reserved(rows, record, event)),
         DiskReleased::KIND => with(record, |event: DiskReleased| {
             let found = DISKS.get(rows, scope, &[event.disk.as_str()]);
@@ -78,6 +67,56 @@ pub(crate) fn change_snapshot(
     change: impl FnOnce(&mut Snapshot),
 ) {
     SNAPSHOTS.change(rows, scope, &[id.as_str()], change);
+}
+
+/// Changes the disk that a snapshot is of, if both are there.
+fn change_source_disk(
+    rows: &mut dyn RowsMut,
+    scope: &Scope,
+    id: &SnapshotId,
+    change: impl FnOnce(&mut Disk),
+) {
+    let snapshot = SNAPSHOTS.get(rows, scope, &[id.as_str()]);
+    if let Some(disk) = snapshot.and_then(|snapshot| snapshot.of_disk) {
+        change_disk(rows, scope, &disk, change);
+    }
+}
+
+fn copy_ended(rows: &mut dyn RowsMut, scope: &Scope, event: &SnapshotCopyEnded) {
+    let snapshot = SNAPSHOTS.get(rows, scope, &[event.snapshot.as_str()]);
+    // Another copy to that region may have begun since: its entry stays.
+    if snapshot.is_none_or(|snapshot| snapshot.copies.get(&event.to) != Some(&event.target)) {
+        return;
+    }
+    change_source_disk(rows, scope, &event.snapshot, |disk| _ = disk.copies.remove(&event.to));
+    change_snapshot(rows, scope, &event.snapshot, |snapshot| _ = snapshot.copies.remove(&event.to));
+}
+
+fn snapshot_modified(rows: &mut dyn RowsMut, scope: &Scope, event: SnapshotModified) {
+    let Some(mut snapshot) = SNAPSHOTS.get(rows, scope, &[event.snapshot.as_str()]) else { return };
+    if let Some(name) = event.name {
+        snapshot.name = name;
+    }
+    if let Some(description) = event.description {
+        snapshot.description = description;
+    }
+    if let Some(days) = event.retention_days {
+        if let Some(end) = end_of(&snapshot, scope) {
+            end.remove(rows);
+        }
+        snapshot.until_ms = (days > 0).then(|| until_ms(snapshot.created_ms, days));
+        // Until it is accomplished nothing is due; sealing it sees to that.
+        if let Some(end) = end_of(&snapshot, scope).filter(|_| snapshot.ready) {
+            end.put(rows);
+        }
+    }
+    SNAPSHOTS.put(rows, scope, &[event.snapshot.as_str()], &snapshot);
+}
+
+/// The removal that is due, if the snapshot is not kept for ever.
+fn end_of(snapshot: &Snapshot, scope: &Scope) -> Option<Due> {
+    let until_ms = snapshot.until_ms?;
+    Some(Due::SnapshotEnd { snapshot: snapshot.id.clone(), scope: scope.clone(), until_ms })
 }
 
 fn change_disk(rows: &mut dyn RowsMut, scope: &Scope, id: &DiskId, change: impl FnOnce(&mut Disk)) {
@@ -108,7 +147,10 @@ fn transferred(rows: &mut dyn RowsMut, scope: &Scope, event: &DataTransferred) {
         snapshot.data_bytes = data.data_bytes;
         snapshot.stored_bytes = data.stored_bytes;
     });
-    DISKS.change(rows, scope, &key, |disk| disk.disk = Some(stored));
+    DISKS.change(rows, scope, &key, |disk| {
+        disk.disk = Some(stored);
+        disk.data_bytes = data.data_bytes;
+    });
 }
 
 fn verified(rows: &mut dyn RowsMut, scope: &Scope, event: &DataVerified) {
@@ -158,7 +200,7 @@ pub(crate) fn snapshot_of_image(rows: &mut dyn RowsMut, record: &Record, image: 
 }
 
 fn snapshot_reserved(rows: &mut dyn RowsMut, record: &Record, event: SnapshotReserved) {
-    let days = event.retention_days.map(i64::from);
+    let disk = event.of_disk.as_ref().and_then(|disk| DISKS.get(rows, &record.scope, &[disk.as_str()]));
     let snapshot = Snapshot {
         id: event.snapshot,
         name: event.name,
@@ -180,8 +222,8 @@ fn snapshot_reserved(rows: &mut dyn RowsMut, record: &Record, event: SnapshotRes
         created_ms: record.time_ms,
         born: record.seq,
         flow: record.flow,
-        until_ms: days.map(|days| record.time_ms.saturating_add(days * DAY_MS)),
-        data_bytes: 0,
+        until_ms: event.retention_days.map(|days| until_ms(record.time_ms, days)),
+        data_bytes: disk.map_or(0, |disk| disk.data_bytes),
         stored_bytes: 0,
     };
     if let Some(disk) = &snapshot.of_disk {
@@ -198,8 +240,8 @@ fn snapshot_sealed(rows: &mut dyn RowsMut, scope: &Scope, event: &SnapshotSealed
         change_disk(rows, scope, disk, |disk| disk.snapshotting = disk.snapshotting.saturating_sub(1));
     }
     snapshot.ready = true;
-    if let Some(until_ms) = snapshot.until_ms {
-        Due::SnapshotEnd { snapshot: snapshot.id.clone(), scope: scope.clone(), until_ms }.put(rows);
+    if let Some(end) = end_of(&snapshot, scope) {
+        end.put(rows);
     }
     SNAPSHOTS.put(rows, scope, &[event.snapshot.as_str()], &snapshot);
 }
@@ -209,8 +251,8 @@ pub(crate) fn drop_snapshot(rows: &mut dyn RowsMut, scope: &Scope, id: &Snapshot
     let Some(snapshot) = SNAPSHOTS.get(rows, scope, &[id.as_str()]) else { return };
     SNAPSHOTS.remove(rows, scope, &[id.as_str()]);
     PLACES.remove(rows, &house(), &[id.as_str()]);
-    if let Some(until_ms) = snapshot.until_ms {
-        Due::SnapshotEnd { snapshot: snapshot.id, scope: scope.clone(), until_ms }.remove(rows);
+    if let Some(end) = end_of(&snapshot, scope) {
+        end.remove(rows);
     }
     if let (false, Some(disk)) = (snapshot.ready, &snapshot.of_disk) {
         change_disk(rows, scope, disk, |disk| disk.snapshotting = disk.snapshotting.saturating_sub(1));
@@ -219,6 +261,15 @@ pub(crate) fn drop_snapshot(rows: &mut dyn RowsMut, scope: &Scope, id: &Snapshot
 }
 
 fn disk_reserved(rows: &mut dyn RowsMut, record: &Record, event: DiskReserved) {
+    let data_bytes = match (&event.of_snapshot, &event.of_image) {
+        (Some(id), _) => {
+            SNAPSHOTS.get(rows, &record.scope, &[id.as_str()]).map(|snapshot| snapshot.data_bytes)
+        }
+        (None, Some(id)) => {
+            IMAGES.get(rows, &record.scope, &[id.as_str()]).map(|image| image.system().data_bytes)
+        }
+        (None, None) => None,
+    };
     let disk = Disk {
         id: event.disk,
         name: event.name,
@@ -234,6 +285,8 @@ fn disk_reserved(rows: &mut dyn RowsMut, record: &Record, event: DiskReserved) {
         of_snapshot: event.of_snapshot,
         of_image: event.of_image,
         snapshotting: 0,
+        copies: std::collections::BTreeMap::new(),
+        data_bytes: data_bytes.unwrap_or_default(),
         created_ms: record.time_ms,
         born: record.seq,
         flow: record.flow,
@@ -258,6 +311,7 @@ fn drop_disk(rows: &mut dyn RowsMut, scope: &Scope, id: &DiskId) {
 
 fn tagged(rows: &mut dyn RowsMut, scope: &Scope, event: &ResourcesTagged) {
     let change = |tags: &mut std::collections::BTreeMap<String, String>| {
+        tags.retain(|key, _| !event.all || key.starts_with(SYSTEM_TAGS));
         event.removed.iter().for_each(|key| _ = tags.remove(key));
         tags.extend(event.set.clone());
     };

@@ -281,6 +281,10 @@ pub struct Disk {
     pub of_image: Option<ImageId>,
     /// Snapshots of it that are being made.
     pub snapshotting: u32,
+    /// Its snapshots that are being copied, by the region they go to.
+    pub copies: BTreeMap<RegionId, SnapshotId>,
+    /// Guest bytes that are not zero.
+    pub data_bytes: u64,
     /// When it was asked for, milliseconds since 1970 UTC.
     pub created_ms: i64,
     /// Its place in the order of creation.

@@ -21,6 +21,12 @@ mod rules_house;
 mod rules_share;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_disk;
+#[cfg(test)]
+mod tests_kit;
+#[cfg(test)]
+mod tests_random;
 
 pub use fold::Projections;
 pub use id::{

@@ -18,6 +18,9 @@ pub const OBJECT_KEY_BYTES: std::ops::RangeInclusive<usize> = 1..=1023;
 /// Prefixes of exported objects: 1 to 30 characters.
 pub const EXPORT_PREFIX_CHARS: std::ops::RangeInclusive<usize> = 1..=30;
 
+/// What the keys of the system's own tags begin with; nobody else sets them or takes them off.
+pub const SYSTEM_TAGS: &str = "acs:";
+
 const WEB: [&str; 2] = ["http://", "https://"];
 const RESERVED: [&str; 2] = ["aliyun", "acs:"];
 

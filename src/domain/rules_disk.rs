@@ -13,6 +13,10 @@ use crate::{DiskId, RegionId, SnapshotId, name};
 
 /// The smallest disk, as the API documents.
 pub const DISK_SIZE_MIN: u64 = 1 << 30;
+/// What a disk's size is a multiple of: guests read and write sectors.
+pub const SECTOR_BYTES: u64 = 512;
+/// Milliseconds in a day, as snapshots are kept.
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Days a snapshot may be kept for, as the API documents.
 pub const RETENTION_DAYS: std::ops::RangeInclusive<u32> = 1..=65536;
 
@@ -21,18 +25,24 @@ pub fn reserve_snapshot(view: &View<'_>, wanted: SnapshotReserved) -> Result<Sna
     name::snapshot_name(&wanted.name)?;
     name::description(&wanted.description)?;
     check_tags(&wanted.tags)?;
-    if let Some(days) = wanted.retention_days
-        && !RETENTION_DAYS.contains(&days)
-    {
-        let why = format!("a snapshot is kept for 1 to 65536 days, not {days}");
-        return Err(
-            Refusal::new("InvalidRetentionDays.Malformed", why).advise("leave it out to keep it for ever")
-        );
-    }
+    wanted.retention_days.map_or(Ok(()), check_retention)?;
     Limit::of(view).snapshots(1)?;
     let Some(id) = &wanted.of_disk else { return Ok(wanted) };
     let disk = ready_disk(view, id)?;
+    if disk.snapshotting > 0 {
+        let why = format!("another snapshot of the disk `{id}` is being made");
+        return Err(Refusal::new("IncorrectDiskStatus.CreatingSnapshot", why)
+            .advise("wait until that is accomplished"));
+    }
     Ok(SnapshotReserved { size_bytes: disk.size_bytes, kind: disk.kind, disk: disk.disk, ..wanted })
+}
+
+fn check_retention(days: u32) -> Result<(), Refusal> {
+    if RETENTION_DAYS.contains(&days) {
+        return Ok(());
+    }
+    let why = format!("a snapshot is kept for 1 to 65536 days, not {days}");
+    Err(Refusal::new("InvalidRetentionDays.Malformed", why).advise("leave it out to keep it for ever"))
 }
 
 /// Gives a snapshot's id back.
@@ -51,18 +61,33 @@ pub fn seal_snapshot(view: &View<'_>, id: &SnapshotId) -> Result<SnapshotSealed,
     Ok(SnapshotSealed { snapshot: id.clone() })
 }
 
-/// Changes name and description of a snapshot.
+/// Changes name, description and retention of a snapshot. Days are counted from its creation, and 0
+/// keeps it for ever.
 pub fn modify_snapshot(
     view: &View<'_>,
     id: &SnapshotId,
     name: Option<&str>,
     description: Option<&str>,
+    retention_days: Option<u32>,
 ) -> Result<SnapshotModified, Refusal> {
-    view.get(&SNAPSHOTS, &[id.as_str()]).ok_or_else(|| snapshot_not_found(id))?;
+    let snapshot = view.get(&SNAPSHOTS, &[id.as_str()]).ok_or_else(|| snapshot_not_found(id))?;
     name.map_or(Ok(()), name::snapshot_name)?;
     description.map_or(Ok(()), name::description)?;
+    if let Some(days @ 1..) = retention_days {
+        check_retention(days)?;
+        if until_ms(snapshot.created_ms, days) <= view.now_ms() {
+            let why = format!("the snapshot `{id}` is older than {days} days already");
+            return Err(Refusal::new("InvalidRetentionDays.Malformed", why)
+                .advise("days are counted from its creation; to be rid of it now, delete it"));
+        }
+    }
     let (name, description) = (name.map(str::to_owned), description.map(str::to_owned));
-    Ok(SnapshotModified { snapshot: id.clone(), name, description })
+    Ok(SnapshotModified { snapshot: id.clone(), name, description, retention_days })
+}
+
+/// When a snapshot that is kept for so many days is removed.
+pub(crate) fn until_ms(created_ms: i64, days: u32) -> i64 {
+    created_ms.saturating_add(i64::from(days) * DAY_MS)
 }
 
 /// Deletes a snapshot that no image stands on. `force` is for disks made from it; `expired` says
@@ -111,6 +136,13 @@ pub fn begin_snapshot_copy(
         return Err(Refusal::new("InvalidOperation.NotSupportCopyInSameRegion", why)
             .advise("name another region to copy it to"));
     }
+    let disk = snapshot.of_disk.as_ref().and_then(|disk| view.get(&DISKS, &[disk.as_str()]));
+    let of_disk = disk.as_ref().and_then(|disk| disk.copies.get(to));
+    if let Some(other) = of_disk.filter(|other| *other != id) {
+        let why = format!("the snapshot `{other}` of the same disk is being copied to `{to}`");
+        return Err(Refusal::new("InvalidOperation.DiskHasUnfinishedSnapshotCopy", why)
+            .advise("wait for that copy, or cancel it"));
+    }
     if let Some(other) = snapshot.copies.get(to) {
         let why = format!("the snapshot `{id}` is being copied there already, to `{other}`");
         return Err(Refusal::new("InvalidOperation.DiskHasUnfinishedSnapshotCopy", why)
@@ -132,11 +164,15 @@ pub fn end_snapshot_copy(
     SnapshotCopyEnded { snapshot: id.clone(), target: target.clone(), to: to.clone() }
 }
 
-/// Takes a disk's id. One made from a snapshot or an image takes what that holds.
+/// Takes a disk's id. One made from a snapshot or an image takes what that holds, and at least its size.
 pub fn reserve_disk(view: &View<'_>, wanted: DiskReserved) -> Result<DiskReserved, Refusal> {
     name::disk_name(&wanted.name)?;
     name::description(&wanted.description)?;
     check_tags(&wanted.tags)?;
+    if wanted.of_snapshot.is_some() && wanted.of_image.is_some() {
+        let why = "a disk is made from a snapshot or from an image, not from both";
+        return Err(Refusal::new("InvalidParameter.Conflict", why).advise("name only one of them"));
+    }
     Limit::of(view).disks(1)?;
     let (content, least_bytes) = match (&wanted.of_snapshot, &wanted.of_image) {
         (Some(id), _) => {
@@ -153,15 +189,17 @@ pub fn reserve_disk(view: &View<'_>, wanted: DiskReserved) -> Result<DiskReserve
         }
         (None, None) => (None, 0),
     };
-    let empty = least_bytes == 0;
-    let size_bytes = if wanted.size_bytes == 0 { least_bytes } else { wanted.size_bytes };
-    if size_bytes < least_bytes || size_bytes > DISK_SIZE_MAX || (empty && size_bytes < DISK_SIZE_MIN) {
-        let why = format!("a disk of {size_bytes} bytes");
-        let advice = match least_bytes {
-            0 => "give a size from 1 to 2048 GiB".to_owned(),
-            least => format!("give a size from {least} bytes to 2048 GiB, or none"),
+    // As the API documents it: a disk is never smaller than what it is made from.
+    let size_bytes = wanted.size_bytes.max(least_bytes);
+    let smallest = if content.is_some() { least_bytes } else { DISK_SIZE_MIN };
+    let whole = size_bytes == least_bytes || size_bytes.is_multiple_of(SECTOR_BYTES);
+    if size_bytes < smallest || size_bytes > DISK_SIZE_MAX || !whole {
+        let why = match wanted.size_bytes {
+            0 => "no size was given for the disk".to_owned(),
+            bytes => format!("a disk cannot have {bytes} bytes"),
         };
-        return Err(Refusal::new("InvalidDiskSize.NotSupported", why).advise(advice));
+        return Err(Refusal::new("InvalidDiskSize.NotSupported", why)
+            .advise("give a size from 1 to 2048 GiB, in whole sectors of 512 bytes"));
     }
     Ok(DiskReserved { size_bytes, content, ..wanted })
 }

@@ -1,6 +1,6 @@
 //! Rules of what several accounts, regions or images are in: sharing, publishing, copying, families, tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use event::{FlowId, Refusal, Scope, View};
 
@@ -9,7 +9,7 @@ use crate::events::{
     ImagePublished, ImageUnpublished, ResourceId, ResourcesTagged, ShareEnded, SharesChanged,
 };
 use crate::image::{DISKS, FAMILY_HEADS, IMAGES, SNAPSHOTS, Status, in_view, parts_of};
-use crate::rules::{check_new_tags, finished, not_found};
+use crate::rules::{finished, not_found};
 use crate::rules_house::{IMAGE_SHARES_MAX, Limit};
 use crate::{AccountId, ImageId, name};
 
@@ -197,24 +197,60 @@ pub fn return_family_head(view: &View<'_>, family: &str, flow: FlowId) -> Result
     Ok(FamilyHeadReturned { family: family.to_owned(), image })
 }
 
+/// What is to become of tags.
+#[derive(Clone, Copy, Debug)]
+pub struct Tagging<'a> {
+    /// Tags to set.
+    pub set: &'a BTreeMap<String, String>,
+    /// Keys of tags to take off; fine if they are not there.
+    pub remove: &'a [String],
+    /// Whether all are taken off first, those of the system excepted. As the API documents it, keys
+    /// that are named as well stand against it: then only those go.
+    pub all: bool,
+}
+
 /// Puts tags on resources of the scope and takes others off, all or nothing.
 pub fn tag(
     view: &View<'_>,
     resources: &[ResourceId],
-    set: &BTreeMap<String, String>,
-    removed: &[String],
+    tagging: Tagging<'_>,
 ) -> Result<ResourcesTagged, Refusal> {
+    let Tagging { set, remove, all } = tagging;
+    if resources.is_empty() {
+        return Err(Refusal::new("MissingParameter.ResourceIds", "no resource was named"));
+    }
     if resources.len() > TAGGED_MAX {
         let why = format!("{} resources; a request tags at most {TAGGED_MAX}", resources.len());
-        return Err(Refusal::new("NumberExceed.ResourceIds", why));
+        return Err(Refusal::new("NumberExceed.ResourceIds", why).advise("make several requests of it"));
     }
-    for id in resources {
+    if set.is_empty() && remove.is_empty() && !all {
+        return Err(Refusal::new("MissingParameter.Tags", "no tag was named"));
+    }
+    if set.len() > name::TAGS_MAX || remove.len() > name::TAGS_MAX {
+        let why = format!("{} tags; a request has at most {}", set.len().max(remove.len()), name::TAGS_MAX);
+        return Err(Refusal::new("NumberExceed.Tags", why).advise("make several requests of it"));
+    }
+    if let Some(key) = remove.iter().find(|key| key.starts_with(name::SYSTEM_TAGS)) {
+        let why = format!("the tag `{key}` is the system's");
+        return Err(Refusal::new("NoPermission.Tag", why).advise("only tags of your own are taken off"));
+    }
+    for (key, value) in set {
+        name::tag_key(key)?;
+        name::tag_value(value)?;
+    }
+    let all = all && remove.is_empty();
+    let unique: BTreeSet<&ResourceId> = resources.iter().collect();
+    for id in &unique {
         let mut tags = tags_of(view, id)?;
-        removed.iter().for_each(|key| _ = tags.remove(key));
+        tags.retain(|key, _| !key.starts_with(name::SYSTEM_TAGS) && !all && !remove.contains(key));
         tags.extend(set.clone());
-        check_new_tags(&tags, set.iter())?;
+        if tags.len() > name::TAGS_MAX {
+            let why = format!("`{id}` would have {} tags; it may have {}", tags.len(), name::TAGS_MAX);
+            return Err(Refusal::new("QuotaExceed.Tags", why).advise("take tags off that are not needed"));
+        }
     }
-    Ok(ResourcesTagged { resources: resources.to_vec(), set: set.clone(), removed: removed.to_vec() })
+    let resources = unique.into_iter().cloned().collect();
+    Ok(ResourcesTagged { resources, set: set.clone(), removed: remove.to_vec(), all })
 }
 
 fn tags_of(view: &View<'_>, id: &ResourceId) -> Result<BTreeMap<String, String>, Refusal> {
@@ -225,5 +261,11 @@ fn tags_of(view: &View<'_>, id: &ResourceId) -> Result<BTreeMap<String, String>,
         Some("d") => view.get(&DISKS, &key).map(|disk| disk.tags),
         _ => None,
     };
-    tags.ok_or_else(|| Refusal::new("InvalidResourceId.NotFound", format!("there is no resource `{id}`")))
+    tags.ok_or_else(|| resource_not_found(id))
+}
+
+/// The answer for a resource that is not there, or not to be seen.
+pub fn resource_not_found(id: &ResourceId) -> Refusal {
+    Refusal::new("InvalidResourceId.NotFound", format!("there is no resource `{id}`"))
+        .advise("name an image, a snapshot or a disk: the ids are in `kiln image list` and its cousins")
 }

@@ -22,7 +22,7 @@ struct World {
 }
 
 #[derive(Default)]
-struct Memory(BTreeMap<Vec<u8>, Vec<u8>>);
+pub(crate) struct Memory(pub(crate) BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl Rows for Memory {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {

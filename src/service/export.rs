@@ -68,7 +68,7 @@ impl Service {
 
     /// Whether a file can be made there; found out by making one without a name, which a kill does
     /// not leave behind.
-    fn check_target(&self, target: &Target) -> Result<(), Trouble> {
+    pub(crate) fn check_target(&self, target: &Target) -> Result<(), Trouble> {
         let path = Path::new(&target.at.path);
         let (Some(dir), Some(_)) = (path.parent(), path.file_name()) else {
             return Err(no_directory(&target.at.path));

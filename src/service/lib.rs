@@ -34,7 +34,9 @@
 
 mod asked;
 mod audit;
+mod buckets;
 mod create;
+mod disks;
 mod export;
 mod flows;
 mod frame;
@@ -44,22 +46,28 @@ mod image_list;
 mod images;
 mod import;
 mod lookup;
+mod lookup_things;
 mod page;
 mod payload;
 mod regions;
 mod request;
 mod request_image;
 mod request_task;
+mod request_things;
 mod service;
+mod snapshots;
 mod story;
 mod story_text;
+mod tags;
 mod tasks;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod unfinished;
 mod view;
 mod view_image;
 mod view_task;
+mod view_things;
 
 pub use asked::TOKEN_MS;
 pub use house::{Because, House, LOCK, SOCKET};
@@ -69,6 +77,9 @@ pub use request::{
 };
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_task::{TaskQuery, TaskRequest};
+pub use request_things::{
+    BucketRequest, Called, DiskQuery, DiskRequest, SnapshotQuery, SnapshotRequest, TagRequest, ThingAt,
+};
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
 };
@@ -82,3 +93,6 @@ pub use view::{
 };
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
 pub use view_task::{RelatedItem, TaskView, Tasks};
+pub use view_things::{
+    BucketView, Buckets, DiskView, Disks, ObjectView, Objects, SnapshotView, Snapshots, TagRow, Tags,
+};

@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::request_image::{ImageQuery, ImageRequest};
 use crate::request_task::TaskRequest;
+use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
 use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
 };
 use crate::view_image::{ImageView, Images};
 use crate::view_task::{TaskView, Tasks};
+use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
 use crate::{Family, Trouble};
 
 /// The version of what is spoken on the socket; two programs that differ do not talk.
@@ -270,6 +272,14 @@ pub enum Request {
         /// Whether every frame is decoded and hashed.
         deep: bool,
     },
+    /// Something about disks.
+    Disk(DiskRequest),
+    /// Something about snapshots.
+    Snapshot(SnapshotRequest),
+    /// Something about buckets.
+    Bucket(BucketRequest),
+    /// Something about tags.
+    Tag(TagRequest),
 }
 
 macro_rules! replies {
@@ -321,7 +331,14 @@ replies!(
     Verified,
     Rebuilt,
     Regions,
-    Checked
+    Checked,
+    DiskView,
+    Disks,
+    SnapshotView,
+    Snapshots,
+    Buckets,
+    Objects,
+    Tags
 );
 
 impl Call {

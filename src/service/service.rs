@@ -13,7 +13,10 @@ use event::{Actor, FlowId, Refusal};
 use files::Files;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use workflows::{AddRegion, CopyImage, CreateAccount, CreateImage, ImportImage, Ports};
+use workflows::{
+    AddRegion, CopyImage, CopySnapshot, CreateAccount, CreateDisk, CreateImage, CreateSnapshot, DeleteDisk,
+    DeleteImage, DeleteSnapshot, ImportImage, Ports,
+};
 
 use crate::asked::{Asked, Tokens};
 use crate::create::NoCompute;
@@ -27,6 +30,9 @@ pub const DEFAULT_ACCOUNT: &str = "100000";
 pub const DEFAULT_REGION: &str = "cn-hangzhou";
 /// The regions a first start makes: two, so that copies have somewhere to go.
 pub const REGIONS_FIRST: [&str; 2] = [DEFAULT_REGION, "cn-beijing"];
+
+/// The operations that may leave something behind which nothing needs any more.
+const COLLECTED_AFTER: [&str; 3] = [DeleteImage::NAME, DeleteSnapshot::NAME, DeleteDisk::NAME];
 
 /// Below the data directory: one store a region.
 const STORES: &str = "regions";
@@ -137,6 +143,10 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::RegionCollect { region, after } => {
             service.collect(actor, asked, region, after).await?.into()
         }
+        Request::Disk(request) => service.disk(actor, asked, request).await?,
+        Request::Snapshot(request) => service.snapshot(actor, asked, request).await?,
+        Request::Bucket(request) => service.bucket(actor, asked, request).await?,
+        Request::Tag(request) => service.tag(actor, asked, request).await?,
         Request::RegionCheck { region, deep } => service.check_region(region, deep).await?.into(),
     })
 }
@@ -252,7 +262,7 @@ impl Service {
         }
         self.engine.drive().await?;
         for flow in self.engine.snapshot()?.open_flows() {
-            if flow.name == <workflows::DeleteImage as engine::Workflow>::NAME {
+            if COLLECTED_AFTER.contains(&flow.name.as_str()) {
                 self.collect_after(flow);
             }
         }
@@ -299,6 +309,8 @@ pub(crate) fn made_by(story: &str, flow: FlowId) -> Option<String> {
         <ImportImage as Workflow>::NAME | <CreateImage as Workflow>::NAME | <CopyImage as Workflow>::NAME => {
             "m"
         }
+        <CreateSnapshot as Workflow>::NAME | <CopySnapshot as Workflow>::NAME => "s",
+        <CreateDisk as Workflow>::NAME => "d",
         _ => return None,
     };
     Some(format!("{prefix}-{}", flow.mint("1")))

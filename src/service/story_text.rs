@@ -105,7 +105,8 @@ fn shared_text(record: &Record) -> Option<String> {
     if let Some(event) = read::<told::ResourcesTagged>(record) {
         let set: Vec<_> = event.set.iter().map(|(key, value)| format!("`{key}` to `{value}`")).collect();
         let removed: Vec<_> = event.removed.iter().map(|key| format!("`{key}` off")).collect();
-        return Some(format!("set tags: {}", [set, removed].concat().join(", ")));
+        let all = event.all.then(|| "all others off".to_owned()).into_iter().collect();
+        return Some(format!("set tags: {}", [set, removed, all].concat().join(", ")));
     }
     let event = read::<told::AccountCreated>(record)?;
     Some(format!("the account `{}` was created, called `{}`", event.account, event.name))
@@ -167,7 +168,7 @@ fn plain_text(record: &Record) -> Option<&'static str> {
         told::CheckDropped::KIND => "its check was given up",
         told::SnapshotReleased::KIND => "gave its id back; the snapshot never came to be",
         told::SnapshotSealed::KIND => "the snapshot is accomplished",
-        told::SnapshotModified::KIND => "the snapshot's name or description was changed",
+        told::SnapshotModified::KIND => "the snapshot's name, description or retention was changed",
         told::SnapshotCopyEnded::KIND => "the snapshot is copied no more",
         told::DiskReleased::KIND => "gave its id back; the disk never came to be",
         told::DiskSealed::KIND => "the disk may be used",

@@ -81,6 +81,7 @@ pub fn cases() -> Vec<Case> {
                     snapshot: snapshot(house),
                     name: Some("renamed".to_owned()),
                     description: None,
+                    retention_days: Some(30),
                 };
                 Box::pin(start(house, modify))
             },
@@ -108,7 +109,8 @@ pub fn cases() -> Vec<Case> {
                 let resources = vec![ResourceId::from(image(house, "v1")), snapshot(house).into()];
                 let set = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
                 let (account, region) = (account(), region());
-                Box::pin(start(house, TagResources { account, region, resources, set, remove: Vec::new() }))
+                let (remove, all) = (Vec::new(), false);
+                Box::pin(start(house, TagResources { account, region, resources, set, remove, all }))
             },
         },
         Case {
