@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use domain::events::Attributes;
 use domain::image::{FAMILIES, IMAGES, Image, Status, family_head, family_members, scope};
 use domain::{RegionId, rules};
-use engine::{FlowRow, Snapshot};
+use engine::FlowRow;
 use event::{Actor, Refusal, Rows, Scope, View};
 use workflows::{DeleteImage, DeprecateImage, ModifyImage, RestoreImage};
 
@@ -43,8 +43,14 @@ impl Service {
 
     pub(crate) fn image(&self, actor: &Actor, at: &ImageAt) -> Result<ImageView, Trouble> {
         let rows = self.engine.snapshot()?;
-        let image = lookup::image(&rows, actor, at)?;
-        Ok(view(&rows, &scope_of(&image), &image, self.clock.now_ms()))
+        let now_ms = self.clock.now_ms();
+        let (image, own) = lookup::visible_image(&rows, actor, at, now_ms)?;
+        let head = is_head(&rows, &scope_of(&image), &image);
+        Ok(if own {
+            ImageView::of(&image, head, now_ms)
+        } else {
+            ImageView::for_others(&image, head, now_ms)
+        })
     }
 
     pub(crate) fn families(&self, actor: &Actor, region: Option<&RegionId>) -> Result<Families, Trouble> {
@@ -249,10 +255,10 @@ fn heads(images: &[Image]) -> Heads<'_> {
     Heads(heads)
 }
 
-fn view(rows: &Snapshot, scope: &Scope, image: &Image, now_ms: i64) -> ImageView {
-    let rows: &dyn Rows = rows;
+/// Whether an image is the one its family stands for.
+pub(crate) fn is_head(rows: &dyn Rows, scope: &Scope, image: &Image) -> bool {
     let head = image.family.as_deref().and_then(|family| family_head(rows, scope, family));
-    ImageView::of(image, head.is_some_and(|head| head.id == image.id), now_ms)
+    head.is_some_and(|head| head.id == image.id)
 }
 
 pub(crate) fn scope_of(image: &Image) -> Scope {
