@@ -3,20 +3,21 @@
 //! Each operation is asked of its rule once before it begins, so that what cannot be is refused at
 //! once and leaves no trace; the rule at the head of the log stays the judge.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use domain::events::Attributes;
-use domain::image::{FAMILIES, IMAGES, Image, Status, family_head, family_members, scope};
+use domain::image::{IMAGES, Image, family_head, scope};
 use domain::{RegionId, rules};
 use engine::FlowRow;
 use event::{Actor, Refusal, Rows, Scope, View};
 use workflows::{DeleteImage, DeprecateImage, ModifyImage, RestoreImage};
 
 use crate::asked::Asked;
+use crate::families::heads;
 use crate::lookup::{self, account};
 use crate::request::ImageAt;
-use crate::view::{Families, FamilySummary, FamilyView, Started};
+use crate::view::Started;
 use crate::view_image::{ImageView, Images};
 use crate::{Service, Trouble};
 
@@ -31,12 +32,14 @@ impl Service {
         let now_ms = self.clock.now_ms();
         let mut images = Vec::new();
         for region in lookup::regions(&rows, region)? {
-            let scope = scope(&account(actor), &region);
+            let own = account(actor);
+            let scope = scope(&own, &region);
             let mut found = IMAGES.list(&rows, &scope, &[]);
             found.retain(|image| family.is_none() || image.family.as_deref() == family);
             found.sort_by(|a, b| (&a.family, b.born).cmp(&(&b.family, a.born)));
-            let heads = heads(&found);
-            images.extend(found.iter().map(|image| ImageView::of(image, heads.is_head(image), now_ms)));
+            let heads: BTreeSet<_> = heads(&rows, &own, &region).into_values().map(|head| head.id).collect();
+            let view = |image: &Image| ImageView::of(image, heads.contains(&image.id), now_ms);
+            images.extend(found.iter().map(view));
         }
         Ok(Images { images })
     }
@@ -51,70 +54,6 @@ impl Service {
         } else {
             ImageView::for_others(&image, head, now_ms)
         })
-    }
-
-    pub(crate) fn families(&self, actor: &Actor, region: Option<&RegionId>) -> Result<Families, Trouble> {
-        let rows = self.engine.snapshot()?;
-        let mut families = Vec::new();
-        for region in lookup::regions(&rows, region)? {
-            let images = IMAGES.list(&rows, &scope(&account(actor), &region), &[]);
-            let heads = heads(&images);
-            let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-            for family in images.iter().filter_map(|image| image.family.as_deref()) {
-                *counts.entry(family).or_default() += 1;
-            }
-            families.extend(counts.into_iter().map(|(family, images)| {
-                let head = heads.0.get(family);
-                FamilySummary {
-                    image_family: family.to_owned(),
-                    region_id: region.0.clone(),
-                    image_id: head.map(|image| image.id.0.clone()).unwrap_or_default(),
-                    image_name: head.map(|image| image.name.clone()).unwrap_or_default(),
-                    images,
-                }
-            }));
-        }
-        Ok(Families { families })
-    }
-
-    pub(crate) fn family(
-        &self,
-        actor: &Actor,
-        family: &str,
-        region: Option<&RegionId>,
-    ) -> Result<FamilyView, Trouble> {
-        let rows = self.engine.snapshot()?;
-        let now_ms = self.clock.now_ms();
-        domain::name::family(family)?;
-        let scopes =
-            lookup::regions(&rows, region)?.into_iter().map(|region| scope(&account(actor), &region));
-        let mut scopes: Vec<Scope> =
-            scopes.filter(|scope| !FAMILIES.list(&rows, scope, &[family]).is_empty()).collect();
-        if scopes.len() > 1 {
-            let why = format!("there are families `{family}` in {} regions", scopes.len());
-            return Err(Refusal::new("InvalidImageFamily.Ambiguous", why)
-                .advise("say which with `--region`")
-                .into());
-        }
-        let Some(scope) = scopes.pop() else {
-            let known = self.families(actor, region)?.families;
-            let refusal =
-                Refusal::new("InvalidImageFamily.NotFound", format!("there is no family `{family}`"));
-            let advice = match lookup::nearest(family, known.iter().map(|known| known.image_family.as_str()))
-            {
-                Some(meant) => format!("did you mean `{meant}`? `kiln family list` shows all"),
-                None => "`kiln family list` shows those there are".to_owned(),
-            };
-            return Err(refusal.advise(advice).into());
-        };
-        let members = family_members(&rows, &scope, family);
-        let Some(head) = family_head(&rows, &scope, family) else {
-            let why = format!("no image of the family `{family}` is Available");
-            let advice = "`kiln image restore` brings a deprecated one back, `kiln image list` shows them";
-            return Err(Refusal::new("InvalidImageFamily.NoneAvailable", why).advise(advice).into());
-        };
-        let members = members.iter().map(|image| ImageView::of(image, image.id == head.id, now_ms)).collect();
-        Ok(FamilyView { image: ImageView::of(&head, true, now_ms), members })
     }
 
     pub(crate) async fn modify(
@@ -232,27 +171,6 @@ impl Service {
         let workflow_id = self.engine.start(actor, &asked.id, workflow).await?;
         Ok(Started { workflow_id, joined: false, image_id })
     }
-}
-
-/// The image each family stands for.
-struct Heads<'a>(BTreeMap<&'a str, &'a Image>);
-
-impl Heads<'_> {
-    fn is_head(&self, image: &Image) -> bool {
-        image.family.as_deref().and_then(|family| self.0.get(family)).is_some_and(|head| head.id == image.id)
-    }
-}
-
-fn heads(images: &[Image]) -> Heads<'_> {
-    let mut heads: BTreeMap<&str, &Image> = BTreeMap::new();
-    for image in images.iter().filter(|image| image.status == Status::Available) {
-        let Some(family) = image.family.as_deref() else { continue };
-        let head = heads.entry(family).or_insert(image);
-        if image.born > head.born {
-            *head = image;
-        }
-    }
-    Heads(heads)
 }
 
 /// Whether an image is the one its family stands for.

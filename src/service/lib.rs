@@ -34,38 +34,53 @@
 
 mod asked;
 mod audit;
+mod copies;
 mod export;
+mod families;
 mod flows;
 mod frame;
 mod holder;
 mod house;
 mod images;
 mod import;
+mod keeper;
 mod lookup;
+mod lookup_family;
+mod operator;
 mod payload;
 mod regions;
 mod request;
+mod request_share;
 mod service;
+mod share;
 mod story;
 mod story_text;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_share;
 mod trouble;
 mod view;
 mod view_image;
+mod view_share;
 
 pub use asked::TOKEN_MS;
 pub use house::{Because, House, LOCK, SOCKET};
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
+pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
 };
 pub use story::bytes_text;
 pub use trouble::{Family, Trouble};
 pub use view::{
-    Checked, Collected, Families, FamilySummary, FamilyView, Fault, Head, LogLine, LogPage, Progress,
-    Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows, time_text,
+    Checked, Collected, Families, FamilyRegion, FamilySummary, FamilyView, Fault, Head, LogLine, LogPage,
+    Progress, Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows,
+    time_text,
 };
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
+pub use view_share::{
+    AccountView, Accounts, CopiesStarted, CopyStarted, QuotaItem, QuotaView, QuotaViews, Shares,
+};

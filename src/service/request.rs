@@ -9,11 +9,13 @@ use domain::port::{Compression, Format};
 use event::{Actor, FlowId};
 use serde::{Deserialize, Serialize};
 
+use crate::request_share::ShareRequest;
 use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
 };
 use crate::view_image::{ImageView, Images};
+use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
 use crate::{Family, Trouble};
 
 /// The version of what is spoken on the socket; two programs that differ do not talk.
@@ -234,7 +236,7 @@ pub enum Request {
     },
     /// The log from an event on.
     AuditLog {
-        /// The first event.
+        /// The first event; with 0 the last so many.
         from: u64,
         /// At most so many.
         count: u32,
@@ -261,6 +263,8 @@ pub enum Request {
         /// The deletion after which it is, whose collection is started only once.
         after: Option<FlowId>,
     },
+    /// Accounts, shares, copies, moving families, quotas, new regions.
+    Share(ShareRequest),
     /// Looks through a region's store.
     RegionCheck {
         /// The region; the default one if none is given.
@@ -317,7 +321,11 @@ replies!(
     Verified,
     Rebuilt,
     Regions,
-    Checked
+    Checked,
+    Accounts,
+    Shares,
+    CopiesStarted,
+    QuotaViews
 );
 
 impl Call {
