@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use service::{Progress, WorkflowView, bytes_text};
 
 use crate::screen::Screen;
@@ -17,6 +17,8 @@ const SPINNER: &str = "{msg:12} {spinner} {elapsed}";
 
 /// Shows how far an operation has come.
 pub(crate) struct Bar {
+    /// Whose progress it is, where several are shown; empty for one.
+    of: String,
     screen: Screen,
     drawn: Option<ProgressBar>,
     doing: String,
@@ -30,8 +32,26 @@ impl Bar {
     pub(crate) fn new(screen: &Screen) -> Self {
         let drawn =
             screen.is_watched().then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
+        Self::on(screen, drawn, String::new())
+    }
+
+    /// A bar among others, said by what it is of.
+    pub(crate) fn among(screen: &Screen, bars: &MultiProgress, of: &str) -> Self {
+        let drawn = screen.is_watched().then(|| bars.add(ProgressBar::no_length()));
+        Self::on(screen, drawn, format!("{of}: "))
+    }
+
+    fn on(screen: &Screen, drawn: Option<ProgressBar>, of: String) -> Self {
         let now = Instant::now();
-        Self { screen: screen.clone(), drawn, doing: String::new(), begun: now, begun_bytes: 0, said: now }
+        Self {
+            of,
+            screen: screen.clone(),
+            drawn,
+            doing: String::new(),
+            begun: now,
+            begun_bytes: 0,
+            said: now,
+        }
     }
 
     /// Shows the operation as it is now.
@@ -73,14 +93,14 @@ impl Bar {
             self.said = Instant::now();
             let size =
                 progress.map(|progress| format!(" {}", bytes_text(progress.total_bytes))).unwrap_or_default();
-            self.screen.say(&format!("{}{size} …", self.doing));
+            self.screen.say(&format!("{}{}{size} …", self.of, self.doing));
             return;
         };
         let template = if progress.is_some() { BYTES } else { SPINNER };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.reset();
         bar.set_style(style.progress_chars("=> "));
-        bar.set_message(self.doing.clone());
+        bar.set_message(format!("{}{}", self.of, self.doing));
         // What an earlier run had done is no rate of this one.
         bar.set_position(self.begun_bytes);
         bar.reset_eta();
@@ -94,7 +114,8 @@ impl Bar {
         let left = progress.total_bytes.saturating_sub(progress.done_bytes);
         let eta = left.checked_div(rate).map(|seconds| format!(", {seconds} s left")).unwrap_or_default();
         format!(
-            "{}: {percent} % of {}, {}/s{eta}",
+            "{}{}: {percent} % of {}, {}/s{eta}",
+            self.of,
             self.doing,
             bytes_text(progress.total_bytes),
             bytes_text(rate)

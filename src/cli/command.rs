@@ -7,12 +7,14 @@ use clap::{Parser, Subcommand, ValueEnum};
 use domain::RegionId;
 use service::{Because, House, Manner, Wiring};
 
+use crate::account::AccountCommand;
 use crate::audit::Audit;
 use crate::completions::Completions;
 use crate::demo::Demo;
 use crate::exit::{CODES, Stop};
 use crate::family::FamilyCommand;
 use crate::image::ImageCommand;
+use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
 use crate::screen::Screen;
 use crate::session::Session;
@@ -85,7 +87,7 @@ enum Command {
     /// Import, list, change, export and delete images
     #[command(subcommand)]
     Image(ImageCommand),
-    /// See which image a family stands for
+    /// See and tell which image a family stands for
     #[command(subcommand)]
     Family(FamilyCommand),
     /// See, wait for, stop and release operations
@@ -97,6 +99,12 @@ enum Command {
     /// See regions, give back space, check what is stored
     #[command(subcommand)]
     Region(RegionCommand),
+    /// Create and list accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// See and set how much an account may have
+    #[command(subcommand)]
+    Quota(QuotaCommand),
     /// Show it all on a disk made for the purpose, in under a minute
     Demo(Demo),
     /// Print completions for a shell
@@ -109,7 +117,10 @@ impl Command {
             Self::Image(command) => command.because(),
             Self::Workflow(command) => command.because(),
             Self::Region(command) => command.because(),
-            Self::Family(_) | Self::Audit(_) | Self::Demo(_) | Self::Completions(_) => Because::Looks,
+            Self::Family(command) => command.because(),
+            Self::Account(command) => command.because(),
+            Self::Quota(command) => command.because(),
+            Self::Audit(_) | Self::Demo(_) | Self::Completions(_) => Because::Looks,
         }
     }
 }
@@ -145,6 +156,8 @@ impl Kiln {
             Command::Family(command) => command.run(&session).await,
             Command::Workflow(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
+            Command::Account(command) => command.run(&session).await,
+            Command::Quota(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
             Command::Demo(_) | Command::Completions(_) => Ok(()),
         };

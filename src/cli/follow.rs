@@ -1,10 +1,17 @@
 //! Waiting for an operation, and what its end means for the command.
 
+use std::time::Duration;
+
+use event::FlowId;
+use indicatif::MultiProgress;
 use service::{Request, Started, WorkflowView};
 
 use crate::bar::Bar;
 use crate::exit::Stop;
 use crate::session::Session;
+
+/// How often several operations are looked at: a bar that moves five times a second moves smoothly.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Waits until the operation has ended or is parked, showing how far it is. An interrupt ends the
 /// wait, not the operation.
@@ -37,6 +44,39 @@ pub(crate) async fn to_end(session: &Session, started: &Started) -> Result<Workf
         Some(trouble) => Err(trouble.into()),
         None => Ok(view),
     }
+}
+
+/// Waits until all of them have ended or are parked, showing how far each is; in their order.
+pub(crate) async fn all_to_rest(
+    session: &Session,
+    flows: &[(String, FlowId)],
+) -> Result<Vec<WorkflowView>, Stop> {
+    let bars = MultiProgress::new();
+    let mut bars: Vec<Bar> = flows.iter().map(|(of, _)| Bar::among(&session.screen, &bars, of)).collect();
+    let waited = async {
+        loop {
+            let mut views = Vec::with_capacity(flows.len());
+            for ((_, id), bar) in flows.iter().zip(&mut bars) {
+                let view: WorkflowView = session.ask(Request::WorkflowShow(*id)).await?;
+                if view.rests() {
+                    bar.clear();
+                } else {
+                    bar.show(&view);
+                }
+                views.push(view);
+            }
+            if views.iter().all(WorkflowView::rests) {
+                return Ok(views);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = waited => ended,
+        _ = tokio::signal::ctrl_c() => Err(flows.first().map_or(Stop::Found, |(_, id)| Stop::Interrupted(*id))),
+    };
+    bars.iter().for_each(Bar::clear);
+    ended
 }
 
 /// For `--no-wait`: says what was started, and how to see it through.

@@ -5,6 +5,8 @@
 //!
 //! It deliberately knows no rule: what may be done, and why not, is the service's to say.
 
+mod account;
+mod amount;
 mod audit;
 mod bar;
 mod command;
@@ -12,11 +14,15 @@ mod completions;
 mod demo;
 mod exit;
 mod family;
+mod family_move;
 mod follow;
 mod image;
 mod image_change;
+mod image_copy;
 mod image_export;
 mod image_import;
+mod image_share;
+mod quota;
 mod region;
 mod screen;
 mod session;

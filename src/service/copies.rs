@@ -33,7 +33,7 @@ impl Service {
         if known.len() == requests.len() {
             return Ok(CopiesStarted { copies: known.into_iter().map(|id| copy_of(&rows, id)).collect() });
         }
-        let copies = self.plan(&rows, &actor, to, ask)?;
+        let copies = self.plan(&rows, &actor, to, &ask)?;
         drop(rows);
         asked.go_on()?;
         let mut started = Vec::with_capacity(copies.len());
@@ -51,7 +51,7 @@ impl Service {
         rows: &Snapshot,
         actor: &Actor,
         mut to: Vec<RegionId>,
-        ask: ImageCopy,
+        ask: &ImageCopy,
     ) -> Result<Vec<CopyImage>, Trouble> {
         let now_ms = self.clock.now_ms();
         if let Some(source) = &ask.at.region {

@@ -123,7 +123,7 @@ impl Service {
         }
         let house = House { rows: &rows, actor: &actor, account: &account, family: &family, now_ms };
         let moves = match &to {
-            FamilyTo::Image(image) => house.promotion(image, regions, there)?,
+            FamilyTo::Image(image) => house.promotion(image, regions, &there)?,
             FamilyTo::Before => house.rollback(regions, &there)?,
             FamilyTo::Newest => house.unpinning(regions, there)?,
         };
@@ -150,21 +150,21 @@ impl House<'_> {
     /// In each region the image that is named, the one of its name there, or its copy.
     fn promotion(
         &self,
-        named: &str,
+        wanted: &str,
         regions: FamilyWhere,
-        there: Vec<RegionId>,
+        there: &[RegionId],
     ) -> Result<Vec<Move>, Trouble> {
-        let at = |region: Option<RegionId>| ImageAt { image: named.to_owned(), region };
+        let at = |region: Option<RegionId>| ImageAt { image: wanted.to_owned(), region };
         let all = lookup::regions(self.rows, None)?;
         let find = |region: &RegionId| lookup::image(self.rows, self.actor, &at(Some(region.clone()))).ok();
         let anchors: Vec<Image> = all.iter().filter_map(find).collect();
         if anchors.is_empty() {
             return Err(
-                lookup::image(self.rows, self.actor, &at(None)).map_or_else(|no| no, |_| unfound(named))
+                lookup::image(self.rows, self.actor, &at(None)).map_or_else(|no| no, |_| unfound(wanted))
             );
         }
         let regions = match regions {
-            FamilyWhere::These(these) => known(&all, these)?,
+            FamilyWhere::Named(named) => known(&all, named)?,
             FamilyWhere::One => vec![lookup::image(self.rows, self.actor, &at(None))?.region],
             FamilyWhere::All => {
                 let mut regions = all;
@@ -176,8 +176,8 @@ impl House<'_> {
         let mut moves = Vec::with_capacity(regions.len());
         for region in regions {
             let image = self.counterpart(&anchors, &region).ok_or_else(|| {
-                let why = format!("in `{region}` there is neither an image `{named}` nor a copy of it");
-                let advice = format!("copy it first: `kiln image copy {named} --to-region {region}`");
+                let why = format!("in `{region}` there is neither an image `{wanted}` nor a copy of it");
+                let advice = format!("copy it first: `kiln image copy {wanted} --to-region {region}`");
                 Refusal::new("InvalidImageId.NotFound", why).advise(advice)
             })?;
             if let Some(other) = image.family.as_deref().filter(|other| *other != self.family) {
@@ -248,7 +248,7 @@ impl House<'_> {
     fn unpinning(&self, regions: FamilyWhere, mut there: Vec<RegionId>) -> Result<Vec<Move>, Trouble> {
         let is_told = |region: &RegionId| told(self.rows, self.account, region, self.family).is_some();
         let regions = match regions {
-            FamilyWhere::These(these) => known(&lookup::regions(self.rows, None)?, these)?,
+            FamilyWhere::Named(named) => known(&lookup::regions(self.rows, None)?, named)?,
             FamilyWhere::One | FamilyWhere::All => {
                 there.retain(is_told);
                 there
@@ -266,14 +266,14 @@ impl House<'_> {
 
     /// The regions that are meant, of those where the family is.
     fn meant(&self, regions: FamilyWhere, there: &[RegionId]) -> Result<Vec<RegionId>, Trouble> {
-        let these = match regions {
+        let meant = match regions {
             FamilyWhere::All => return Ok(there.to_vec()),
             FamilyWhere::One if there.len() == 1 => return Ok(there.to_vec()),
             FamilyWhere::One => return Err(ambiguous(self.family, &there.iter().collect::<Vec<_>>())),
-            FamilyWhere::These(these) => known(&lookup::regions(self.rows, None)?, these)?,
+            FamilyWhere::Named(named) => known(&lookup::regions(self.rows, None)?, named)?,
         };
-        match these.iter().find(|region| !there.contains(region)) {
-            None => Ok(these),
+        match meant.iter().find(|region| !there.contains(region)) {
+            None => Ok(meant),
             Some(region) => {
                 let why = format!("there is no family `{}` in `{region}`", self.family);
                 let advice = "`kiln family list` shows where it is";
@@ -292,8 +292,8 @@ fn known(all: &[RegionId], named: Vec<RegionId>) -> Result<Vec<RegionId>, Refusa
     Ok(regions)
 }
 
-fn unfound(named: &str) -> Trouble {
-    rules::not_found(&domain::ImageId::from(named)).into()
+fn unfound(wanted: &str) -> Trouble {
+    rules::not_found(&domain::ImageId::from(wanted)).into()
 }
 
 fn ambiguous(family: &str, places: &[&RegionId]) -> Trouble {

@@ -57,7 +57,7 @@ pub enum FamilyWhere {
     /// In the one region where it is, or where the image is; refused if that is not one.
     One,
     /// In these.
-    These(Vec<RegionId>),
+    Named(Vec<RegionId>),
     /// Wherever the account has the family, or the image it is to stand for.
     All,
 }

@@ -9,7 +9,7 @@ use domain::image::{ACCOUNTS, REGIONS, house};
 use domain::port::DataPlane;
 use domain::{AccountId, Projections, RegionId, rules};
 use engine::{Clock, Engine, FlowRow, State};
-use event::{Actor, FlowId, Refusal};
+use event::{Actor, FlowId};
 use files::Files;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;

@@ -116,12 +116,11 @@ impl Service {
         if let Some(known) = self.known(asked)? {
             return Ok(known);
         }
-        let from = match from {
-            Some(from) => from,
-            None => {
-                let rows = self.engine.snapshot()?;
-                lookup::image(&rows, &actor, at)?.shares.into_keys().collect()
-            }
+        let from = if let Some(from) = from {
+            from
+        } else {
+            let rows = self.engine.snapshot()?;
+            lookup::image(&rows, &actor, at)?.shares.into_keys().collect()
         };
         self.change_shares(actor, asked, at, Vec::new(), None, &from).await
     }
@@ -183,7 +182,7 @@ impl Service {
         region: Option<&RegionId>,
     ) -> Result<QuotaViews, Trouble> {
         let rows = self.engine.snapshot()?;
-        let of = self.whose(&rows, actor, of)?;
+        let of = whose(&rows, actor, of)?;
         let regions = lookup::regions(&rows, region)?;
         let view = |region: RegionId| QuotaView {
             items: quota_items(&rows, &of, &region),
@@ -207,20 +206,11 @@ impl Service {
             return Ok(known);
         }
         let rows = self.engine.snapshot()?;
-        let account = self.whose(&rows, &actor, of)?;
+        let account = whose(&rows, &actor, of)?;
         let region = lookup::region(&rows, region.as_ref())?.id;
         rules::set_quotas(&View::new(&rows, &scope(&account, &region), self.clock.now_ms()), quotas)?;
         drop(rows);
         self.begin(actor, asked, SetQuotas { account, region, quotas }, String::new()).await
-    }
-
-    /// The account that is meant: another one only for the operator.
-    fn whose(&self, rows: &dyn Rows, actor: &Actor, of: Option<AccountId>) -> Result<AccountId, Trouble> {
-        let own = account(actor);
-        let Some(other) = of.filter(|of| *of != own) else { return Ok(own) };
-        operator(actor)?;
-        known_account(rows, &other)?;
-        Ok(other)
     }
 
     async fn add_region(&self, actor: Actor, asked: &Asked, region: RegionId) -> Result<Started, Trouble> {
@@ -234,6 +224,15 @@ impl Service {
         drop(rows);
         self.begin(actor, asked, AddRegion { region }, String::new()).await
     }
+}
+
+/// The account that is meant: another one only for the operator.
+fn whose(rows: &dyn Rows, actor: &Actor, of: Option<AccountId>) -> Result<AccountId, Trouble> {
+    let own = account(actor);
+    let Some(other) = of.filter(|of| *of != own) else { return Ok(own) };
+    operator(actor)?;
+    known_account(rows, &other)?;
+    Ok(other)
 }
 
 /// An account id of 16 digits that no account has, the same for the same request.

@@ -12,6 +12,14 @@ pub fn time_text(ms: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds}s"), |time| time.to_string())
 }
 
+/// The time of a text as [`time_text`] writes it, or of the beginning of a day (`2026-03-01`), in
+/// milliseconds since 1970 UTC.
+pub fn time_ms(text: &str) -> Option<i64> {
+    let time = text.parse::<jiff::Timestamp>();
+    let day = || format!("{text}T00:00:00Z").parse::<jiff::Timestamp>();
+    Some(time.or_else(|_| day()).ok()?.as_millisecond())
+}
+
 macro_rules! views {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
         $(
