@@ -16,6 +16,8 @@ mod kit;
 mod readme;
 #[path = "cli/refusals.rs"]
 mod refusals;
+#[path = "cli/share.rs"]
+mod share;
 #[path = "cli/surface.rs"]
 mod surface;
 #[path = "cli/together.rs"]
