@@ -3,7 +3,7 @@
 use domain::image::{Making, parts_of};
 use domain::port::{Pace, Place};
 use domain::{ImageId, RegionId, rules};
-use engine::{Snapshot, Workflow as _};
+use engine::{FlowRow, Snapshot, Workflow as _};
 use event::{Actor, FlowId, Refusal, Rows, View};
 use workflows::CopyImage;
 
@@ -103,7 +103,20 @@ impl Service {
         at: &ImageAt,
         reason: &str,
     ) -> Result<WorkflowView, Trouble> {
-        let image = lookup::image(&self.engine.snapshot()?, &actor, at)?;
+        let rows = self.engine.snapshot()?;
+        let image = match lookup::image(&rows, &actor, at) {
+            Ok(image) => image,
+            // One that has not begun has taken no name yet; its id was told all the same.
+            Err(absent) => match not_begun(&rows, &actor, &at.image) {
+                Some(flow) => {
+                    asked.go_on()?;
+                    self.engine.cancel(actor.clone(), flow, reason).await?;
+                    return self.workflow(&actor, flow);
+                }
+                None => return Err(absent),
+            },
+        };
+        drop(rows);
         let no = |code: &str, why: String| Trouble::from(Refusal::new(code, why));
         if !matches!(image.making, Making::Copy { .. }) {
             return Err(no("ImageCreatedNotFromCopy", format!("the image `{}` is no copy", image.id)));
@@ -135,6 +148,13 @@ fn request(asked: &Asked, number: usize) -> String {
 /// The image that a copy makes: the first id of its story.
 fn target_of(flow: FlowId) -> ImageId {
     ImageId(format!("m-{}", flow.mint("1")))
+}
+
+/// The account's copy in progress that is to make the image of that id.
+fn not_begun(rows: &Snapshot, actor: &Actor, image: &str) -> Option<FlowId> {
+    let own = |flow: &FlowRow| flow.name == CopyImage::NAME && flow.actor.account == actor.account;
+    let mut copies = rows.open_flows().into_iter().filter(own);
+    copies.find(|flow| target_of(flow.id).as_str() == image).map(|flow| flow.id)
 }
 
 fn copy_of(rows: &Snapshot, id: FlowId) -> CopyStarted {

@@ -1,7 +1,7 @@
 //! Who may do what concerns all accounts: the account a first start makes.
 //!
 //! Everybody else sees and touches what is theirs, and what others share with them. See
-//! `docs/decisions/0007-the-default-account-is-the-operator.md`.
+//! `docs/decisions/0008-the-default-account-is-the-operator.md`.
 
 use engine::FlowRow;
 use event::{Actor, Record, Refusal};
