@@ -1,17 +1,11 @@
 //! Waiting for an operation, and what its end means for the command.
 
-use std::time::Duration;
-
 use event::FlowId;
-use indicatif::MultiProgress;
-use service::{Request, Started, WorkflowView};
+use service::{Request, Started, WorkflowView, Workflows};
 
-use crate::bar::Bar;
+use crate::bar::{Bar, Bars};
 use crate::exit::Stop;
 use crate::session::Session;
-
-/// How often several operations are looked at: a bar that moves five times a second moves smoothly.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Waits until the operation has ended or is parked, showing how far it is. An interrupt ends the
 /// wait, not the operation.
@@ -46,36 +40,38 @@ pub(crate) async fn to_end(session: &Session, started: &Started) -> Result<Workf
     }
 }
 
-/// Waits until all of them have ended or are parked, showing how far each is; in their order.
-pub(crate) async fn all_to_rest(
+/// Waits until several operations have ended or are parked, showing a line each on a terminal; `told`
+/// prints what is to be said of one as soon as it rests.
+pub(crate) async fn several(
     session: &Session,
-    flows: &[(String, FlowId)],
-) -> Result<Vec<WorkflowView>, Stop> {
-    let bars = MultiProgress::new();
-    let mut bars: Vec<Bar> = flows.iter().map(|(of, _)| Bar::among(&session.screen, &bars, of)).collect();
+    mut waiting: Vec<FlowId>,
+    mut told: impl FnMut(&WorkflowView),
+) -> Result<(), Stop> {
+    let Some(first) = waiting.first().copied() else { return Ok(()) };
+    let mut bars = Bars::new(&session.screen);
     let waited = async {
         loop {
-            let mut views = Vec::with_capacity(flows.len());
-            for ((_, id), bar) in flows.iter().zip(&mut bars) {
-                let view: WorkflowView = session.ask(Request::WorkflowShow(*id)).await?;
-                if view.rests() {
-                    bar.clear();
-                } else {
-                    bar.show(&view);
-                }
-                views.push(view);
+            let open: Workflows = session.ask(Request::WorkflowList { open: true, count: u32::MAX }).await?;
+            // Oldest first: what has been waited for longest stays where it is on the screen.
+            let going = open.workflows.iter().rev().filter(|flow| !flow.rests());
+            let going: Vec<_> = going.filter(|flow| waiting.contains(&flow.workflow_id)).collect();
+            let rests = |id: &FlowId| !going.iter().any(|flow| flow.workflow_id == *id);
+            for id in waiting.iter().copied().filter(|id| rests(id)) {
+                let view: WorkflowView = session.ask(Request::WorkflowShow(id)).await?;
+                bars.aside(|| told(&view));
             }
-            if views.iter().all(WorkflowView::rests) {
-                return Ok(views);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+            bars.show(&going);
+            waiting = going.iter().map(|flow| flow.workflow_id).collect();
+            let Some(oldest) = going.first() else { return Ok(()) };
+            let wait = Request::WorkflowWait { workflow: oldest.workflow_id, events: oldest.events };
+            let _: WorkflowView = session.ask(wait).await?;
         }
     };
     let ended = tokio::select! {
         ended = waited => ended,
-        _ = tokio::signal::ctrl_c() => Err(flows.first().map_or(Stop::Found, |(_, id)| Stop::Interrupted(*id))),
+        _ = tokio::signal::ctrl_c() => Err(Stop::Interrupted(first)),
     };
-    bars.iter().for_each(Bar::clear);
+    bars.clear();
     ended
 }
 

@@ -10,11 +10,11 @@ use service::{
     Started, WorkflowView, bytes_text,
 };
 
-use crate::amount::bytes;
 use crate::exit::Stop;
 use crate::follow;
 use crate::image_import::tag;
 use crate::session::Session;
+use crate::size::size;
 
 /// A copy.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(crate) struct Copy {
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
     /// Send at most so much a second, for each copy
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     bandwidth: Option<u64>,
     /// Start it and return
     #[arg(long)]
@@ -90,12 +90,10 @@ impl Copy {
             leave(session, &started);
             return Ok(());
         }
-        let flows: Vec<(String, FlowId)> =
-            started.copies.iter().map(|copy| (copy.region_id.clone(), copy.workflow_id)).collect();
         // One alone is shown as any operation is.
         let ended = match started.copies.as_slice() {
             [only] => vec![follow::to_rest(session, &begun(only)).await?],
-            _ => follow::all_to_rest(session, &flows).await?,
+            several => all(session, several).await?,
         };
         let mut images = Vec::new();
         for view in ended.iter().filter(|view| view.trouble().is_none()) {
@@ -113,6 +111,14 @@ impl Copy {
         }
         Err(first.into())
     }
+}
+
+/// Waits for several, and has their ends in their order.
+async fn all(session: &Session, copies: &[CopyStarted]) -> Result<Vec<WorkflowView>, Stop> {
+    let ids: Vec<FlowId> = copies.iter().map(|copy| copy.workflow_id).collect();
+    let mut ended = BTreeMap::new();
+    follow::several(session, ids.clone(), |view| _ = ended.insert(view.workflow_id, view.clone())).await?;
+    Ok(ids.iter().filter_map(|id| ended.remove(id)).collect())
 }
 
 fn begun(copy: &CopyStarted) -> Started {

@@ -4,10 +4,10 @@ use clap::Args;
 use domain::AccountId;
 use service::{Because, ImageAt, Request, ShareRequest, ShareView, Shares, Started, Term};
 
-use crate::amount::{span_ms, time_ms};
 use crate::exit::Stop;
 use crate::follow;
 use crate::session::Session;
+use crate::span::{span_ms, time_ms};
 use crate::table::{Column, draw};
 
 /// With whom to share.

@@ -6,7 +6,6 @@
 //! It deliberately knows no rule: what may be done, and why not, is the service's to say.
 
 mod account;
-mod amount;
 mod audit;
 mod bar;
 mod command;
@@ -26,6 +25,8 @@ mod quota;
 mod region;
 mod screen;
 mod session;
+mod size;
+mod span;
 mod table;
 mod workflow;
 

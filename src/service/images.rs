@@ -153,9 +153,11 @@ impl Service {
         rule: impl FnOnce(&View<'_>, &Image) -> Result<(), Refusal>,
     ) -> Result<Image, Trouble> {
         let rows = self.engine.snapshot()?;
-        let image = lookup::image(&rows, actor, at)?;
+        let now_ms = self.clock.now_ms();
+        let image = lookup::image(&rows, actor, at)
+            .map_err(|absent| lookup::anothers(&rows, actor, at, now_ms).unwrap_or(absent))?;
         let scope = scope_of(&image);
-        rule(&View::new(&rows, &scope, self.clock.now_ms()), &image)?;
+        rule(&View::new(&rows, &scope, now_ms), &image)?;
         Ok(image)
     }
 

@@ -153,6 +153,16 @@ fn several(what: &str, found: &[Image]) -> Trouble {
     refusal.advise("say which with `--region`, or give its id").into()
 }
 
+/// Why an account may not do with an image what only its owner may, if it may see it.
+pub(crate) fn anothers(rows: &dyn Rows, actor: &Actor, at: &ImageAt, now_ms: i64) -> Option<Trouble> {
+    let (image, own) = visible_image(rows, actor, at, now_ms).ok()?;
+    let why = format!("the image `{}` is another account's", image.id);
+    let refusal = Refusal::new("InvalidImageId.NotFound", why);
+    (!own).then(|| {
+        refusal.advise("only its owner may do that; a copy would be yours: `kiln image copy`").into()
+    })
+}
+
 /// The image of that id, whosesoever it is.
 fn by_id(rows: &dyn Rows, id: &str) -> Option<Image> {
     if id.contains('\0') {

@@ -294,6 +294,9 @@ async fn to_a_stranger_an_image_is_not_there_whatever_is_asked_of_it() {
     for ask in asks(&image).into_iter().skip(1).take(7) {
         assert_eq!(two.no(&other(), ask.clone()).await, "InvalidImageId.NotFound", "{ask:?}");
     }
+    let publish = ShareRequest::Publish(at(&image));
+    let told = dispatch(&two.service, call(&other(), "no", publish.into())).await.unwrap_err();
+    assert!(told.message.contains("is another account's"), "it is plain why: {told:?}");
     let seen: ImageView = two.ask(&other(), Request::ImageShow(at(&image))).await.unwrap();
     let kept =
         (seen.image_owner_alias.as_str(), seen.shares.len(), seen.disks.len(), seen.workflow_id.as_str());

@@ -1,22 +1,4 @@
-//! Amounts as people type them: sizes, times, and how long.
-
-/// Bytes of `20MiB`, `1 GiB` or `4096`; the units are those of 1024, and `20M` is `20MiB`.
-pub(crate) fn bytes(text: &str) -> Result<u64, String> {
-    let (number, unit) = parts(text);
-    let shift = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return Err(format!("`{text}` is no size: one looks like 20MiB")),
-    };
-    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no size: one looks like 20MiB"))?;
-    number
-        .checked_mul(1 << shift)
-        .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| format!("`{text}` is out of range"))
-}
+//! Times as people type them, and how long.
 
 /// Milliseconds of `30d`, `12h`, `45m` or `10s`.
 pub(crate) fn span_ms(text: &str) -> Result<i64, String> {
@@ -36,8 +18,10 @@ pub(crate) fn span_ms(text: &str) -> Result<i64, String> {
 
 /// A time as Kiln prints it, or a day.
 pub(crate) fn time_ms(text: &str) -> Result<i64, String> {
-    let no = || format!("`{text}` is no time: one looks like 2027-01-31T12:00:00Z, a day like 2027-01-31");
-    service::time_ms(text).ok_or_else(no)
+    let day = || service::time_ms(&format!("{text}T00:00:00Z"));
+    service::time_ms(text).or_else(|_| day()).map_err(|_| {
+        format!("`{text}` is no time: one looks like 2027-01-31T12:00:00Z, a day like 2027-01-31")
+    })
 }
 
 fn parts(text: &str) -> (&str, &str) {
@@ -50,15 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_lengths_of_time_are_read_as_they_are_typed() {
-        for (text, wanted) in
-            [("20MiB", 20 << 20), ("1 GiB", 1 << 30), ("4096", 4096), ("5k", 5120), ("7MB", 7 << 20)]
-        {
-            assert_eq!(bytes(text), Ok(wanted), "{text}");
-        }
-        for text in ["", "MiB", "-1", "0", "1.5G", "20 apples", "99999999999999T"] {
-            assert!(bytes(text).is_err(), "{text}");
-        }
+    fn times_and_lengths_of_time_are_read_as_they_are_typed() {
         let day_ms = 24 * 60 * 60 * 1000;
         for (text, wanted) in [("30d", 30 * day_ms), ("12h", day_ms / 2), ("10s", 10_000), ("1w", 7 * day_ms)]
         {
