@@ -18,6 +18,8 @@ mod making;
 mod readme;
 #[path = "cli/refusals.rs"]
 mod refusals;
+#[path = "cli/share.rs"]
+mod share;
 #[path = "cli/surface.rs"]
 mod surface;
 #[path = "cli/things.rs"]

@@ -98,20 +98,18 @@ struct Lines {
 
 impl Log {
     async fn run(self, session: &Session) -> Result<(), Stop> {
-        let some = self.subject.is_some() || self.workflow.is_some();
-        let mut from = match self.from {
-            Some(from) => from.max(1),
-            None if some => 1,
-            None => {
-                let head: Head = session.ask(Request::AuditHead).await?;
-                head.event.saturating_sub(u64::from(self.count)) + 1
-            }
-        };
+        // The last ones, if nothing else is said.
+        let mut from = self.from.map_or(0, |from| from.max(1));
         let mut lines = Lines { log: Vec::new(), head: 0 };
         let mut left = self.count;
         while left > 0 {
             let (subject, workflow) = (self.subject.clone(), self.workflow);
-            let request = Request::AuditLog { from, count: left.min(PAGE), subject, workflow };
+            let request = Request::AuditLog {
+                from,
+                count: if from == 0 { left } else { left.min(PAGE) },
+                subject,
+                workflow,
+            };
             let page: LogPage = session.ask(request).await?;
             lines.head = page.head;
             let Some(last) = page.log.last().map(|line| line.event) else { break };

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use domain::RegionId;
 use service::{Because, House, Manner, Wiring};
 
+use crate::account::AccountCommand;
 use crate::audit::Audit;
 use crate::bucket::BucketCommand;
 use crate::completions::Completions;
@@ -16,6 +17,7 @@ use crate::exit::{CODES, Stop};
 use crate::explain::Explain;
 use crate::family::FamilyCommand;
 use crate::image::ImageCommand;
+use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
 use crate::screen::Screen;
 use crate::session::Session;
@@ -91,7 +93,7 @@ enum Command {
     /// Import, list, change, export and delete images
     #[command(subcommand)]
     Image(ImageCommand),
-    /// See which image a family stands for
+    /// See and tell which image a family stands for
     #[command(subcommand)]
     Family(FamilyCommand),
     /// See and cancel imports and exports, as the ECS API tells of them
@@ -118,6 +120,12 @@ enum Command {
     /// See regions, give back space, check what is stored
     #[command(subcommand)]
     Region(RegionCommand),
+    /// Create and list accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// See and set how much an account may have
+    #[command(subcommand)]
+    Quota(QuotaCommand),
     /// Show it all on a disk made for the purpose, in under a minute
     Demo(Demo),
     /// Explain a code: what it means, what is the likely cause, what to do
@@ -137,9 +145,10 @@ impl Command {
             Self::Workflow(command) => command.because(),
             Self::Task(command) => command.because(),
             Self::Region(command) => command.because(),
-            Self::Family(_) | Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => {
-                Because::Looks
-            }
+            Self::Family(command) => command.because(),
+            Self::Account(command) => command.because(),
+            Self::Quota(command) => command.because(),
+            Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => Because::Looks,
         }
     }
 }
@@ -181,6 +190,8 @@ impl Kiln {
             Command::Workflow(command) => command.run(&session).await,
             Command::Task(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
+            Command::Account(command) => command.run(&session).await,
+            Command::Quota(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
             Command::Demo(_) | Command::Explain(_) | Command::Completions(_) => Ok(()),
         };

@@ -6,10 +6,12 @@ use service::{Because, Request, Story};
 use crate::exit::Stop;
 use crate::image_change::{Delete, Modify, Turn};
 use crate::image_check::Check;
+use crate::image_copy::{CancelCopy, Copy};
 use crate::image_create::Create;
 use crate::image_export::Export;
 use crate::image_import::Import;
 use crate::image_list::List;
+use crate::image_share::{OfImage, Publish, Share, Unshare};
 use crate::image_show::show;
 use crate::session::Session;
 
@@ -36,6 +38,20 @@ pub(crate) enum ImageCommand {
     Delete(Delete),
     /// Write an image to files, or to a bucket
     Export(Export),
+    /// Copy an image to other regions, or one that is shared with you within its region
+    Copy(Copy),
+    /// Stop a copy and undo what it began
+    CancelCopy(CancelCopy),
+    /// Share an image with other accounts
+    Share(Share),
+    /// Share an image with other accounts no more
+    Unshare(Unshare),
+    /// Show with whom an image is shared
+    Shares(OfImage),
+    /// Let everybody in the region use an image
+    Publish(Publish),
+    /// Make a published image yours alone again
+    Unpublish(Publish),
     /// Tell an image's story from the log, in plain words
     History(One),
 }
@@ -54,7 +70,7 @@ pub(crate) struct One {
 impl ImageCommand {
     pub(crate) fn because(&self) -> Because {
         match self {
-            Self::List(_) | Self::Show(_) | Self::History(_) => Because::Looks,
+            Self::List(_) | Self::Show(_) | Self::History(_) | Self::Shares(_) => Because::Looks,
             Self::Import(import) => import.because(),
             Self::Create(create) => create.because(),
             Self::Check(check) => check.because(),
@@ -62,6 +78,11 @@ impl ImageCommand {
             Self::Modify(modify) => modify.because(),
             Self::Deprecate(turn) | Self::Restore(turn) => turn.because(),
             Self::Delete(delete) => delete.because(),
+            Self::Copy(copy) => copy.because(),
+            Self::CancelCopy(cancel) => cancel.because(),
+            Self::Share(share) => share.because(),
+            Self::Unshare(unshare) => unshare.because(),
+            Self::Publish(publish) | Self::Unpublish(publish) => publish.because(),
         }
     }
 
@@ -77,6 +98,13 @@ impl ImageCommand {
             Self::Restore(turn) => turn.restore(session).await,
             Self::Delete(delete) => delete.run(session).await,
             Self::Export(export) => export.run(session).await,
+            Self::Copy(copy) => copy.run(session).await,
+            Self::CancelCopy(cancel) => cancel.run(session).await,
+            Self::Share(share) => share.run(session).await,
+            Self::Unshare(unshare) => unshare.run(session).await,
+            Self::Shares(image) => image.shares(session).await,
+            Self::Publish(publish) => publish.publish(session).await,
+            Self::Unpublish(publish) => publish.unpublish(session).await,
             Self::History(one) => history(session, &one.image).await,
         }
     }

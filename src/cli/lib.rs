@@ -5,6 +5,7 @@
 //!
 //! It deliberately knows no rule: what may be done, and why not, is the service's to say.
 
+mod account;
 mod at;
 mod audit;
 mod bar;
@@ -21,23 +22,28 @@ mod disk;
 mod exit;
 mod explain;
 mod family;
+mod family_move;
 mod follow;
 mod give_back;
 mod image;
 mod image_change;
 mod image_check;
+mod image_copy;
 mod image_create;
 mod image_export;
 mod image_import;
 mod image_list;
+mod image_share;
 mod image_show;
 mod machine;
+mod quota;
 mod region;
 mod screen;
 mod session;
 mod size;
 mod snapshot;
 mod snapshot_change;
+mod span;
 mod table;
 mod tag;
 mod task;

@@ -2,7 +2,9 @@
 
 use clap::{Args, Subcommand};
 use domain::RegionId;
-use service::{Because, Checked, RegionView, Regions, Request, Started, WorkflowView, bytes_text};
+use service::{
+    Because, Checked, RegionView, Regions, Request, ShareRequest, Started, WorkflowView, bytes_text,
+};
 
 use crate::exit::Stop;
 use crate::follow;
@@ -15,10 +17,25 @@ use crate::table::{Column, draw, facts};
 pub(crate) enum RegionCommand {
     /// List regions
     List,
+    /// Add a region, and make its store
+    Add(Add),
     /// Give back the space of what no image needs any more
     Collect(Collect),
     /// Look through what is stored: is everything there, is anything left over
     Check(Check),
+}
+
+/// A region to add.
+#[derive(Debug, Args)]
+#[command(after_help = "The operator adds regions. A region is there for ever.
+
+Examples:
+  kiln region add cn-shanghai
+  kiln image copy web-3 --to-region cn-shanghai")]
+pub(crate) struct Add {
+    /// Its id: lower-case letters, digits and hyphens
+    #[arg(value_name = "REGION")]
+    place: String,
 }
 
 /// Where to collect.
@@ -54,6 +71,7 @@ pub(crate) struct Check {
 impl RegionCommand {
     pub(crate) fn because(&self) -> Because {
         match self {
+            Self::Add(_) => Because::Waits,
             Self::Collect(collect) if !collect.no_wait => Because::Waits,
             _ => Because::Looks,
         }
@@ -62,6 +80,7 @@ impl RegionCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         match self {
             Self::List => list(session).await,
+            Self::Add(add) => add.run(session).await,
             Self::Collect(collect) => collect.run(session).await,
             Self::Check(check) => check.run(session).await,
         }
@@ -89,6 +108,22 @@ async fn list(session: &Session) -> Result<(), Stop> {
         draw(&session.screen, &columns, &regions.regions.iter().map(row).collect::<Vec<_>>())
     });
     Ok(())
+}
+
+impl Add {
+    async fn run(self, session: &Session) -> Result<(), Stop> {
+        let request = Request::Share(ShareRequest::RegionAdd(RegionId::from(self.place.as_str())));
+        let started: Started = session.ask(request).await?;
+        follow::to_end(session, &started).await?;
+        let mut regions: Regions = session.ask(Request::RegionList).await?;
+        regions.regions.retain(|region| region.region_id == self.place);
+        session.screen.give(&regions, |regions| {
+            let line =
+                |region: &RegionView| format!("added `{}`, store `{}`\n", region.region_id, region.store_id);
+            regions.regions.iter().map(line).collect()
+        });
+        Ok(())
+    }
 }
 
 impl Collect {

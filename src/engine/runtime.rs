@@ -134,6 +134,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
             limits: Mutex::default(),
             numbers: Mutex::default(),
             arrivals: Notify::new(),
+            departures: Arc::default(),
         };
         Ok(Self { shared: Arc::new(shared), committer: Mutex::new(Some(thread)) })
     }
@@ -213,6 +214,11 @@ impl<P: Send + Sync + 'static> Engine<P> {
     /// Waits until a flow has ended or parked. Something has to drive it.
     pub async fn wait(&self, id: FlowId) -> Result<FlowRow, Error> {
         self.shared.wait(id).await
+    }
+
+    /// Rings when a flow has come to rest. One waiter is told; a ring that nobody hears is kept for the next.
+    pub fn departures(&self) -> Arc<Notify> {
+        self.shared.departures.clone()
     }
 
     /// The flow's progress while it is driven here.

@@ -44,6 +44,8 @@ pub(crate) struct Shared<P> {
     pub(crate) numbers: Mutex<HashMap<FlowId, HashMap<String, u32>>>,
     /// Rings when a flow begins to be driven.
     pub(crate) arrivals: Notify,
+    /// Rings when a flow has come to rest, for whoever starts what follows from it.
+    pub(crate) departures: Arc<Notify>,
 }
 
 /// A flow that has just been asked for.
@@ -226,6 +228,8 @@ impl<P: Send + Sync + 'static> Shared<P> {
         {
             order.rests(id);
         }
+        // One that nobody waits for now is kept for who waits next, so that none is missed.
+        self.departures.notify_one();
         if let Some(again) = again {
             self.tell(id, again);
         }

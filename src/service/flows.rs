@@ -7,6 +7,7 @@ use engine::{FlowRow, Outcome, Workflow as _};
 use event::{Actor, FlowId};
 use workflows::CollectChunks;
 
+use crate::operator::{is_operator, sees_flow};
 use crate::view::{Progress, WorkflowView, Workflows, time_text};
 use crate::{Service, Trouble};
 
@@ -20,24 +21,24 @@ impl Service {
     pub(crate) fn workflows(&self, actor: &Actor, open: bool, count: u32) -> Result<Workflows, Trouble> {
         let count = usize::try_from(count.min(LISTED_MAX)).unwrap_or(usize::MAX);
         let snapshot = self.engine.snapshot()?;
-        let own = |flow: &FlowRow| flow.actor.account == actor.account;
+        let own = |flow: &FlowRow| sees_flow(actor, flow);
         let flows = if open {
             snapshot.open_flows().into_iter().rev().filter(own).take(count).collect()
         } else {
             snapshot.flows(count, own)?
         };
-        Ok(Workflows { workflows: flows.iter().map(|flow| self.view_of(flow)).collect() })
+        Ok(Workflows { workflows: flows.iter().map(|flow| self.view_of(actor, flow)).collect() })
     }
 
     pub(crate) fn workflow(&self, actor: &Actor, id: FlowId) -> Result<WorkflowView, Trouble> {
-        Ok(self.view_of(&self.flow(actor, id)?))
+        Ok(self.view_of(actor, &self.flow(actor, id)?))
     }
 
     /// The operation, as soon as it differs from what was seen, or after a moment.
     pub(crate) async fn wait(&self, actor: &Actor, id: FlowId, events: u64) -> Result<WorkflowView, Trouble> {
         let flow = self.flow(actor, id)?;
         if flow.records > events || flow.state.has_ended() || flow.parked.is_some() {
-            return Ok(self.view_of(&flow));
+            return Ok(self.view_of(actor, &flow));
         }
         match self.engine.watch(id) {
             Some(mut watch) => {
@@ -96,7 +97,7 @@ impl Service {
         self.workflow(&actor, id)
     }
 
-    fn view_of(&self, flow: &FlowRow) -> WorkflowView {
+    fn view_of(&self, actor: &Actor, flow: &FlowRow) -> WorkflowView {
         let watch = self.engine.watch(flow.id);
         let progress = watch.as_ref().map(|watch| watch.progress.borrow().clone());
         let progress = progress.filter(|progress| !progress.doing.is_empty());
@@ -105,7 +106,8 @@ impl Service {
             Some(Outcome::Done(output)) => Some(output.as_slice()),
             _ => None,
         };
-        let collected = done.filter(|_| flow.name == CollectChunks::NAME);
+        // How much went is of all accounts together, and no account is told what another stores.
+        let collected = done.filter(|_| flow.name == CollectChunks::NAME && is_operator(actor));
         let collected = collected.and_then(|output| rmp_serde::from_slice::<Collected>(output).ok());
         WorkflowView {
             workflow_id: flow.id,

@@ -3,21 +3,20 @@
 //! Each operation is asked of its rule once before it begins, so that what cannot be is refused at
 //! once and leaves no trace; the rule at the head of the log stays the judge.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use domain::events::Attributes;
-use domain::image::{FAMILIES, IMAGES, Image, family_head, family_members, scope};
+use domain::image::{Image, family_head, scope};
 use domain::{RegionId, rules};
 use engine::FlowRow;
 use event::{Actor, Refusal, Rows, Scope, View};
 use workflows::{DeleteImage, DeprecateImage, ModifyImage, RestoreImage};
 
 use crate::asked::Asked;
-use crate::lookup::{self, account};
+use crate::lookup;
 use crate::request::ImageAt;
 use crate::service::made_by;
-use crate::view::{Families, FamilySummary, FamilyView, Started};
+use crate::view::Started;
 use crate::view_image::ImageView;
 use crate::{Service, Trouble};
 
@@ -32,71 +31,6 @@ impl Service {
         } else {
             ImageView::for_others(&image, head, now_ms)
         })
-    }
-
-    pub(crate) fn families(&self, actor: &Actor, region: Option<&RegionId>) -> Result<Families, Trouble> {
-        let rows = self.engine.snapshot()?;
-        let mut families = Vec::new();
-        for region in lookup::regions(&rows, region)? {
-            let scope = scope(&account(actor), &region);
-            let images = IMAGES.list(&rows, &scope, &[]);
-            let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-            for family in images.iter().filter_map(|image| image.family.as_deref()) {
-                *counts.entry(family).or_default() += 1;
-            }
-            families.extend(counts.into_iter().map(|(family, images)| {
-                let head = family_head(&rows, &scope, family);
-                let head = head.as_ref();
-                FamilySummary {
-                    image_family: family.to_owned(),
-                    region_id: region.0.clone(),
-                    image_id: head.map(|image| image.id.0.clone()).unwrap_or_default(),
-                    image_name: head.map(|image| image.name.clone()).unwrap_or_default(),
-                    images,
-                }
-            }));
-        }
-        Ok(Families { families })
-    }
-
-    pub(crate) fn family(
-        &self,
-        actor: &Actor,
-        family: &str,
-        region: Option<&RegionId>,
-    ) -> Result<FamilyView, Trouble> {
-        let rows = self.engine.snapshot()?;
-        let now_ms = self.clock.now_ms();
-        domain::name::family(family)?;
-        let scopes =
-            lookup::regions(&rows, region)?.into_iter().map(|region| scope(&account(actor), &region));
-        let mut scopes: Vec<Scope> =
-            scopes.filter(|scope| !FAMILIES.list(&rows, scope, &[family]).is_empty()).collect();
-        if scopes.len() > 1 {
-            let why = format!("there are families `{family}` in {} regions", scopes.len());
-            return Err(Refusal::new("InvalidImageFamily.Ambiguous", why)
-                .advise("say which with `--region`")
-                .into());
-        }
-        let Some(scope) = scopes.pop() else {
-            let known = self.families(actor, region)?.families;
-            let refusal =
-                Refusal::new("InvalidImageFamily.NotFound", format!("there is no family `{family}`"));
-            let advice = match lookup::nearest(family, known.iter().map(|known| known.image_family.as_str()))
-            {
-                Some(meant) => format!("did you mean `{meant}`? `kiln family list` shows all"),
-                None => "`kiln family list` shows those there are".to_owned(),
-            };
-            return Err(refusal.advise(advice).into());
-        };
-        let members = family_members(&rows, &scope, family);
-        let Some(head) = family_head(&rows, &scope, family) else {
-            let why = format!("no image of the family `{family}` is Available");
-            let advice = "`kiln image restore` brings a deprecated one back, `kiln image list` shows them";
-            return Err(Refusal::new("InvalidImageFamily.NoneAvailable", why).advise(advice).into());
-        };
-        let members = members.iter().map(|image| ImageView::of(image, image.id == head.id, now_ms)).collect();
-        Ok(FamilyView { image: ImageView::of(&head, true, now_ms), members })
     }
 
     pub(crate) async fn modify(
@@ -196,9 +130,11 @@ impl Service {
         rule: impl FnOnce(&View<'_>, &Image) -> Result<(), Refusal>,
     ) -> Result<Image, Trouble> {
         let rows = self.engine.snapshot()?;
-        let image = lookup::image(&rows, actor, at)?;
+        let now_ms = self.clock.now_ms();
+        let image = lookup::image(&rows, actor, at)
+            .map_err(|absent| lookup::anothers(&rows, actor, at, now_ms).unwrap_or(absent))?;
         let scope = scope_of(&image);
-        rule(&View::new(&rows, &scope, self.clock.now_ms()), &image)?;
+        rule(&View::new(&rows, &scope, now_ms), &image)?;
         Ok(image)
     }
 

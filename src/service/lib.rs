@@ -35,9 +35,11 @@
 mod asked;
 mod audit;
 mod buckets;
+mod copies;
 mod create;
 mod disks;
 mod export;
+mod families;
 mod flows;
 mod frame;
 mod holder;
@@ -45,16 +47,21 @@ mod house;
 mod image_list;
 mod images;
 mod import;
+mod keeper;
 mod lookup;
+mod lookup_family;
 mod lookup_things;
+mod operator;
 mod page;
 mod payload;
 mod regions;
 mod request;
 mod request_image;
+mod request_share;
 mod request_task;
 mod request_things;
 mod service;
+mod share;
 mod snapshots;
 mod story;
 mod story_text;
@@ -62,10 +69,13 @@ mod tags;
 mod tasks;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_share;
 mod trouble;
 mod unfinished;
 mod view;
 mod view_image;
+mod view_share;
 mod view_task;
 mod view_things;
 
@@ -76,6 +86,7 @@ pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
+pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
 pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
     BucketRequest, Called, DiskQuery, DiskRequest, SnapshotQuery, SnapshotRequest, TagRequest, ThingAt,
@@ -87,11 +98,14 @@ pub use story::bytes_text;
 pub use tasks::{export_task, import_task};
 pub use trouble::{Family, Trouble};
 pub use view::{
-    Checked, Collected, Families, FamilySummary, FamilyView, Fault, Head, LogLine, LogPage, Progress,
-    Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows, time_ms,
-    time_text,
+    Checked, Collected, Families, FamilyRegion, FamilySummary, FamilyView, Fault, Head, LogLine, LogPage,
+    Progress, Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows,
+    time_ms, time_text,
 };
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
+pub use view_share::{
+    AccountView, Accounts, CopiesStarted, CopyStarted, QuotaItem, QuotaView, QuotaViews, Shares,
+};
 pub use view_task::{RelatedItem, TaskView, Tasks};
 pub use view_things::{
     BucketView, Buckets, DiskView, Disks, ObjectView, Objects, SnapshotView, Snapshots, TagRow, Tags,

@@ -7,6 +7,7 @@ use domain::{AccountId, ImageId, RegionId, rules};
 use event::{Actor, Refusal, Rows};
 
 use crate::Trouble;
+use crate::lookup_family::{family_reference, seen};
 use crate::request::{FileAt, ImageAt};
 use crate::service::DEFAULT_REGION;
 
@@ -70,6 +71,14 @@ pub(crate) fn bucket(rows: &dyn Rows, actor: &Actor, name: &str) -> Result<Bucke
 /// The account's image of that id or name.
 pub(crate) fn image(rows: &dyn Rows, actor: &Actor, at: &ImageAt) -> Result<Image, Trouble> {
     let regions = regions(rows, at.region.as_ref())?;
+    if let Some((owner, _)) = family_reference(&at.image) {
+        let own = owner.as_str() == actor.account;
+        return if own {
+            stands_for(rows, actor, at, &regions, 0)
+        } else {
+            Err(absent(rows, actor, at, &regions))
+        };
+    }
     let own = |image: &Image| image.account.as_str() == actor.account && regions.contains(&image.region);
     if let Some(image) = by_id(rows, &at.image).filter(own) {
         return Ok(image);
@@ -85,12 +94,7 @@ pub(crate) fn image(rows: &dyn Rows, actor: &Actor, at: &ImageAt) -> Result<Imag
     match found.len() {
         0 => Err(absent(rows, actor, at, &regions)),
         1 => Ok(found.remove(0)),
-        _ => {
-            let places: Vec<_> = found.iter().map(|image| format!("`{}`", image.region)).collect();
-            let why = format!("there are images named `{}` in {}", at.image, places.join(" and "));
-            let refusal = Refusal::new("InvalidImageName.Ambiguous", why);
-            Err(refusal.advise("say which with `--region`, or give its id").into())
-        }
+        _ => Err(several(&format!("there are images named `{}`", at.image), &found)),
     }
 }
 
@@ -105,6 +109,11 @@ pub(crate) fn visible_image(
 ) -> Result<(Image, bool), Trouble> {
     let account = account(actor);
     let regions = regions(rows, at.region.as_ref())?;
+    if family_reference(&at.image).is_some() {
+        let image = stands_for(rows, actor, at, &regions, now_ms)?;
+        let own = image.account == account;
+        return Ok((image, own));
+    }
     let visible = |image: &Image| {
         image.account != account
             && regions.contains(&image.region)
@@ -115,6 +124,43 @@ pub(crate) fn visible_image(
         Some(image) => Ok((image, false)),
         None => Ok((image(rows, actor, at)?, true)),
     }
+}
+
+/// The image that the family `acs:OWNER:FAMILY` stands for, as far as the account may see it.
+fn stands_for(
+    rows: &dyn Rows,
+    actor: &Actor,
+    at: &ImageAt,
+    regions: &[RegionId],
+    now_ms: i64,
+) -> Result<Image, Trouble> {
+    let by = account(actor);
+    let Some((owner, family)) = family_reference(&at.image) else {
+        return Err(absent(rows, actor, at, regions));
+    };
+    let head = |region| seen(rows, &by, &owner, region, family, now_ms).head;
+    let mut found: Vec<Image> = regions.iter().filter_map(head).collect();
+    match found.len() {
+        0 => Err(absent(rows, actor, at, regions)),
+        1 => Ok(found.remove(0)),
+        _ => Err(several(&format!("the family `{}` stands for images", at.image), &found)),
+    }
+}
+
+fn several(what: &str, found: &[Image]) -> Trouble {
+    let places: Vec<_> = found.iter().map(|image| format!("`{}`", image.region)).collect();
+    let refusal = Refusal::new("InvalidImageName.Ambiguous", format!("{what} in {}", places.join(" and ")));
+    refusal.advise("say which with `--region`, or give its id").into()
+}
+
+/// Why an account may not do with an image what only its owner may, if it may see it.
+pub(crate) fn anothers(rows: &dyn Rows, actor: &Actor, at: &ImageAt, now_ms: i64) -> Option<Trouble> {
+    let (image, own) = visible_image(rows, actor, at, now_ms).ok()?;
+    let why = format!("the image `{}` is another account's", image.id);
+    let refusal = Refusal::new("InvalidImageId.NotFound", why);
+    (!own).then(|| {
+        refusal.advise("only its owner may do that; a copy would be yours: `kiln image copy`").into()
+    })
 }
 
 /// The image of that id, whosesoever it is.

@@ -10,6 +10,7 @@ use event::{Actor, FlowId};
 use serde::{Deserialize, Serialize};
 
 use crate::request_image::{ImageQuery, ImageRequest};
+use crate::request_share::ShareRequest;
 use crate::request_task::TaskRequest;
 use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
 use crate::view::{
@@ -17,6 +18,7 @@ use crate::view::{
     Workflows,
 };
 use crate::view_image::{ImageView, Images};
+use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
 use crate::view_task::{TaskView, Tasks};
 use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
 use crate::{Family, Trouble};
@@ -238,7 +240,7 @@ pub enum Request {
     },
     /// The log from an event on.
     AuditLog {
-        /// The first event.
+        /// The first event; with 0 the last so many.
         from: u64,
         /// At most so many.
         count: u32,
@@ -265,6 +267,8 @@ pub enum Request {
         /// The deletion after which it is, whose collection is started only once.
         after: Option<FlowId>,
     },
+    /// Accounts, shares, copies, moving families, quotas, new regions.
+    Share(ShareRequest),
     /// Looks through a region's store.
     RegionCheck {
         /// The region; the default one if none is given.
@@ -338,7 +342,11 @@ replies!(
     Snapshots,
     Buckets,
     Objects,
-    Tags
+    Tags,
+    Accounts,
+    Shares,
+    CopiesStarted,
+    QuotaViews
 );
 
 impl Call {

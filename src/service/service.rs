@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use domain::image::{ACCOUNTS, REGIONS, house};
@@ -9,7 +10,7 @@ use domain::port::DataPlane;
 use domain::port_compute::Compute;
 use domain::{AccountId, Projections, RegionId, rules};
 use engine::{Clock, Engine, FlowRow, State, Workflow};
-use event::{Actor, FlowId, Refusal};
+use event::{Actor, FlowId};
 use files::Files;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -20,7 +21,10 @@ use workflows::{
 
 use crate::asked::{Asked, Tokens};
 use crate::create::NoCompute;
+use crate::lookup::account;
+use crate::operator::{operator, sees_flow};
 use crate::request::{Call, Reply, Request};
+use crate::share::known_account;
 use crate::view::Started;
 use crate::{Family, Trouble};
 
@@ -77,6 +81,8 @@ pub struct Service {
     pub(crate) starting: Mutex<()>,
     /// Tokens of requests that are being answered.
     pub(crate) tokens: Tokens,
+    /// Whether what is due is started here.
+    pub(crate) keeping: AtomicBool,
     /// What waits here for an operation to end, to start what follows it.
     pub(crate) following: std::sync::Mutex<JoinSet<()>>,
 }
@@ -134,20 +140,40 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
             service.abandon(actor, workflow, &reason).await?.into()
         }
         Request::AuditLog { from, count, subject, workflow } => {
-            service.log(from, count, subject.as_deref(), workflow)?.into()
+            let read =
+                move |service: &Service| service.log(&actor, from, count, subject.as_deref(), workflow);
+            blocking(service, read).await?.into()
         }
-        Request::AuditHead => service.head()?.into(),
-        Request::AuditVerify { head } => blocking(service, move |service| service.verify(head)).await?.into(),
-        Request::AuditRebuild => blocking(service, Service::rebuild).await?.into(),
+        Request::AuditHead => {
+            operator(&actor)?;
+            service.head()?.into()
+        }
+        Request::AuditVerify { head } => {
+            operator(&actor)?;
+            blocking(service, move |service| service.verify(head)).await?.into()
+        }
+        Request::AuditRebuild => {
+            operator(&actor)?;
+            blocking(service, Service::rebuild).await?.into()
+        }
         Request::RegionList => service.regions(&actor)?.into(),
         Request::RegionCollect { region, after } => {
+            match after {
+                // What an account deletes is collected, whoever it is.
+                Some(deletion) => drop(service.flow(&actor, deletion)?),
+                None => operator(&actor)?,
+            }
             service.collect(actor, asked, region, after).await?.into()
         }
         Request::Disk(request) => service.disk(actor, asked, request).await?,
         Request::Snapshot(request) => service.snapshot(actor, asked, request).await?,
         Request::Bucket(request) => service.bucket(actor, asked, request).await?,
         Request::Tag(request) => service.tag(actor, asked, request).await?,
-        Request::RegionCheck { region, deep } => service.check_region(region, deep).await?.into(),
+        Request::Share(ask) => service.share(actor, asked, ask).await?,
+        Request::RegionCheck { region, deep } => {
+            operator(&actor)?;
+            service.check_region(region, deep).await?.into()
+        }
     })
 }
 
@@ -206,6 +232,7 @@ impl Service {
             compute: Arc::new(NoCompute),
             starting: Mutex::default(),
             tokens: Tokens::default(),
+            keeping: AtomicBool::new(false),
             following: std::sync::Mutex::default(),
         })
     }
@@ -257,14 +284,17 @@ impl Service {
 
     /// Lets unfinished operations go on, and those started from now on.
     pub async fn drive(self: &Arc<Self>) -> Result<(), Trouble> {
-        if self.engine.is_driving() {
-            return Ok(());
-        }
-        self.engine.drive().await?;
-        for flow in self.engine.snapshot()?.open_flows() {
-            if COLLECTED_AFTER.contains(&flow.name.as_str()) {
-                self.collect_after(flow);
+        if !self.engine.is_driving() {
+            self.engine.drive().await?;
+            for flow in self.engine.snapshot()?.open_flows() {
+                if COLLECTED_AFTER.contains(&flow.name.as_str()) {
+                    self.collect_after(flow);
+                }
             }
+        }
+        // A first start drives by itself, before there is anything to keep.
+        if !self.keeping.swap(true, Ordering::AcqRel) {
+            self.keep();
         }
         Ok(())
     }
@@ -274,16 +304,7 @@ impl Service {
         if actor.account == DEFAULT_ACCOUNT {
             return Ok(());
         }
-        let rows = self.engine.snapshot()?;
-        let there =
-            !actor.account.contains('\0') && ACCOUNTS.get(&rows, &house(), &[&actor.account]).is_some();
-        if there {
-            return Ok(());
-        }
-        let why = format!("there is no account `{}`", actor.account.escape_debug());
-        Err(Refusal::new("InvalidAccount.NotFound", why)
-            .advise("`kiln account list` shows those there are")
-            .into())
+        Ok(known_account(&self.engine.snapshot()?, &account(actor))?)
     }
 
     /// The operation a request has started before, if it has.
@@ -298,7 +319,7 @@ impl Service {
 
     /// One operation, if the account may see it.
     pub(crate) fn flow(&self, actor: &Actor, id: FlowId) -> Result<FlowRow, Trouble> {
-        let flow = self.engine.snapshot()?.flow(id).filter(|flow| flow.actor.account == actor.account);
+        let flow = self.engine.snapshot()?.flow(id).filter(|flow| sees_flow(actor, flow));
         flow.ok_or_else(|| engine::Error::NoFlow(id).into())
     }
 }

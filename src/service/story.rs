@@ -9,6 +9,7 @@ use engine::{
 use event::{Actor, Event, FlowId, Record};
 
 use crate::lookup;
+use crate::operator::is_of;
 use crate::request::ImageAt;
 use crate::view::{Sentence, Story, time_text};
 use crate::{Service, Trouble, story_text};
@@ -20,7 +21,7 @@ impl Service {
         let (image_id, records) = match lookup::image(&snapshot, actor, at) {
             Ok(image) => (image.id.0.clone(), snapshot.history(image.id.as_str())?),
             Err(trouble) => {
-                let own = |record: &Record| record.actor.account == actor.account;
+                let own = |record: &Record| is_of(record, &actor.account);
                 let mut records =
                     if at.image.contains('\0') { Vec::new() } else { snapshot.history(&at.image)? };
                 records.retain(own);
@@ -34,7 +35,10 @@ impl Service {
         let flows: BTreeSet<FlowId> = records.iter().map(|record| record.flow).collect();
         let mut all = Vec::new();
         for flow in flows.into_iter().filter_map(|id| snapshot.flow(id)) {
-            all.extend(snapshot.records_of(&flow)?);
+            let mut records = snapshot.records_of(&flow)?;
+            // Of another account's operation, a copy of a shared image, it tells what it did here.
+            records.retain(|record| is_of(record, &actor.account));
+            all.extend(records);
         }
         all.sort_by_key(|record| record.seq);
         Ok(Story { image_id, history: all.iter().map(sentence).collect() })

@@ -90,7 +90,8 @@ fn shared_text(record: &Record) -> Option<String> {
         return Some(format!("its share with `{}` came to its end", event.account));
     }
     if let Some(event) = read::<told::CopyBegun>(record) {
-        return Some(format!("began to be copied to `{}` as `{}`", event.to, event.target));
+        let by = &record.actor.account;
+        return Some(format!("account `{by}` began to copy it to `{}` as `{}`", event.to, event.target));
     }
     if let Some(event) = read::<told::CopyEnded>(record) {
         return Some(format!("its copy `{}` stands", event.target));

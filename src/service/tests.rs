@@ -13,8 +13,8 @@ use tokio::net::UnixStream;
 
 use crate::{
     Because, Call, Family, FileAt, House, ImageAt, ImageImport, ImageQuery, ImageView, Images, ImportDisk,
-    Manner, PROTOCOL, Reply, Request, Service, Started, Trouble, Wiring, WorkflowView, Workflows, dispatch,
-    frame, local_actor,
+    Manner, PROTOCOL, Reply, Request, Service, ShareRequest, Started, Trouble, Wiring, WorkflowView,
+    Workflows, dispatch, frame, local_actor,
 };
 
 fn wiring() -> Wiring {
@@ -31,13 +31,13 @@ async fn open(place: &TempDir) -> Arc<Service> {
     Service::open(crate::Options { dir, wiring: wiring(), drive: true }).await.unwrap()
 }
 
-fn disk(place: &TempDir) -> PathBuf {
+pub(crate) fn disk(place: &TempDir) -> PathBuf {
     let path = place.path().join("disk.raw");
     std::fs::write(&path, vec![7; 1 << 20]).unwrap();
     path
 }
 
-fn import(path: &Path, name: &str) -> Request {
+pub(crate) fn import(path: &Path, name: &str) -> Request {
     Request::ImageImport(ImageImport {
         disks: vec![ImportDisk {
             at: FileAt { bucket: None, path: path.to_str().unwrap().to_owned() },
@@ -55,7 +55,7 @@ fn import(path: &Path, name: &str) -> Request {
     })
 }
 
-fn call(actor: &Actor, id: &str, request: Request) -> Call {
+pub(crate) fn call(actor: &Actor, id: &str, request: Request) -> Call {
     Call {
         protocol: PROTOCOL,
         drive: true,
@@ -66,7 +66,7 @@ fn call(actor: &Actor, id: &str, request: Request) -> Call {
     }
 }
 
-async fn ask<T: TryFrom<Reply, Error = Trouble>>(
+pub(crate) async fn ask<T: TryFrom<Reply, Error = Trouble>>(
     service: &Arc<Service>,
     actor: &Actor,
     id: &str,
@@ -75,7 +75,7 @@ async fn ask<T: TryFrom<Reply, Error = Trouble>>(
     T::try_from(dispatch(service, call(actor, id, request)).await?)
 }
 
-async fn finished(service: &Arc<Service>, actor: &Actor, started: &Started) -> WorkflowView {
+pub(crate) async fn finished(service: &Arc<Service>, actor: &Actor, started: &Started) -> WorkflowView {
     loop {
         let request = Request::WorkflowWait { workflow: started.workflow_id, events: u64::MAX };
         let view: WorkflowView = ask(service, actor, "", request).await.unwrap();
@@ -105,6 +105,10 @@ async fn an_account_sees_and_touches_only_what_is_its_own() {
     let place = tempfile::tempdir().unwrap();
     let (service, owner) = (open(&place).await, local_actor());
     let stranger = Actor { account: "200000".to_owned(), key: String::new() };
+    let (name, account) = ("stranger".to_owned(), Some(domain::AccountId::from("200000")));
+    let create = Request::Share(ShareRequest::AccountCreate { name, account });
+    let created: Started = ask(&service, &owner, "zero", create).await.unwrap();
+    assert_eq!(finished(&service, &owner, &created).await.state, "Done");
     let started: Started = ask(&service, &owner, "one", import(&disk(&place), "web-1")).await.unwrap();
     let image = finished(&service, &owner, &started).await.output;
 

@@ -42,8 +42,27 @@ views! {
         /// The image the family stands for, in the fields of an image.
         #[serde(flatten)]
         image: ImageView,
-        /// All images of the family, newest first.
+        /// All images of the family in that region, newest first.
         members: Vec<ImageView>,
+        /// The image it was told to stand for there; empty if it was not.
+        pinned_image_id: String,
+        /// Whether that holds: the image is Available.
+        is_pinned: bool,
+        /// All regions the family is in.
+        regions: Vec<FamilyRegion>,
+    }
+    /// A family in one of its regions.
+    FamilyRegion {
+        /// The region.
+        region_id: String,
+        /// The image it stands for there; empty if none is Available.
+        image_id: String,
+        /// The name of that image; empty if there is none.
+        image_name: String,
+        /// Whether it was told to.
+        is_pinned: bool,
+        /// How many images it has there.
+        images: u64,
     }
     /// A family in a list.
     FamilySummary {
@@ -55,6 +74,8 @@ views! {
         image_id: String,
         /// The name of that image; empty if there is none.
         image_name: String,
+        /// Whether it was told to stand for it.
+        is_pinned: bool,
         /// How many images it has.
         images: u64,
     }

@@ -262,7 +262,7 @@ fn root_text(disk: &ImageDisk) -> String {
     disk.disk.as_ref().map(|disk| disk.root.to_string()).unwrap_or_default()
 }
 
-fn shares(image: &Image, now_ms: i64) -> Vec<ShareView> {
+pub(crate) fn shares(image: &Image, now_ms: i64) -> Vec<ShareView> {
     let held = image.shares.iter().filter(|(_, share)| share.holds(now_ms));
     held.map(|(account, share)| ShareView {
         account_id: account.0.clone(),
