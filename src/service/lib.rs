@@ -56,6 +56,8 @@ mod story_text;
 mod tasks;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_images;
 mod trouble;
 mod view;
 mod view_image;

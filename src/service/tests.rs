@@ -26,18 +26,18 @@ fn wiring() -> Wiring {
     Wiring { files, clock: Arc::new(engine::SystemClock), data: Arc::new(data) }
 }
 
-async fn open(place: &TempDir) -> Arc<Service> {
+pub(crate) async fn open(place: &TempDir) -> Arc<Service> {
     let dir = place.path().join("data");
     Service::open(crate::Options { dir, wiring: wiring(), drive: true }).await.unwrap()
 }
 
-fn disk(place: &TempDir) -> PathBuf {
+pub(crate) fn disk(place: &TempDir) -> PathBuf {
     let path = place.path().join("disk.raw");
     std::fs::write(&path, vec![7; 1 << 20]).unwrap();
     path
 }
 
-fn import(path: &Path, name: &str) -> Request {
+pub(crate) fn import(path: &Path, name: &str) -> Request {
     Request::ImageImport(ImageImport {
         disks: vec![ImportDisk {
             at: FileAt { bucket: None, path: path.to_str().unwrap().to_owned() },
@@ -66,7 +66,7 @@ fn call(actor: &Actor, id: &str, request: Request) -> Call {
     }
 }
 
-async fn ask<T: TryFrom<Reply, Error = Trouble>>(
+pub(crate) async fn ask<T: TryFrom<Reply, Error = Trouble>>(
     service: &Arc<Service>,
     actor: &Actor,
     id: &str,
@@ -75,7 +75,7 @@ async fn ask<T: TryFrom<Reply, Error = Trouble>>(
     T::try_from(dispatch(service, call(actor, id, request)).await?)
 }
 
-async fn finished(service: &Arc<Service>, actor: &Actor, started: &Started) -> WorkflowView {
+pub(crate) async fn finished(service: &Arc<Service>, actor: &Actor, started: &Started) -> WorkflowView {
     loop {
         let request = Request::WorkflowWait { workflow: started.workflow_id, events: u64::MAX };
         let view: WorkflowView = ask(service, actor, "", request).await.unwrap();
@@ -105,6 +105,8 @@ async fn an_account_sees_and_touches_only_what_is_its_own() {
     let place = tempfile::tempdir().unwrap();
     let (service, owner) = (open(&place).await, local_actor());
     let stranger = Actor { account: "200000".to_owned(), key: String::new() };
+    let account = workflows::CreateAccount { account: "200000".into(), name: "stranger".to_owned() };
+    service.engine.run(local_actor(), "stranger", account).await.unwrap();
     let started: Started = ask(&service, &owner, "one", import(&disk(&place), "web-1")).await.unwrap();
     let image = finished(&service, &owner, &started).await.output;
 
