@@ -33,7 +33,7 @@ pub(crate) struct List {
     /// Only these; may be given several times
     #[arg(value_name = "TASK")]
     ids: Vec<String>,
-    /// Only those that do this: ImportImage or ExportImage
+    /// Only those that do this: `ImportImage` or `ExportImage`
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
     /// Only those that stand there: Waiting, Processing, Finished, Failed, Deleted or Paused, with commas
