@@ -129,7 +129,7 @@ impl Bar {
 pub(crate) struct Bars {
     screen: Screen,
     lines: MultiProgress,
-    bars: Vec<(FlowId, Bar)>,
+    drawn: Vec<(FlowId, Bar)>,
     rest: ProgressBar,
 }
 
@@ -139,27 +139,27 @@ impl Bars {
         let lines = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let rest = lines.add(ProgressBar::no_length());
         rest.set_style(plain_style("{msg}"));
-        Self { screen: screen.clone(), lines, bars: Vec::new(), rest }
+        Self { screen: screen.clone(), lines, drawn: Vec::new(), rest }
     }
 
     /// Shows the operations as they are now, as many as there is room for, and how many more there are.
     pub(crate) fn show(&mut self, views: &[&WorkflowView]) {
         let gone = |id: &FlowId| !views.iter().any(|view| view.workflow_id == *id);
-        for (_, bar) in self.bars.iter().filter(|(id, _)| gone(id)) {
+        for (_, bar) in self.drawn.iter().filter(|(id, _)| gone(id)) {
             bar.drawn.iter().for_each(|drawn| self.lines.remove(drawn));
         }
-        self.bars.retain(|(id, _)| !gone(id));
+        self.drawn.retain(|(id, _)| !gone(id));
         for view in views {
-            if !self.bars.iter().any(|(id, _)| *id == view.workflow_id) && self.bars.len() < LINES_MAX {
+            if !self.drawn.iter().any(|(id, _)| *id == view.workflow_id) && self.drawn.len() < LINES_MAX {
                 let drawn = self.lines.insert_before(&self.rest, ProgressBar::no_length());
                 drawn.set_prefix(view.label.clone());
-                self.bars.push((view.workflow_id, Bar::of(&self.screen, Some(drawn), true)));
+                self.drawn.push((view.workflow_id, Bar::of(&self.screen, Some(drawn), true)));
             }
-            if let Some((_, bar)) = self.bars.iter_mut().find(|(id, _)| *id == view.workflow_id) {
+            if let Some((_, bar)) = self.drawn.iter_mut().find(|(id, _)| *id == view.workflow_id) {
                 bar.show(view);
             }
         }
-        self.rest.set_message(match views.len() - self.bars.len() {
+        self.rest.set_message(match views.len() - self.drawn.len() {
             0 => String::new(),
             more => format!("and {more} more"),
         });

@@ -259,6 +259,12 @@ pub(crate) const DISK: &[Page] = &[
         todo: "Correct the path; it is read where the data directory is held.",
     },
     Page {
+        code: "InvalidSourceDiskType",
+        means: "That is no place a disk can have.",
+        cause: "A filter holds a misspelt word.",
+        todo: "Choose one of system, data.",
+    },
+    Page {
         code: "InvalidSystemSnapshot.Missing",
         means: "Nothing boots from an empty disk.",
         cause: "An empty disk was to be the system disk.",

@@ -139,10 +139,22 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "Leave one of them out.",
     },
     Page {
+        code: "InvalidParameter.Event",
+        means: "That is no place in the log.",
+        cause: "The number is 0, or behind the last event.",
+        todo: "`kiln audit head` says where the log ends.",
+    },
+    Page {
         code: "InvalidParameter.Items",
         means: "So many things cannot be done in one operation.",
         cause: "A batch is too large.",
         todo: "Divide it.",
+    },
+    Page {
+        code: "InvalidParameter.Moment",
+        means: "That is no moment the log knows of.",
+        cause: "The time is not written as the API writes times, or is to come.",
+        todo: "Write it so: `2026-03-01T12:00:00Z`, or give the number of an event.",
     },
     Page {
         code: "InvalidParameter.PageNumber",
@@ -335,6 +347,12 @@ pub(crate) const HOUSE: &[Page] = &[
         means: "This part of the API is not served here.",
         cause: "A client asked for something Kiln does not do.",
         todo: "Do without it; the message says what it was.",
+    },
+    Page {
+        code: "NumberExceed.Changes",
+        means: "So many changes are not shown at once.",
+        cause: "The two moments are far apart.",
+        todo: "Take moments that are nearer to each other.",
     },
     Page {
         code: "NumberExceed.ResourceIds",

@@ -56,7 +56,7 @@ pub(crate) struct Modify {
     /// The metadata service its instances answer to: v1 or v2; never back to v1
     #[arg(long, value_name = "WORD")]
     imds: Option<String>,
-    /// Whether it has a driver for NVMe disks: supported or unsupported
+    /// Whether it has a driver for `NVMe` disks: `supported` or `unsupported`
     #[arg(long, value_name = "WORD")]
     nvme: Option<String>,
     /// Deprecate it as well
@@ -94,6 +94,7 @@ Examples:
   kiln image delete m-bp67acfmxazb4p0a2b3c --yes
   kiln image delete web-1 --keep-snapshots --yes"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Delete {
     /// Id or name of the image
     image: String,

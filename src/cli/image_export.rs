@@ -31,7 +31,7 @@ Examples:
 pub(crate) struct Export {
     /// Id or name of the image
     image: String,
-    /// The file to make, or the object: oss://BUCKET/KEY
+    /// The file to make, or the object: `oss://BUCKET/KEY`
     #[arg(long, value_name = "FILE")]
     to: Option<OsString>,
     /// The bucket to export to, under the names of the ECS API

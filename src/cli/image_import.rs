@@ -34,7 +34,7 @@ Examples:
   kiln image import disk.raw --name web-4 --output json | jq -r .ImageId"
 )]
 pub(crate) struct Import {
-    /// The file of the system disk, or an object: oss://BUCKET/KEY
+    /// The file of the system disk, or an object: `oss://BUCKET/KEY`
     file: OsString,
     /// Name of the image: 2 to 128 letters, digits and `:` `_` `-` `.`
     #[arg(long)]

@@ -41,7 +41,7 @@ pub(crate) struct List {
     /// Only those of this kind of system: linux or windows
     #[arg(long, value_name = "WORD")]
     os_type: Option<String>,
-    /// Only those for this processor: i386, x86_64 or arm64
+    /// Only those for this processor: `i386`, `x86_64` or `arm64`
     #[arg(long, value_name = "WORD")]
     architecture: Option<String>,
     /// Which page, from 1 [default: everything at once]

@@ -15,7 +15,7 @@ const HEADING: &str = "The machine it wants";
 #[derive(Debug, Args)]
 #[command(next_help_heading = HEADING)]
 pub(crate) struct MachineArgs {
-    /// Its processor: i386, x86_64 or arm64 [default: x86_64]
+    /// Its processor: `i386`, `x86_64` or `arm64` [default: `x86_64`]
     #[arg(long, value_name = "WORD")]
     architecture: Option<String>,
     /// Its kind of system: linux or windows [default: linux]
@@ -33,7 +33,7 @@ pub(crate) struct MachineArgs {
     /// The metadata service its instances answer to: v1 (both) or v2 only [default: v1]
     #[arg(long, value_name = "WORD")]
     imds: Option<String>,
-    /// Whether it has a driver for NVMe disks: supported or unsupported [default: unsupported]
+    /// Whether it has a driver for `NVMe` disks: `supported` or `unsupported` [default: unsupported]
     #[arg(long, value_name = "WORD")]
     nvme: Option<String>,
 }

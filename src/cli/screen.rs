@@ -69,10 +69,10 @@ impl Screen {
     /// Text in a colour by what it says of a state.
     pub(crate) fn state(&self, padded: &str) -> String {
         match padded.trim_end() {
-            "Available" | "Done" | "accomplished" => self.painted("32", padded),
-            "Creating" | "Running" | "Unwinding" => self.painted("33", padded),
-            "Parked" | "Abandoned" => self.painted("31", padded),
-            "Deprecated" | "Undone" => self.painted("2", padded),
+            "Available" | "Done" | "Finished" | "accomplished" => self.painted("32", padded),
+            "Creating" | "Running" | "Unwinding" | "Waiting" | "Processing" | "progressing" => self.painted("33", padded),
+            "Parked" | "Abandoned" | "Failed" | "Paused" => self.painted("31", padded),
+            "Deprecated" | "Undone" | "Deleted" => self.painted("2", padded),
             _ => padded.to_owned(),
         }
     }

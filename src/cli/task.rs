@@ -33,7 +33,7 @@ pub(crate) struct List {
     /// Only these; may be given several times
     #[arg(value_name = "TASK")]
     ids: Vec<String>,
-    /// Only those that do this: ImportImage or ExportImage
+    /// Only those that do this: `ImportImage` or `ExportImage`
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
     /// Only those that stand there: Waiting, Processing, Finished, Failed, Deleted or Paused, with commas
@@ -130,25 +130,31 @@ fn list_text(session: &Session, tasks: &Tasks) -> String {
     if tasks.tasks.is_empty() {
         return String::new();
     }
-    let columns = [
+    let mut columns = vec![
         Column::Whole("ID"),
         Column::Text("ACTION"),
         Column::State("STATUS"),
         Column::Number("DONE"),
         Column::Whole("IMAGE"),
         Column::Spare("CREATED"),
-        Column::Text("CODE"),
     ];
+    let wrong = tasks.tasks.iter().any(|task| !task.error_code.is_empty());
+    if wrong {
+        columns.push(Column::Text("CODE"));
+    }
     let row = |task: &TaskView| {
-        vec![
+        let mut row = vec![
             task.task_id.clone(),
             task.task_action.clone(),
             task.task_status.clone(),
             task.task_process.clone(),
             task.resource_id.clone(),
             task.creation_time.replace('T', " ").trim_end_matches('Z').to_owned(),
-            task.error_code.clone(),
-        ]
+        ];
+        if wrong {
+            row.push(task.error_code.clone());
+        }
+        row
     };
     draw(&session.screen, &columns, &tasks.tasks.iter().map(row).collect::<Vec<_>>())
 }

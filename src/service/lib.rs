@@ -70,6 +70,8 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_images;
+#[cfg(test)]
 mod tests_share;
 mod trouble;
 mod unfinished;

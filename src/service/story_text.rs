@@ -201,10 +201,26 @@ fn changes(from: &Attributes, to: &Attributes) -> String {
     note("family", from.family.as_deref(), to.family.as_deref());
     let status = |deprecated: Option<bool>| deprecated.map(|is| if is { "Deprecated" } else { "Available" });
     note("status", status(from.deprecated), status(to.deprecated));
-    note("boot mode", from.boot_mode.map(|mode| mode.word()), to.boot_mode.map(|mode| mode.word()));
-    note("licence", from.license_type.map(|it| it.word()), to.license_type.map(|it| it.word()));
-    note("metadata service", from.imds.map(|imds| imds.word()), to.imds.map(|imds| imds.word()));
-    note("NVMe support", from.nvme.map(|nvme| nvme.word()), to.nvme.map(|nvme| nvme.word()));
+    note(
+        "boot mode",
+        from.boot_mode.map(domain::machine::BootMode::word),
+        to.boot_mode.map(domain::machine::BootMode::word),
+    );
+    note(
+        "licence",
+        from.license_type.map(domain::machine::LicenseType::word),
+        to.license_type.map(domain::machine::LicenseType::word),
+    );
+    note(
+        "metadata service",
+        from.imds.map(domain::machine::Imds::word),
+        to.imds.map(domain::machine::Imds::word),
+    );
+    note(
+        "NVMe support",
+        from.nvme.map(domain::machine::Nvme::word),
+        to.nvme.map(domain::machine::Nvme::word),
+    );
     parts.extend(tag_changes(&to.tags));
     if parts.is_empty() { "nothing: it was so already".to_owned() } else { parts.join(", ") }
 }

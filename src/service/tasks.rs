@@ -111,11 +111,11 @@ impl Service {
         let view = self.task(actor, named)?;
         let id = &view.task_id;
         if !view.support_cancel {
-            let (code, why) = match self.flow(actor, view.workflow_id)?.committed {
-                true if view.finished_time.is_empty() => {
-                    ("CancelTaskFailed", "it is past the point of no return".to_owned())
-                }
-                _ => ("InvalidTaskId.IncorrectTaskStatus", format!("it is {}", view.task_status)),
+            let past = self.flow(actor, view.workflow_id)?.committed && view.finished_time.is_empty();
+            let (code, why) = if past {
+                ("CancelTaskFailed", "it is past the point of no return".to_owned())
+            } else {
+                ("InvalidTaskId.IncorrectTaskStatus", format!("it is {}", view.task_status))
             };
             return Err(Refusal::new(code, format!("the task `{id}` cannot be cancelled: {why}"))
                 .advise(format!("see it with `kiln task show {id}`"))

@@ -26,7 +26,7 @@ fn wiring() -> Wiring {
     Wiring { files, clock: Arc::new(engine::SystemClock), data: Arc::new(data) }
 }
 
-async fn open(place: &TempDir) -> Arc<Service> {
+pub(crate) async fn open(place: &TempDir) -> Arc<Service> {
     let dir = place.path().join("data");
     Service::open(crate::Options { dir, wiring: wiring(), drive: true }).await.unwrap()
 }

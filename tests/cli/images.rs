@@ -53,18 +53,46 @@ fn an_import_gives_the_image_as_json_and_the_lists_agree() {
         plain(&place, &serde_json::to_string_pretty(&shown).unwrap())
             .replace(shown["ContentRoot"].as_str().unwrap(), "ROOT"),
         r#"{
+  "Architecture": "x86_64",
+  "BootMode": "BIOS",
   "ContentRoot": "ROOT",
+  "CopiedFrom": "",
+  "Copies": 0,
   "CreationTime": "TIME",
   "DataBytes": 3145728,
   "Description": "the first",
+  "Detection": null,
   "DiskSizeBytes": 8388608,
+  "Disks": [
+    {
+      "ContentRoot": "ROOT",
+      "DataBytes": 3145728,
+      "Device": "/dev/xvda",
+      "Format": "raw",
+      "Size": 1,
+      "SizeBytes": 8388608,
+      "SnapshotId": "SNAPSHOT",
+      "Source": "PLACE/web-1.raw",
+      "StoredBytes": BYTES,
+      "Type": "system"
+    }
+  ],
   "Exports": 0,
   "ImageFamily": "web",
   "ImageId": "IMAGE",
   "ImageName": "web-1",
+  "ImageOwnerAlias": "self",
+  "ImdsSupport": "v1",
+  "IsCopied": false,
   "IsFamilyImage": true,
+  "IsPublic": false,
+  "LicenseType": "Auto",
+  "NvmeSupport": "unsupported",
+  "OsType": "linux",
   "OwnerId": "100000",
+  "Platform": "Others Linux",
   "RegionId": "cn-hangzhou",
+  "Shares": [],
   "Size": 1,
   "SnapshotId": "SNAPSHOT",
   "SourceFormat": "raw",
@@ -73,7 +101,9 @@ fn an_import_gives_the_image_as_json_and_the_lists_agree() {
   "StoredBytes": BYTES,
   "Tags": {
     "env": "prod"
-  }
+  },
+  "TaskId": "TASK",
+  "WorkflowId": "WORKFLOW"
 }"#
         .replace("BYTES", &shown["StoredBytes"].to_string())
     );

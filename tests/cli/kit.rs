@@ -148,9 +148,13 @@ fn stand_in(text: &str, before: Option<char>) -> Option<(&'static str, usize)> {
         let whole = next.is_none_or(|next| !next.is_ascii_alphanumeric());
         (whole && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())).then_some(())
     };
-    for (prefix, count, word) in
-        [("m-", 20, "IMAGE"), ("s-", 20, "SNAPSHOT"), ("w-", 26, "WORKFLOW"), ("store-", 20, "STORE")]
-    {
+    for (prefix, count, word) in [
+        ("m-", 20, "IMAGE"),
+        ("s-", 20, "SNAPSHOT"),
+        ("t-", 20, "TASK"),
+        ("w-", 26, "WORKFLOW"),
+        ("store-", 20, "STORE"),
+    ] {
         if text.starts_with(prefix) && letters(prefix.len(), count).is_some() {
             return Some((word, prefix.len() + count));
         }
