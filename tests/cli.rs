@@ -12,6 +12,8 @@ mod audit;
 mod images;
 #[path = "cli/kit.rs"]
 mod kit;
+#[path = "cli/making.rs"]
+mod making;
 #[path = "cli/readme.rs"]
 mod readme;
 #[path = "cli/refusals.rs"]

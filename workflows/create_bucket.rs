@@ -39,7 +39,7 @@ impl Workflow for CreateBucket {
         flow.decide(self.scope(), of(&self, |view, it| rules::reserve_bucket(view, it.reservation())))  // BucketReserved
             .undo(of(&self, |view, it| rules::remove_bucket(view, &it.bucket.name))).await?;            // BucketRemoved
 
-        flow.step(on(&self, place))                                                                     // BucketPlaced
+        flow.step(on(&self.bucket, place))                                                                     // BucketPlaced
             .undo(on(&self.bucket, clear)).await?;                                                      // BucketCleared
 
         flow.decide(self.scope(), of(&self, |view, it| rules::made_bucket(view, &it.bucket.name)))      // BucketMade
@@ -55,9 +55,9 @@ impl CreateBucket {
     }
 }
 
-async fn place(at: At, it: CreateBucket) -> Result<BucketPlaced, Failure> {
-    at.ports().data.make_bucket(&it.bucket).await?;
-    Ok(BucketPlaced { bucket: it.bucket.name })
+pub(crate) async fn place(at: At, bucket: BucketAt) -> Result<BucketPlaced, Failure> {
+    at.ports().data.make_bucket(&bucket).await?;
+    Ok(BucketPlaced { bucket: bucket.name })
 }
 
 /// Fails unless the bucket is still the account's: what was begun long ago may find that its bucket

@@ -7,7 +7,7 @@ use engine::{Halt, Workflow};
 use event::Scope;
 use serde::{Deserialize, Serialize};
 
-use crate::create_bucket::clear;
+use crate::create_bucket::{clear, place};
 use crate::{Flow, Ports, of, on};
 
 /// What a deletion is asked for.
@@ -41,7 +41,7 @@ impl Workflow for DeleteBucket {
 
         // A bucket that holds something refuses, and the story turns.
         flow.step(on(&self.bucket, clear))                                                     // BucketCleared
-            .nothing_to_undo("only an empty directory is gone, and a put makes it again").await?;
+            .undo(on(&self.bucket, place)).await?;                                             // BucketPlaced
 
         flow.decide(self.scope(), of(&self, |view, it| Ok(rules::remove_bucket(view, &it.bucket.name))))
             .point_of_no_return("its name is free").await?;                                    // BucketRemoved

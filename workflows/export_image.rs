@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{At, Flow, Ports, of, on};
 
+/// Disks of an account's images in one region that are written at once; the others wait their turn.
+/// Two keep two processors busy, more would only thin each other out.
+const EXPORTS_AT_ONCE: usize = 2;
+
 /// A disk to be exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportTo {
@@ -65,6 +69,7 @@ impl Workflow for ExportImage {
 
         for export in exports(&asked.0, disks, flow) {
             flow.step(on(&export, write))                                                       // ExportWritten
+                .limit(export.queue(), EXPORTS_AT_ONCE)
                 .undo(on(&export, discard)).await?;                                             // ExportDiscarded
         }
         flow.decide(asked.0.scope(), of(&asked, |view, (it, _)| rules::end_export(view, &it.image)))  // ExportEnded
@@ -86,6 +91,13 @@ struct Export {
     place: Place,
     job: Job,
     disk: ExportDisk,
+}
+
+impl Export {
+    /// Those who wait for one another.
+    fn queue(&self) -> String {
+        format!("exports of {} in {}", self.place.account, self.place.region)
+    }
 }
 
 fn exports(asked: &ExportImage, disks: Vec<ExportDisk>, flow: &Flow) -> Vec<Export> {

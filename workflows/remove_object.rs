@@ -3,13 +3,12 @@
 use async_trait::async_trait;
 use domain::events::ObjectRemoved;
 use domain::port::Location;
-use domain::{AccountId, image};
+use domain::{AccountId, image, rules};
 use engine::{Halt, Workflow};
 use event::{Failure, Scope};
 use serde::{Deserialize, Serialize};
 
-use crate::create_bucket::still_own;
-use crate::{At, Flow, Ports, on};
+use crate::{At, Flow, Ports, of, on};
 
 /// What a removal is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,14 +37,16 @@ impl Workflow for RemoveObject {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<String, Halt> {
-        flow.step(on(&self, remove))                    // ObjectRemoved
-            .nothing_to_undo("what is removed is not brought back").await?;
+        flow.decide(image::house(), of(&self, |view, it| rules::condemn_object(view, &it.at, &it.account)))
+            .point_of_no_return("what is removed is not brought back").await?;  // ObjectCondemned
+
+        flow.step(on(&self, remove))                                            // ObjectRemoved
+            .nothing_to_undo("it is past the point of no return").await?;
         Ok(self.at.to_string())
     }
 }
 
 async fn remove(at: At, it: RemoveObject) -> Result<ObjectRemoved, Failure> {
-    still_own(&at, &it.account, &it.at)?;
     at.ports().data.remove_object(&it.at).await?;
     Ok(ObjectRemoved { at: it.at })
 }

@@ -1,8 +1,10 @@
-//! Progress of one operation: a bar with rate and time left on a terminal, plain lines in a pipe.
+//! Progress of operations: a bar with rate and time left on a terminal, plain lines in a pipe; and
+//! for several at once a line each.
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use event::FlowId;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use service::{Progress, WorkflowView, bytes_text};
 
 use crate::screen::Screen;
@@ -14,11 +16,18 @@ const BYTES: &str =
     "{msg:12} [{wide_bar}] {percent:>3}% of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
 /// What is shown while nothing is counted.
 const SPINNER: &str = "{msg:12} {spinner} {elapsed}";
+/// The same two for a line among others, which begins with the operation's name.
+const BYTES_AMONG: &str = "{prefix:28.28!} {msg:12} [{wide_bar}] {percent:>3}% {eta:>4}";
+const SPINNER_AMONG: &str = "{prefix:28.28!} {msg:12} {spinner} {elapsed}";
+/// Lines drawn at once: what a low terminal shows without scrolling.
+const LINES_MAX: usize = 16;
 
 /// Shows how far an operation has come.
 pub(crate) struct Bar {
     screen: Screen,
     drawn: Option<ProgressBar>,
+    /// Whether it is one line of several.
+    among: bool,
     doing: String,
     begun: Instant,
     begun_bytes: u64,
@@ -30,8 +39,13 @@ impl Bar {
     pub(crate) fn new(screen: &Screen) -> Self {
         let drawn =
             screen.is_watched().then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
+        Self::of(screen, drawn, false)
+    }
+
+    fn of(screen: &Screen, drawn: Option<ProgressBar>, among: bool) -> Self {
         let now = Instant::now();
-        Self { screen: screen.clone(), drawn, doing: String::new(), begun: now, begun_bytes: 0, said: now }
+        let doing = String::new();
+        Self { screen: screen.clone(), drawn, among, doing, begun: now, begun_bytes: 0, said: now }
     }
 
     /// Shows the operation as it is now.
@@ -76,10 +90,14 @@ impl Bar {
             self.screen.say(&format!("{}{size} …", self.doing));
             return;
         };
-        let template = if progress.is_some() { BYTES } else { SPINNER };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let template = match (progress.is_some(), self.among) {
+            (true, false) => BYTES,
+            (false, false) => SPINNER,
+            (true, true) => BYTES_AMONG,
+            (false, true) => SPINNER_AMONG,
+        };
         bar.reset();
-        bar.set_style(style.progress_chars("=> "));
+        bar.set_style(plain_style(template).progress_chars("=> "));
         bar.set_message(self.doing.clone());
         // What an earlier run had done is no rate of this one.
         bar.set_position(self.begun_bytes);
@@ -105,6 +123,62 @@ impl Bar {
     pub(crate) fn clear(&self) {
         self.drawn.iter().for_each(ProgressBar::finish_and_clear);
     }
+}
+
+/// Shows how far several operations have come, a line each, on a terminal.
+pub(crate) struct Bars {
+    screen: Screen,
+    lines: MultiProgress,
+    bars: Vec<(FlowId, Bar)>,
+    rest: ProgressBar,
+}
+
+impl Bars {
+    /// No lines yet.
+    pub(crate) fn new(screen: &Screen) -> Self {
+        let lines = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let rest = lines.add(ProgressBar::no_length());
+        rest.set_style(plain_style("{msg}"));
+        Self { screen: screen.clone(), lines, bars: Vec::new(), rest }
+    }
+
+    /// Shows the operations as they are now, as many as there is room for, and how many more there are.
+    pub(crate) fn show(&mut self, views: &[&WorkflowView]) {
+        let gone = |id: &FlowId| !views.iter().any(|view| view.workflow_id == *id);
+        for (_, bar) in self.bars.iter().filter(|(id, _)| gone(id)) {
+            bar.drawn.iter().for_each(|drawn| self.lines.remove(drawn));
+        }
+        self.bars.retain(|(id, _)| !gone(id));
+        for view in views {
+            if !self.bars.iter().any(|(id, _)| *id == view.workflow_id) && self.bars.len() < LINES_MAX {
+                let drawn = self.lines.insert_before(&self.rest, ProgressBar::no_length());
+                drawn.set_prefix(view.label.clone());
+                self.bars.push((view.workflow_id, Bar::of(&self.screen, Some(drawn), true)));
+            }
+            if let Some((_, bar)) = self.bars.iter_mut().find(|(id, _)| *id == view.workflow_id) {
+                bar.show(view);
+            }
+        }
+        self.rest.set_message(match views.len() - self.bars.len() {
+            0 => String::new(),
+            more => format!("and {more} more"),
+        });
+    }
+
+    /// Does something that prints, without the lines in its way.
+    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.lines.suspend(print)
+    }
+
+    /// Takes the lines away.
+    pub(crate) fn clear(&self) {
+        // A terminal that is gone has no lines left to take away.
+        let _ = self.lines.clear();
+    }
+}
+
+fn plain_style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// What an operation is doing, in a word or two.

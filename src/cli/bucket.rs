@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use service::{Because, BucketRequest, Buckets, FileAt, ObjectView, Objects, Request, Started, bytes_text};
 
+use crate::at::absolute;
 use crate::confirm::confirm;
 use crate::exit::Stop;
 use crate::follow;
-use crate::image_import::absolute;
 use crate::session::Session;
 use crate::table::{Column, draw};
 use crate::thing::because;

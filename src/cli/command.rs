@@ -13,6 +13,7 @@ use crate::completions::Completions;
 use crate::demo::Demo;
 use crate::disk::DiskCommand;
 use crate::exit::{CODES, Stop};
+use crate::explain::Explain;
 use crate::family::FamilyCommand;
 use crate::image::ImageCommand;
 use crate::region::RegionCommand;
@@ -20,6 +21,7 @@ use crate::screen::Screen;
 use crate::session::Session;
 use crate::snapshot::SnapshotCommand;
 use crate::tag::TagCommand;
+use crate::task::TaskCommand;
 use crate::workflow::WorkflowCommand;
 
 /// What is acknowledged is safe, so a clean end is a courtesy: it may not keep a person waiting.
@@ -104,6 +106,9 @@ enum Command {
     /// Put tags on images, snapshots and disks, and find by them
     #[command(subcommand)]
     Tag(TagCommand),
+    /// See and cancel imports and exports, as the ECS API tells of them
+    #[command(subcommand)]
+    Task(TaskCommand),
     /// See, wait for, stop and release operations
     #[command(subcommand)]
     Workflow(WorkflowCommand),
@@ -115,6 +120,8 @@ enum Command {
     Region(RegionCommand),
     /// Show it all on a disk made for the purpose, in under a minute
     Demo(Demo),
+    /// Explain a code: what it means, what is the likely cause, what to do
+    Explain(Explain),
     /// Print completions for a shell
     Completions(Completions),
 }
@@ -128,8 +135,11 @@ impl Command {
             Self::Bucket(command) => command.because(),
             Self::Tag(command) => command.because(),
             Self::Workflow(command) => command.because(),
+            Self::Task(command) => command.because(),
             Self::Region(command) => command.because(),
-            Self::Family(_) | Self::Audit(_) | Self::Demo(_) | Self::Completions(_) => Because::Looks,
+            Self::Family(_) | Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => {
+                Because::Looks
+            }
         }
     }
 }
@@ -149,6 +159,7 @@ impl Kiln {
                 completions.run();
                 return Ok(());
             }
+            Command::Explain(explain) => return explain.run(&screen),
             Command::Demo(demo) => return demo.run().await,
             other => other,
         };
@@ -168,9 +179,10 @@ impl Kiln {
             Command::Bucket(command) => command.run(&session).await,
             Command::Tag(command) => command.run(&session).await,
             Command::Workflow(command) => command.run(&session).await,
+            Command::Task(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
-            Command::Demo(_) | Command::Completions(_) => Ok(()),
+            Command::Demo(_) | Command::Explain(_) | Command::Completions(_) => Ok(()),
         };
         let _ = tokio::time::timeout(CLOSING_MAX, session.house.close()).await;
         done

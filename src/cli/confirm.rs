@@ -1,26 +1,29 @@
-//! Asking before what cannot be undone: on a terminal the person is asked, elsewhere `--yes` has to be said.
+//! Asking before what cannot be undone: a person on a terminal, `--yes` anywhere else.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use crate::exit::Stop;
-use crate::screen;
 use crate::session::Session;
 
-/// Goes on if the person says so, or has said so already with `--yes`. A dry run does nothing that
-/// would have to be confirmed, and is not asked about, but only the service knows of it; so the
-/// question comes first and is harmless there.
-pub(crate) fn confirm(_session: &Session, what: &str, yes: bool) -> Result<(), Stop> {
-    if yes {
+/// Goes on if a person says so, or has said so with `--yes`. What will happen is told as a sentence
+/// without its end: "`web-1` (m-…) will be deleted".
+pub(crate) fn confirm(session: &Session, what: &str, yes: bool) -> Result<(), Stop> {
+    // A dry run does nothing that would have to be undone.
+    if yes || session.house.is_dry_run() {
         return Ok(());
     }
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Stop::Usage(format!("{what}: this cannot be undone; say `--yes` to do it")));
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Stop::Usage(format!(
+            "{what}, and nobody is there to be asked: say `--yes` where there is no terminal"
+        )));
     }
-    screen::tell(&format!("{what}: this cannot be undone. Go on? [y/N]"));
+    let mut asked = io::stderr();
     let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer);
-    match (read, answer.trim().to_lowercase().as_str()) {
-        (Ok(_), "y" | "yes") => Ok(()),
-        _ => Err(Stop::Usage("nothing was done".to_owned())),
+    let read = write!(asked, "{what}. Go on? [y/N] ")
+        .and_then(|()| asked.flush())
+        .and_then(|()| io::stdin().read_line(&mut answer));
+    match read {
+        Ok(_) if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") => Ok(()),
+        _ => Err(Stop::Declined),
     }
 }

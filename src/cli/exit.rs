@@ -1,6 +1,7 @@
 //! How a command ends when it does not end well: what is told, and the exit code.
 
 use event::FlowId;
+use serde::Serialize;
 use service::{Family, Trouble};
 
 use crate::screen::{self, Screen};
@@ -8,7 +9,7 @@ use crate::screen::{self, Screen};
 /// What the exit codes mean, for the help.
 pub(crate) const CODES: &str = "\
 Exit codes:
-  0    done
+  0    done; or, of a dry run, it could be done
   1    failed, cancelled or given up
   2    the command line was not understood
   3    a rule said no: ask otherwise
@@ -28,6 +29,19 @@ pub(crate) enum Stop {
     Usage(String),
     /// A check found something; it has been told.
     Found,
+    /// The person was asked, and said no.
+    Declined,
+}
+
+/// What answers a dry run that nothing stands against.
+const DRY_RUN: &str = "DryRunOperation";
+
+/// The end of a dry run, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DryRun<'a> {
+    code: &'a str,
+    message: &'a str,
 }
 
 impl From<Trouble> for Stop {
@@ -40,6 +54,7 @@ impl Stop {
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
+            Self::Trouble(trouble) if trouble.code == DRY_RUN => 0,
             Self::Trouble(trouble) => match trouble.family {
                 Family::Refused => 3,
                 Family::World => 4,
@@ -49,6 +64,7 @@ impl Stop {
             },
             Self::Usage(_) => 2,
             Self::Found => 5,
+            Self::Declined => 1,
             Self::Interrupted(_) => 130,
         }
     }
@@ -56,11 +72,18 @@ impl Stop {
     /// Tells the person.
     pub(crate) fn tell(&self, screen: &Screen) {
         match self {
+            Self::Trouble(trouble) if trouble.code == DRY_RUN => {
+                let end = DryRun { code: &trouble.code, message: &trouble.message };
+                screen.give(&end, |end| format!("{}\n", end.message));
+            }
             Self::Trouble(trouble) => {
                 screen.error(&trouble.message);
                 screen::tell(&format!("  code: {}", trouble.code));
                 if !trouble.advice.is_empty() {
                     screen::tell(&format!("  try: {}", trouble.advice));
+                }
+                if screen.is_watched() {
+                    screen::tell(&format!("  more: `kiln explain {}`", trouble.code));
                 }
             }
             Self::Usage(message) => {
@@ -72,6 +95,7 @@ impl Stop {
                 screen::tell(&format!("  to go on:  kiln workflow watch {id}   (or the same command again)"));
                 screen::tell(&format!("  to stop:   kiln workflow cancel {id}"));
             }
+            Self::Declined => screen::tell("nothing was done"),
             Self::Found => {}
         }
     }

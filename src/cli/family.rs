@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use service::{Families, FamilyView, Request};
 
 use crate::exit::Stop;
-use crate::image::{facts_of, list_text};
+use crate::image_list::list_text;
+use crate::image_show::facts_of;
 use crate::session::Session;
 use crate::table::{Column, draw, facts};
 

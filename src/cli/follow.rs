@@ -1,8 +1,9 @@
 //! Waiting for an operation, and what its end means for the command.
 
-use service::{Request, Started, WorkflowView};
+use event::FlowId;
+use service::{Request, Started, WorkflowView, Workflows};
 
-use crate::bar::Bar;
+use crate::bar::{Bar, Bars};
 use crate::exit::Stop;
 use crate::session::Session;
 
@@ -37,6 +38,41 @@ pub(crate) async fn to_end(session: &Session, started: &Started) -> Result<Workf
         Some(trouble) => Err(trouble.into()),
         None => Ok(view),
     }
+}
+
+/// Waits until several operations have ended or are parked, showing a line each on a terminal; `told`
+/// prints what is to be said of one as soon as it rests.
+pub(crate) async fn several(
+    session: &Session,
+    mut waiting: Vec<FlowId>,
+    mut told: impl FnMut(&WorkflowView),
+) -> Result<(), Stop> {
+    let Some(first) = waiting.first().copied() else { return Ok(()) };
+    let mut bars = Bars::new(&session.screen);
+    let waited = async {
+        loop {
+            let open: Workflows = session.ask(Request::WorkflowList { open: true, count: u32::MAX }).await?;
+            // Oldest first: what has been waited for longest stays where it is on the screen.
+            let going = open.workflows.iter().rev().filter(|flow| !flow.rests());
+            let going: Vec<_> = going.filter(|flow| waiting.contains(&flow.workflow_id)).collect();
+            let rests = |id: &FlowId| !going.iter().any(|flow| flow.workflow_id == *id);
+            for id in waiting.iter().copied().filter(|id| rests(id)) {
+                let view: WorkflowView = session.ask(Request::WorkflowShow(id)).await?;
+                bars.aside(|| told(&view));
+            }
+            bars.show(&going);
+            waiting = going.iter().map(|flow| flow.workflow_id).collect();
+            let Some(oldest) = going.first() else { return Ok(()) };
+            let wait = Request::WorkflowWait { workflow: oldest.workflow_id, events: oldest.events };
+            let _: WorkflowView = session.ask(wait).await?;
+        }
+    };
+    let ended = tokio::select! {
+        ended = waited => ended,
+        _ = tokio::signal::ctrl_c() => Err(Stop::Interrupted(first)),
+    };
+    bars.clear();
+    ended
 }
 
 /// For `--no-wait`: says what was started, and how to see it through.

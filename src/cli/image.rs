@@ -1,25 +1,32 @@
-//! `kiln image …`: what there is, and its story. Changing, importing and exporting have their own files.
+//! `kiln image …`: the commands there are, and an image's story. Everything else has a file of its own.
 
 use clap::{Args, Subcommand};
-use service::{Because, ImageView, Images, Request, Story, bytes_text};
+use service::{Because, Request, Story};
 
 use crate::exit::Stop;
 use crate::image_change::{Delete, Modify, Turn};
+use crate::image_check::Check;
+use crate::image_create::Create;
 use crate::image_export::Export;
 use crate::image_import::Import;
+use crate::image_list::List;
+use crate::image_show::show;
 use crate::session::Session;
-use crate::table::{Column, draw, facts};
 
 /// What may be done with images.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
-    /// Make an image of a disk file on this computer
+    /// Make an image of disk files, on this computer or in a bucket
     Import(Import),
+    /// Make an image of snapshots
+    Create(Create),
     /// List images
     List(List),
     /// Show one image
     Show(One),
-    /// Change name, description, family or tags
+    /// Check an image's file systems: would an instance of it start, and be reached
+    Check(Check),
+    /// Change name, description, family, tags and what is said of the machine
     Modify(Modify),
     /// Deprecate an image: its family falls back to the one before
     Deprecate(Turn),
@@ -27,7 +34,7 @@ pub(crate) enum ImageCommand {
     Restore(Turn),
     /// Delete an image and give its space back
     Delete(Delete),
-    /// Write an image to a file
+    /// Write an image to files, or to a bucket
     Export(Export),
     /// Tell an image's story from the log, in plain words
     History(One),
@@ -44,23 +51,13 @@ pub(crate) struct One {
     image: String,
 }
 
-/// Which images.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  kiln image list
-  kiln image list --family debian
-  kiln image list --output json | jq -r '.Images[].ImageId'")]
-pub(crate) struct List {
-    /// Only those of this family
-    #[arg(long)]
-    family: Option<String>,
-}
-
 impl ImageCommand {
     pub(crate) fn because(&self) -> Because {
         match self {
             Self::List(_) | Self::Show(_) | Self::History(_) => Because::Looks,
             Self::Import(import) => import.because(),
+            Self::Create(create) => create.because(),
+            Self::Check(check) => check.because(),
             Self::Export(export) => export.because(),
             Self::Modify(modify) => modify.because(),
             Self::Deprecate(turn) | Self::Restore(turn) => turn.because(),
@@ -71,6 +68,8 @@ impl ImageCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         match self {
             Self::Import(import) => import.run(session).await,
+            Self::Create(create) => create.run(session).await,
+            Self::Check(check) => check.run(session).await,
             Self::List(list) => list.run(session).await,
             Self::Show(one) => show(session, &one.image).await,
             Self::Modify(modify) => modify.run(session).await,
@@ -81,86 +80,6 @@ impl ImageCommand {
             Self::History(one) => history(session, &one.image).await,
         }
     }
-}
-
-impl List {
-    async fn run(self, session: &Session) -> Result<(), Stop> {
-        let request = Request::ImageList { region: session.region.clone(), family: self.family };
-        let images: Images = session.ask(request).await?;
-        session.screen.give(&images, |images| list_text(session, &images.images));
-        if images.images.is_empty() {
-            session.screen.say("no images yet; `kiln image import FILE --name NAME` makes one");
-        }
-        Ok(())
-    }
-}
-
-/// Images as a table; none as nothing.
-pub(crate) fn list_text(session: &Session, images: &[ImageView]) -> String {
-    if images.is_empty() {
-        return String::new();
-    }
-    let one_region = images.iter().all(|image| image.region_id == images[0].region_id);
-    let mut columns = vec![
-        Column::Whole("ID"),
-        Column::Text("NAME"),
-        Column::Text("FAMILY"),
-        Column::State("STATUS"),
-        Column::Number("SIZE"),
-        Column::Spare("CREATED"),
-    ];
-    if !one_region {
-        columns.push(Column::Text("REGION"));
-    }
-    let row = |image: &ImageView| {
-        let mark = if image.is_family_image { "*" } else { "" };
-        let mut row = vec![
-            image.image_id.clone(),
-            image.image_name.clone(),
-            format!("{}{mark}", image.image_family),
-            image.status.clone(),
-            bytes_text(image.disk_size_bytes),
-            image.creation_time.chars().take(10).collect(),
-        ];
-        if !one_region {
-            row.push(image.region_id.clone());
-        }
-        row
-    };
-    draw(&session.screen, &columns, &images.iter().map(row).collect::<Vec<_>>())
-}
-
-async fn show(session: &Session, image: &str) -> Result<(), Stop> {
-    let view: ImageView = session.ask(Request::ImageShow(session.at(image))).await?;
-    session.screen.give(&view, |view| facts(&session.screen, &facts_of(view)));
-    Ok(())
-}
-
-/// An image as lines of a name and a value.
-pub(crate) fn facts_of(view: &ImageView) -> Vec<(&'static str, String)> {
-    let family = match (view.image_family.as_str(), view.is_family_image) {
-        ("", _) => String::new(),
-        (family, true) => format!("{family} (stands for it)"),
-        (family, false) => family.to_owned(),
-    };
-    let tags: Vec<_> = view.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let exact = |bytes: u64| format!("{} ({bytes} bytes)", bytes_text(bytes));
-    vec![
-        ("Image", view.image_id.clone()),
-        ("Name", view.image_name.clone()),
-        ("Family", family),
-        ("Status", view.status.clone()),
-        ("Description", view.description.clone()),
-        ("Tags", tags.join(" ")),
-        ("Region", view.region_id.clone()),
-        ("Created", view.creation_time.clone()),
-        ("Disk", exact(view.disk_size_bytes)),
-        ("Data", exact(view.data_bytes)),
-        ("Added to store", exact(view.stored_bytes)),
-        ("Snapshot", view.snapshot_id.clone()),
-        ("Content", view.content_root.clone()),
-        ("Made from", format!("{} ({})", view.source_path, view.source_format)),
-    ]
 }
 
 async fn history(session: &Session, image: &str) -> Result<(), Stop> {

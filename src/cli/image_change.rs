@@ -5,21 +5,30 @@ use std::collections::BTreeMap;
 use clap::Args;
 use domain::RegionId;
 use domain::events::Attributes;
+use domain::machine::{BootMode, Imds, LicenseType, Nvme};
 use serde::Serialize;
 use service::{Because, ImageAt, ImageView, Request, Started, WorkflowView, Workflows, bytes_text};
 
+use crate::confirm::confirm;
 use crate::exit::Stop;
 use crate::follow;
 use crate::image_import::tag;
+use crate::machine::word;
 use crate::session::Session;
 
 /// What to change.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "All of it is changed, or nothing is.
+
+Examples:
   kiln image modify web-3 --name web-3-lts --description 'kept until 2030'
-  kiln image modify web-3 --tag env=prod --remove-tag draft")]
-#[command(group(clap::ArgGroup::new("what").required(true).multiple(true)
-    .args(["name", "description", "family", "tags", "remove_tags"])))]
+  kiln image modify web-3 --tag env=prod --remove-tag draft
+  kiln image modify web-3 --boot-mode UEFI --nvme supported --imds v2
+  kiln image modify web-3 --family web-old --deprecate")]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args([
+    "name", "description", "family", "tags", "remove_tags", "boot_mode", "license_type", "imds", "nvme",
+    "deprecate", "restore",
+])))]
 pub(crate) struct Modify {
     /// Id or name of the image
     image: String,
@@ -38,6 +47,24 @@ pub(crate) struct Modify {
     /// A tag to remove; may be given again
     #[arg(long = "remove-tag", value_name = "KEY")]
     remove_tags: Vec<String>,
+    /// How it boots: BIOS, UEFI or UEFI-Preferred
+    #[arg(long, value_name = "WORD")]
+    boot_mode: Option<String>,
+    /// Who holds its Windows licence; only BYOL can be set
+    #[arg(long, value_name = "WORD")]
+    license_type: Option<String>,
+    /// The metadata service its instances answer to: v1 or v2; never back to v1
+    #[arg(long, value_name = "WORD")]
+    imds: Option<String>,
+    /// Whether it has a driver for NVMe disks: supported or unsupported
+    #[arg(long, value_name = "WORD")]
+    nvme: Option<String>,
+    /// Deprecate it as well
+    #[arg(long)]
+    deprecate: bool,
+    /// Restore it as well
+    #[arg(long, conflicts_with = "deprecate")]
+    restore: bool,
     /// Start it and return
     #[arg(long)]
     no_wait: bool,
@@ -59,12 +86,13 @@ pub(crate) struct Turn {
 /// An image to delete.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What only this image needed is given back at once, or, when other work is in progress, by a
-collection that follows it.
+    after_help = "It cannot be undone, so a person is asked first; a script says `--yes`. What only this image
+needed is given back at once, or, when other work is in progress, by a collection that follows it.
 
 Examples:
   kiln image delete web-1
-  kiln image delete m-bp67acfmxazb4p0a2b3c"
+  kiln image delete m-bp67acfmxazb4p0a2b3c --yes
+  kiln image delete web-1 --keep-snapshots --yes"
 )]
 pub(crate) struct Delete {
     /// Id or name of the image
@@ -75,6 +103,9 @@ pub(crate) struct Delete {
     /// Even if instances use it
     #[arg(long)]
     force: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
     /// Start it and return
     #[arg(long)]
     no_wait: bool,
@@ -96,8 +127,12 @@ impl Modify {
             name: self.name,
             description: self.description,
             family: self.family,
+            deprecated: (self.deprecate || self.restore).then_some(self.deprecate),
+            boot_mode: word(self.boot_mode.as_deref(), BootMode::parse)?,
+            license_type: word(self.license_type.as_deref(), LicenseType::parse)?,
+            imds: word(self.imds.as_deref(), Imds::parse)?,
+            nvme: word(self.nvme.as_deref(), Nvme::parse)?,
             tags,
-            ..Attributes::default()
         };
         let request = Request::ImageModify { at: session.at(&self.image), to };
         change(session, request, self.no_wait, "changed").await
@@ -158,6 +193,9 @@ impl Delete {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         let at = session.at(&self.image);
         let image: ImageView = session.ask(Request::ImageShow(at.clone())).await?;
+        let snapshots = if self.keep_snapshots { "" } else { " with the snapshots it made" };
+        let what = format!("`{}` ({}) will be deleted{snapshots}", image.image_name, image.image_id);
+        confirm(session, &what, self.yes)?;
         let started: Started = session
             .ask(Request::ImageDelete { at, force: self.force, keep_snapshots: self.keep_snapshots })
             .await?;

@@ -1,6 +1,7 @@
 //! `kiln image export`.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::Path;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
@@ -8,33 +9,44 @@ use domain::port::{Compression, Format};
 use serde::Serialize;
 use service::{Because, ExportTo, ImageExport, Request, Started};
 
+use crate::at::{absolute, object};
 use crate::exit::Stop;
 use crate::follow;
-use crate::image_import::absolute;
 use crate::session::Session;
 
-/// An export to a file.
+/// An export to files, or to a bucket.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The file has its name only once it is whole, checked against the image's content and durable.
+    after_help = "A file has its name only once it is whole, checked against the image's content and durable. Data
+disks stand beside the system disk: `web.raw` has `web-xvdb.raw` beside it. In a bucket without a key the
+names are those of the ECS API: `PREFIX_IMAGE_system.raw.tar.gz`.
 
 Examples:
   kiln image export debian-12 --to debian.raw --format raw
-  kiln image export debian-12 --to debian.qcow2 --format qcow2 --compression zstd"
+  kiln image export debian-12 --to debian.qcow2 --format qcow2 --compression zstd
+  kiln image export debian-12 --to oss://exports/debian-12.vhd --format vhd
+  kiln image export debian-12 --to-bucket exports --prefix nightly"
 )]
+#[command(group(clap::ArgGroup::new("target").required(true).args(["to", "to_bucket"])))]
 pub(crate) struct Export {
     /// Id or name of the image
     image: String,
-    /// The file to make
+    /// The file to make, or the object: oss://BUCKET/KEY
     #[arg(long, value_name = "FILE")]
-    to: PathBuf,
-    /// Its format
-    #[arg(long)]
-    format: FormatOut,
+    to: Option<OsString>,
+    /// The bucket to export to, under the names of the ECS API
+    #[arg(long, value_name = "BUCKET")]
+    to_bucket: Option<String>,
+    /// What those names begin with: 1 to 30 letters and digits [default: export]
+    #[arg(long, requires = "to_bucket")]
+    prefix: Option<String>,
+    /// Its format [default, for a bucket: raw]
+    #[arg(long, required_unless_present = "to_bucket")]
+    format: Option<FormatOut>,
     /// Compression, for qcow2
     #[arg(long, default_value = "none")]
     compression: CompressionOut,
-    /// Replace the file if it is there
+    /// Replace files of these names if they are there
     #[arg(long)]
     force: bool,
     /// Start it and return; it goes on under the next `kiln` that waits for something
@@ -69,7 +81,10 @@ enum CompressionOut {
 #[serde(rename_all = "PascalCase")]
 struct Exported {
     image_id: String,
+    /// The file of the system disk.
     path: String,
+    /// Every file it made, that of the system disk first.
+    paths: Vec<String>,
     format: &'static str,
     workflow_id: event::FlowId,
 }
@@ -81,15 +96,15 @@ impl Export {
 
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         let begun = Instant::now();
-        if self.format != FormatOut::Qcow2 && self.compression != CompressionOut::None {
+        let format = self.format.unwrap_or(FormatOut::Raw);
+        if format != FormatOut::Qcow2 && self.compression != CompressionOut::None {
             let why = "only a qcow2 file is compressed: leave `--compression` out";
             return Err(Stop::Usage(why.to_owned()));
         }
-        let path = absolute(&self.to)?;
         let ask = ImageExport {
             at: session.at(&self.image),
-            to: ExportTo::File(path.clone()),
-            format: match self.format {
+            to: self.target()?,
+            format: match format {
                 FormatOut::Raw => Format::Raw,
                 FormatOut::Qcow2 => Format::Qcow2,
                 FormatOut::Vhd => Format::Vhd,
@@ -106,18 +121,35 @@ impl Export {
             follow::leave(session, &started);
             return Ok(());
         }
-        follow::to_end(session, &started).await?;
-        let format = match self.format {
-            FormatOut::Raw => "raw",
-            FormatOut::Qcow2 => "qcow2",
-            FormatOut::Vhd => "vhd",
+        let view = follow::to_end(session, &started).await?;
+        let paths: Vec<String> = view.output.lines().map(str::to_owned).collect();
+        let exported = Exported {
+            image_id: started.image_id,
+            path: paths.first().cloned().unwrap_or_default(),
+            paths,
+            format: match format {
+                FormatOut::Raw => "raw",
+                FormatOut::Qcow2 => "qcow2",
+                FormatOut::Vhd => "vhd",
+            },
+            workflow_id: started.workflow_id,
         };
-        let exported =
-            Exported { image_id: started.image_id, path, format, workflow_id: started.workflow_id };
         session.screen.give(&exported, |exported| {
             let seconds = begun.elapsed().as_secs_f64();
-            format!("exported `{}` to `{}` in {seconds:.1} s\n", exported.image_id, exported.path)
+            let paths: Vec<_> = exported.paths.iter().map(|path| format!("`{path}`")).collect();
+            format!("exported `{}` to {} in {seconds:.1} s\n", exported.image_id, paths.join(" and "))
         });
         Ok(())
+    }
+
+    fn target(&self) -> Result<ExportTo, Stop> {
+        if let Some(bucket) = &self.to_bucket {
+            return Ok(ExportTo::Bucket { bucket: bucket.clone(), prefix: self.prefix.clone() });
+        }
+        let to = self.to.clone().unwrap_or_default();
+        Ok(match object(&to)? {
+            Some((bucket, key)) => ExportTo::Object { bucket, key },
+            None => ExportTo::File(absolute(Path::new(&to))?),
+        })
     }
 }

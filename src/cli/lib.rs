@@ -5,22 +5,33 @@
 //!
 //! It deliberately knows no rule: what may be done, and why not, is the service's to say.
 
+mod at;
 mod audit;
 mod bar;
 mod bucket;
+mod codes;
+mod codes_disk;
+mod codes_house;
+mod codes_image;
 mod command;
 mod completions;
 mod confirm;
 mod demo;
 mod disk;
 mod exit;
+mod explain;
 mod family;
 mod follow;
 mod give_back;
 mod image;
 mod image_change;
+mod image_check;
+mod image_create;
 mod image_export;
 mod image_import;
+mod image_list;
+mod image_show;
+mod machine;
 mod region;
 mod screen;
 mod session;
@@ -29,6 +40,7 @@ mod snapshot;
 mod snapshot_change;
 mod table;
 mod tag;
+mod task;
 mod thing;
 mod workflow;
 

@@ -139,15 +139,49 @@ fn letter_width(letter: char) -> usize {
     1 + usize::from(wide)
 }
 
-/// Lines of a name and a value each, the values under each other; those without a value left out.
+/// Lines of a name and a value each, the values under each other and folded where the terminal
+/// ends; those without a value left out.
 pub(crate) fn facts(screen: &Screen, facts: &[(&str, String)]) -> String {
     let room = facts.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
+    let indent = room + width(GAP);
     let mut text = String::new();
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
         let blank = " ".repeat(room - width(name));
-        text.extend([&screen.bold(name), &*blank, GAP, value, "\n"]);
+        let lines = match screen::columns() {
+            Some(columns) => fold(value, columns.saturating_sub(indent).max(COLUMN_CHARS_MIN)),
+            None => vec![value.clone()],
+        };
+        let value = lines.join(&format!("\n{}", " ".repeat(indent)));
+        text.extend([&screen.bold(name), &*blank, GAP, &value, "\n"]);
     }
     text
+}
+
+/// The text in lines of at most so many columns, broken between words where that is possible.
+fn fold(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is a line from the beginning");
+        if line.is_empty() && width(word) <= room {
+            line.push_str(word);
+        } else if !line.is_empty() && width(line) + 1 + width(word) <= room {
+            line.extend([" ", word]);
+        } else {
+            if !line.is_empty() {
+                lines.push(String::new());
+            }
+            // A word that is too long for any line is broken where it has to be.
+            for letter in word.chars() {
+                let line = lines.last_mut().expect("there is a line from the beginning");
+                if width(line) + letter_width(letter) > room {
+                    lines.push(letter.to_string());
+                } else {
+                    line.push(letter);
+                }
+            }
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -177,5 +211,13 @@ mod tests {
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut("镜像镜像", 6), "镜像…");
         assert_eq!(cut("abc", 3), "abc");
+    }
+
+    #[test]
+    fn what_is_wide_is_folded_between_words_and_long_words_where_they_have_to_be() {
+        assert_eq!(fold("one two three", 7), ["one two", "three"]);
+        assert_eq!(fold("one abcdefghij k", 4), ["one", "abcd", "efgh", "ij k"]);
+        assert_eq!(fold("镜像镜像", 5), ["镜像", "镜像"]);
+        assert_eq!(fold("", 5), [""]);
     }
 }

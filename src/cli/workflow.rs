@@ -198,6 +198,9 @@ impl Watch {
         if let Some(workflow) = self.workflow {
             return watch_one(session, workflow).await;
         }
+        if session.screen.is_watched() {
+            return watch_all(session).await;
+        }
         let mut worst = Ok(());
         loop {
             let open: Workflows = session.ask(Request::WorkflowList { open: true, count: u32::MAX }).await?;
@@ -215,6 +218,27 @@ impl Watch {
             }
         }
         worst
+    }
+}
+
+/// Waits for all operations that have not ended, and for those they start, with a line for each.
+async fn watch_all(session: &Session) -> Result<(), Stop> {
+    let mut worst = Ok(());
+    loop {
+        let open: Workflows = session.ask(Request::WorkflowList { open: true, count: u32::MAX }).await?;
+        let going = open.workflows.iter().rev().filter(|flow| !flow.rests());
+        let going: Vec<FlowId> = going.map(|flow| flow.workflow_id).collect();
+        if going.is_empty() {
+            return worst;
+        }
+        let told = |view: &WorkflowView| match view.trouble() {
+            Some(trouble) => {
+                session.screen.say(&format!("{}: {trouble}", view.label));
+                worst = Err(Stop::Trouble(trouble));
+            }
+            None => tell(session, view),
+        };
+        follow::several(session, going, told).await?;
     }
 }
 

@@ -301,7 +301,14 @@ events! {
         /// Its system disk.
         disk: StoredDisk,
     }
-    /// An image's file systems were checked.
+    /// The file systems on a disk were read.
+    GuestRead "image.guest-read/1" about image {
+        /// The image.
+        image: ImageId,
+        /// What was found.
+        items: Vec<CheckItem>,
+    }
+    /// An image's file systems were checked, and this is what is known of it from now on.
     ImageChecked "image.checked/1" about image {
         /// The image.
         image: ImageId,
@@ -543,6 +550,11 @@ events! {
     /// What had been copied of an object is gone.
     FetchDiscarded "object.fetch-discarded/1" {
         /// The object.
+        at: Location,
+    }
+    /// An object is to go, and is not brought back.
+    ObjectCondemned "object.condemned/1" {
+        /// Where it is.
         at: Location,
     }
     /// An object is gone.

@@ -123,17 +123,17 @@ fn image_event(rows: &mut dyn RowsMut, record: &Record) -> bool {
         ExportEnded::KIND => with(record, |event: ExportEnded| export_over(rows, record, &event.image)),
         CheckAsked::KIND => with(record, |event: CheckAsked| {
             change(rows, record, &event.image, |image| {
-                let items = image.detection.take().map(|before| before.items).unwrap_or_default();
-                image.detection = Some(Detection { finished_ms: None, items });
+                let none = Detection { asked: true, finished_ms: None, items: Vec::new() };
+                image.detection.get_or_insert(none).asked = true;
             });
         }),
         ImageChecked::KIND => with(record, |event| checked(rows, record, event)),
         CheckDropped::KIND => with(record, |event: CheckDropped| {
             not_due(rows, &record.scope, &event.image);
             change(rows, record, &event.image, |image| {
-                if let Some(detection) = &mut image.detection {
-                    detection.finished_ms.get_or_insert(record.time_ms);
-                }
+                // What an earlier check found stays.
+                let before = image.detection.take().filter(|before| before.finished_ms.is_some());
+                image.detection = before.map(|before| Detection { asked: false, ..before });
             });
         }),
         _ => false,
@@ -198,7 +198,7 @@ fn reserved(rows: &mut dyn RowsMut, record: &Record, event: ImageReserved) {
         copies: std::collections::BTreeMap::new(),
         shares: std::collections::BTreeMap::new(),
         public: false,
-        detection: event.check.then(|| Detection { finished_ms: None, items: Vec::new() }),
+        detection: event.check.then(|| Detection { asked: true, finished_ms: None, items: Vec::new() }),
     };
     if let Some(id) = event.task {
         let task = Task {
@@ -339,7 +339,8 @@ fn checked(rows: &mut dyn RowsMut, record: &Record, event: ImageChecked) {
                 image.tags.insert(key.to_owned(), found.value.clone());
             }
         }
-        image.detection = Some(Detection { finished_ms: Some(record.time_ms), items: event.items });
+        image.detection =
+            Some(Detection { asked: false, finished_ms: Some(record.time_ms), items: event.items });
     });
 }
 

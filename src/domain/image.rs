@@ -127,7 +127,9 @@ impl Share {
 /// What an image check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detection {
-    /// When it ended, milliseconds since 1970 UTC; none while it has not.
+    /// Whether one is asked for or under way.
+    pub asked: bool,
+    /// When the last one ended, milliseconds since 1970 UTC.
     pub finished_ms: Option<i64>,
     /// What it found.
     pub items: Vec<CheckItem>,

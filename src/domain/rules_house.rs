@@ -3,10 +3,11 @@
 use event::{Refusal, View};
 
 use crate::events::{
-    AccountCreated, BucketClosed, BucketMade, BucketRemoved, BucketReopened, BucketReserved, QuotaSet,
-    RegionAdded,
+    AccountCreated, BucketClosed, BucketMade, BucketRemoved, BucketReopened, BucketReserved, ObjectCondemned,
+    QuotaSet, RegionAdded,
 };
 use crate::image::{ACCOUNTS, BUCKETS, Bucket, QUOTAS, Quotas, REGIONS, USAGE, Usage};
+use crate::port::Location;
 use crate::{AccountId, RegionId, name};
 
 /// Images an account may have in a region. The cloud publishes no number; this keeps one account
@@ -25,9 +26,9 @@ pub const FAMILIES_MAX: u32 = 100;
 pub const IMAGE_SHARES_MAX: u32 = 50;
 /// Shares of all images of an account in a region together; the cloud publishes no number.
 pub const SHARES_MAX: u32 = 50_000;
-/// Exports of an account in a region at the same time; the cloud publishes no number. Each keeps a
-/// core busy.
-pub const EXPORTS_MAX: u32 = 20;
+/// Exports of an account in a region that have begun and not ended; the cloud publishes no number.
+/// Two of them write at a time, so this only bounds what waits.
+pub const EXPORTS_MAX: u32 = 1_000;
 
 /// What an account has in a region, and what it may have.
 #[derive(Clone, Copy, Debug)]
@@ -183,6 +184,13 @@ pub fn close_bucket(view: &View<'_>, bucket: &str, by: &AccountId) -> Result<Buc
 /// Takes that back.
 pub fn reopen_bucket(_view: &View<'_>, bucket: &str) -> BucketReopened {
     BucketReopened { bucket: bucket.to_owned() }
+}
+
+/// Lets an object go, of a bucket that is the account's.
+pub fn condemn_object(view: &View<'_>, at: &Location, by: &AccountId) -> Result<ObjectCondemned, Refusal> {
+    let bucket = at.bucket.as_ref().map(|bucket| bucket.name.as_str()).unwrap_or_default();
+    own_bucket(view.get(&BUCKETS, &[bucket]), bucket, by)?;
+    Ok(ObjectCondemned { at: at.clone() })
 }
 
 /// Gives a bucket's name back.

@@ -140,3 +140,23 @@ fn first_name(value: &serde_json::Value) -> (&str, Option<&serde_json::Value>) {
         _ => ("", None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ImageAt, ImageCreate, ImageQuery, ImageRequest};
+
+    #[test]
+    fn a_request_has_the_name_of_its_action_wherever_it_stands() {
+        let at = ImageAt { image: "web".to_owned(), region: None };
+        for (request, name) in [
+            (Request::ImageShow(at.clone()), "image-show"),
+            (Request::Image(ImageRequest::Create(ImageCreate::default())), "image-create"),
+            (Request::Image(ImageRequest::Check(at)), "image-check"),
+            (Request::ImageList(ImageQuery::default()), "image-list"),
+            (Request::RegionList, "region-list"),
+        ] {
+            assert_eq!(action(&request), name);
+        }
+    }
+}

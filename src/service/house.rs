@@ -95,6 +95,16 @@ impl House {
         self
     }
 
+    /// The account that asks.
+    pub fn account(&self) -> &str {
+        &self.actor.account
+    }
+
+    /// Whether it is only asked whether something could be done.
+    pub fn is_dry_run(&self) -> bool {
+        self.manner.dry_run
+    }
+
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir

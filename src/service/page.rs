@@ -2,7 +2,7 @@
 
 use event::Refusal;
 
-use crate::request_things::Page;
+use crate::request_image::Page;
 
 /// How many a page may have, as the API documents.
 const PAGE_SIZES: std::ops::RangeInclusive<u32> = 1..=100;

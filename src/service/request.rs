@@ -9,12 +9,15 @@ use domain::port::{Compression, Format};
 use event::{Actor, FlowId};
 use serde::{Deserialize, Serialize};
 
+use crate::request_image::{ImageQuery, ImageRequest};
+use crate::request_task::TaskRequest;
 use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
 use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
 };
 use crate::view_image::{ImageView, Images};
+use crate::view_task::{TaskView, Tasks};
 use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
 use crate::{Family, Trouble};
 
@@ -144,12 +147,7 @@ pub enum Request {
     /// Starts an import, or finds the unfinished one with the same input.
     ImageImport(ImageImport),
     /// Images, of one region or of all.
-    ImageList {
-        /// The region; all if none is given.
-        region: Option<RegionId>,
-        /// Only those of this family.
-        family: Option<String>,
-    },
+    ImageList(ImageQuery),
     /// One image.
     ImageShow(ImageAt),
     /// Starts to change attributes.
@@ -174,6 +172,10 @@ pub enum Request {
     },
     /// Starts an export.
     ImageExport(ImageExport),
+    /// What else may be asked of images.
+    Image(ImageRequest),
+    /// What may be asked of tasks.
+    Task(TaskRequest),
     /// What the log says of an image, deleted ones included.
     ImageHistory(ImageAt),
     /// Families, of one region or of all.
@@ -316,6 +318,8 @@ macro_rules! replies {
 replies!(
     ImageView,
     Images,
+    TaskView,
+    Tasks,
     Story,
     FamilyView,
     Families,

@@ -4,6 +4,7 @@ use domain::RegionId;
 use serde::{Deserialize, Serialize};
 
 use crate::request::FileAt;
+use crate::request_image::Page;
 
 /// A disk or a snapshot, by its id or its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,15 +24,6 @@ pub struct Called {
     pub description: String,
     /// Its tags, as they were said: a key that comes twice is refused.
     pub tags: Vec<(String, String)>,
-}
-
-/// A page of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Page {
-    /// Which, from 1.
-    pub number: u32,
-    /// How many it has: 1 to 100.
-    pub size: u32,
 }
 
 /// Which disks; what is not said is not asked for.

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use domain::image::{ACCOUNTS, REGIONS, house};
 use domain::port::DataPlane;
+use domain::port_compute::Compute;
 use domain::{AccountId, Projections, RegionId, rules};
 use engine::{Clock, Engine, FlowRow, State, Workflow};
 use event::{Actor, FlowId, Refusal};
@@ -18,6 +19,7 @@ use workflows::{
 };
 
 use crate::asked::{Asked, Tokens};
+use crate::create::NoCompute;
 use crate::request::{Call, Reply, Request};
 use crate::view::Started;
 use crate::{Family, Trouble};
@@ -70,6 +72,7 @@ pub struct Service {
     pub(crate) data: Arc<dyn DataPlane>,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) compute: Arc<dyn Compute>,
     /// Held while an operation that may have been started already is looked for and started.
     pub(crate) starting: Mutex<()>,
     /// Tokens of requests that are being answered.
@@ -100,9 +103,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
     let Call { actor, request, .. } = call;
     Ok(match request {
         Request::ImageImport(ask) => service.import(actor, asked, ask).await?.into(),
-        Request::ImageList { region, family } => {
-            service.images(&actor, region.as_ref(), family.as_deref())?.into()
-        }
+        Request::ImageList(query) => service.images(&actor, &query)?.into(),
         Request::ImageShow(at) => service.image(&actor, &at)?.into(),
         Request::ImageModify { at, to } => service.modify(actor, asked, &at, to).await?.into(),
         Request::ImageDeprecate(at) => service.deprecate(actor, asked, &at).await?.into(),
@@ -111,6 +112,8 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
             service.delete(actor, asked, &at, rules::Deletion { force, keep_snapshots }).await?.into()
         }
         Request::ImageExport(ask) => service.export(actor, asked, ask).await?.into(),
+        Request::Image(request) => service.image_more(actor, asked, request).await?,
+        Request::Task(request) => service.tasks(actor, asked, request).await?,
         Request::ImageHistory(at) => service.image_history(&actor, &at)?.into(),
         Request::FamilyList { region } => service.families(&actor, region.as_ref())?.into(),
         Request::FamilyShow { family, region } => service.family(&actor, &family, region.as_ref())?.into(),
@@ -200,6 +203,7 @@ impl Service {
             data,
             files: wiring.files.clone(),
             clock: wiring.clock.clone(),
+            compute: Arc::new(NoCompute),
             starting: Mutex::default(),
             tokens: Tokens::default(),
             following: std::sync::Mutex::default(),

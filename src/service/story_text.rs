@@ -179,6 +179,8 @@ fn plain_text(record: &Record) -> Option<&'static str> {
         told::BucketClosed::KIND => "the bucket takes nothing in any more",
         told::BucketReopened::KIND => "the bucket takes things in again",
         told::BucketRemoved::KIND => "the bucket is gone",
+        told::GuestRead::KIND => "its file systems were read",
+        told::ObjectCondemned::KIND => "the object is to go",
         told::ObjectDiscarded::KIND => "removed what had been put",
         told::FetchDiscarded::KIND => "removed what had been copied",
         told::QuotaSet::KIND => "quotas were set",

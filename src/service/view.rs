@@ -12,6 +12,16 @@ pub fn time_text(ms: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds}s"), |time| time.to_string())
 }
 
+/// The milliseconds since 1970 UTC of a time with its zone: `2026-03-01T12:00:00Z`.
+pub fn time_ms(text: &str) -> Result<i64, crate::Trouble> {
+    let time = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond);
+    time.map_err(|_| {
+        let refusal =
+            event::Refusal::new("InvalidParameter.Time", format!("`{}` is no time", text.escape_debug()));
+        refusal.advise("a time looks like `2026-03-01T12:00:00Z`").into()
+    })
+}
+
 macro_rules! views {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
         $(

@@ -140,6 +140,12 @@ views! {
     Images {
         /// By region, family, and newest first.
         images: Vec<ImageView>,
+        /// How many there are on all pages.
+        total_count: u64,
+        /// The page, from 1.
+        page_number: u32,
+        /// How many a page has; all there are if nobody asked for pages.
+        page_size: u32,
     }
 }
 
@@ -186,7 +192,7 @@ impl ImageView {
             exports: image.exports,
             copies: u32::try_from(image.copies.len()).unwrap_or(u32::MAX),
             detection: image.detection.as_ref().map(|detection| DetectionView {
-                status: if detection.finished_ms.is_some() { "Finished" } else { "Processing" }.to_owned(),
+                status: if detection.asked { "Processing" } else { "Finished" }.to_owned(),
                 items: detection.items.iter().map(DetectionItem::of).collect(),
             }),
             task_id: image.task.as_ref().map(|task| task.0.clone()).unwrap_or_default(),

@@ -131,11 +131,11 @@ fn a_deletion_gives_the_space_back_but_not_what_others_need() {
     place.disk("disk.raw", 8 * MIB, 3 * MIB, 5);
     place.done(&["image", "import", "disk.raw", "--name", "one"]);
     place.done(&["image", "import", "disk.raw", "--name", "two"]);
-    let first = place.json(&["image", "delete", "one"]);
+    let first = place.json(&["image", "delete", "one", "--yes"]);
     assert_eq!(first["FreedBytes"], 0, "the other image needs all of it");
     place.done(&["image", "export", "two", "--to", "two.raw", "--format", "raw"]);
     assert_same(&place.path("disk.raw"), &place.path("two.raw"));
-    let second = place.json(&["image", "delete", "two"]);
+    let second = place.json(&["image", "delete", "two", "--yes"]);
     assert!(second["FreedBytes"].as_u64().unwrap() > 3 * MIB, "{second}");
     let check = place.json(&["region", "check", "--deep"]);
     assert_eq!(
@@ -151,7 +151,7 @@ fn history_tells_an_images_story_in_plain_words_even_when_it_is_gone() {
     let id = place.image("web-1", &["--family", "web"]);
     place.done(&["image", "modify", "web-1", "--tag", "env=prod"]);
     place.done(&["image", "deprecate", "web-1"]);
-    place.done(&["image", "delete", "web-1"]);
+    place.done(&["image", "delete", "web-1", "--yes"]);
     let shown = place.json(&["image", "history", &id]);
     let told: Vec<_> = shown["History"]
         .as_array()

@@ -18,6 +18,8 @@ fn help_is_there_for_every_command_with_examples_and_exit_codes() {
     }
     for words in [
         "image import",
+        "image create",
+        "image check",
         "image list",
         "image show",
         "image modify",
@@ -27,6 +29,10 @@ fn help_is_there_for_every_command_with_examples_and_exit_codes() {
         "image export",
         "image history",
         "family show",
+        "task list",
+        "task show",
+        "task cancel",
+        "explain",
         "workflow list",
         "workflow watch",
         "workflow cancel",
@@ -105,7 +111,7 @@ fn tables_are_for_people_and_json_for_programs() {
     assert!(run.err.contains("no images yet"), "{}", run.err);
     assert_eq!(
         place.done(&["image", "list", "--output", "json"]).replace(char::is_whitespace, ""),
-        r#"{"Images":[]}"#
+        r#"{"Images":[],"TotalCount":0,"PageNumber":1,"PageSize":0}"#
     );
     place.image("web-1", &["--family", "web"]);
     insta::assert_snapshot!(plain(&place, &place.done(&["image", "list"])), @r"
@@ -118,7 +124,7 @@ fn tables_are_for_people_and_json_for_programs() {
     ");
     insta::assert_snapshot!(plain(&place, &place.done(&["image", "deprecate", "web-1"])),
         @"deprecated `web-1` (IMAGE), Deprecated; it does not stand for `web`");
-    insta::assert_snapshot!(plain(&place, &place.done(&["image", "delete", "web-1"])).replace("3.1", "3"),
+    insta::assert_snapshot!(plain(&place, &place.done(&["image", "delete", "web-1", "--yes"])).replace("3.1", "3"),
         @"deleted `web-1` (IMAGE); 3 MiB given back");
     let quiet = place.run(&["image", "list", "--quiet"]);
     assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("", ""));
@@ -142,6 +148,8 @@ fn every_list_and_view_exists_as_json() {
         "family list",
         "family show web",
         "workflow list --open",
+        "task list",
+        "explain",
         "audit log",
         "audit head",
         "audit verify",

@@ -62,7 +62,7 @@ fn a_disk_without_a_size_or_with_too_little_of_one_is_refused() {
     assert_eq!(place.run(&["disk", "create"]).code, 2);
     let unit = place.run(&["disk", "create", "--size", "20"]);
     assert_eq!(unit.code, 2);
-    assert!(unit.err.contains("`20GiB`"), "{}", unit.err);
+    assert!(unit.err.contains("`20G`"), "{}", unit.err);
     refused(&place.run(&["disk", "create", "--size", "1MiB"]), "InvalidDiskSize.NotSupported");
     refused(&place.run(&["disk", "create", "--size", "3TiB"]), "InvalidDiskSize.NotSupported");
     let twice = ["disk", "create", "--size", "1GiB", "--tag", "a=1", "--tag", "a=2"];

@@ -65,7 +65,7 @@ fn beside_an_import_others_list_watch_and_cancel() {
             .iter()
             .any(|image| image["ImageName"] == caught.name.as_str() && image["Status"] == "Creating")
     );
-    let delete = place.run(&["image", "delete", &caught.name]);
+    let delete = place.run(&["image", "delete", &caught.name, "--yes"]);
     assert_eq!(delete.code, 3);
     assert!(delete.err.contains("is being imported"), "{}", delete.err);
 
@@ -168,9 +168,10 @@ fn what_was_started_without_waiting_goes_on_under_the_next_that_waits() {
     assert_eq!(undone.code, 1);
     assert_eq!(place.run(&["image", "show", "web-2"]).code, 3);
 
-    for words in
-        [&["image", "deprecate", "web-1", "--no-wait"][..], &["image", "delete", "web-1", "--no-wait"]]
-    {
+    for words in [
+        &["image", "deprecate", "web-1", "--no-wait"][..],
+        &["image", "delete", "web-1", "--no-wait", "--yes"],
+    ] {
         place.done(words);
         place.done(&["workflow", "watch"]);
     }

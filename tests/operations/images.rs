@@ -1,6 +1,7 @@
 //! The operations on images, families, regions and accounts.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use domain::AccountId;
 use domain::events::Attributes;
@@ -17,10 +18,10 @@ use crate::cases::{
     Case, account, bucket, image, nothing, other_region, place, region, run, snapshot, start,
 };
 use crate::things::with_bucket;
-use crate::world::{DISKS, House, OTHER_ACCOUNT, OTHER_REGION};
+use crate::world::{DISKS, House, LATER, OTHER_ACCOUNT, OTHER_REGION, START_MS};
 
-/// When a share of the cases ends: before anything happens in them.
-const PAST_MS: i64 = 1_800_000_000_500;
+/// When a share of the cases ends: a minute after it began, and before an hour has passed.
+const UNTIL_MS: i64 = START_MS + 60_000;
 
 pub fn cases() -> Vec<Case> {
     vec![
@@ -127,22 +128,19 @@ pub fn cases() -> Vec<Case> {
             before: |house| {
                 Box::pin(async {
                     with_image(house).await;
-                    run(house, "share", share(house, Some(PAST_MS))).await;
+                    run(house, "share", share(house, Some(UNTIL_MS))).await;
+                    house.files.create_dirs(Path::new(LATER)).unwrap();
                 })
             },
             start: |house| {
-                Box::pin(async {
-                    // The share ends by the clock, which is the runtime's.
-                    tokio::time::advance(std::time::Duration::from_secs(1)).await;
-                    let end = EndShare {
-                        account: account(),
-                        region: region(),
-                        image: image(house, "v1"),
-                        with: AccountId::from(OTHER_ACCOUNT),
-                        until_ms: PAST_MS,
-                    };
-                    start(house, end).await
-                })
+                let end = EndShare {
+                    account: account(),
+                    region: region(),
+                    image: image(house, "v1"),
+                    with: AccountId::from(OTHER_ACCOUNT),
+                    until_ms: UNTIL_MS,
+                };
+                Box::pin(start(house, end))
             },
         },
         Case {

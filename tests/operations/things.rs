@@ -143,7 +143,7 @@ pub fn cases() -> Vec<Case> {
         },
         Case {
             name: "remove_object",
-            acts: false,
+            acts: true,
             before: |house| Box::pin(with_object(house)),
             start: |house| {
                 let at = Location::object(bucket(house), "uploads/v1.raw");

@@ -21,6 +21,11 @@ pub const REGION: &str = "cn-a";
 pub const OTHER_ACCOUNT: &str = "200000";
 pub const OTHER_REGION: &str = "cn-b";
 pub const DIR: &str = "/kiln";
+/// A directory that says that an hour has passed since the disk was prepared.
+pub const LATER: &str = "/later";
+/// When time begins, milliseconds since 1970 UTC.
+pub const START_MS: i64 = 1_800_000_000_000;
+const HOUR_MS: i64 = 60 * 60 * 1000;
 /// Two small disks that share most of their content, and one of nothing but holes.
 pub const DISKS: [&str; 3] = ["/disks/v1.raw", "/disks/v2.raw", "/disks/empty.raw"];
 
@@ -30,11 +35,11 @@ pub const RESERVE_BYTES: u64 = 8 << 20;
 
 /// Time that passes only as tokio's does, so that an operation begun anew has the same id.
 #[derive(Debug)]
-struct TestClock(tokio::time::Instant);
+struct TestClock(tokio::time::Instant, i64);
 
 impl Clock for TestClock {
     fn now_ms(&self) -> i64 {
-        1_800_000_000_000 + i64::try_from(self.0.elapsed().as_millis()).unwrap()
+        self.1 + i64::try_from(self.0.elapsed().as_millis()).unwrap()
     }
 }
 
@@ -54,10 +59,13 @@ pub enum Way {
 pub struct House {
     pub engine: Engine<Ports>,
     pub data: Arc<dyn DataPlane>,
+    pub files: Arc<dyn Files>,
 }
 
 impl House {
     pub fn open(files: &Arc<dyn Files>, way: Way) -> Result<Self, engine::Error> {
+        let later = if files.identity(Path::new(LATER)).is_ok() { HOUR_MS } else { 0 };
+        let start_ms = START_MS + later;
         let options = data::Options {
             workers: 2,
             checkpoint_bytes: 1 << 20,
@@ -76,13 +84,13 @@ impl House {
         let engine = Engine::open(engine::Options {
             files: files.clone(),
             dir: PathBuf::from(DIR),
-            clock: Arc::new(TestClock(tokio::time::Instant::now())),
+            clock: Arc::new(TestClock(tokio::time::Instant::now(), start_ms)),
             fold: Arc::new(Projections),
             book: workflows::book(),
             ports: Arc::new(Ports { data }),
             order: None,
         })?;
-        Ok(Self { engine, data: plane })
+        Ok(Self { engine, data: plane, files: files.clone() })
     }
 
     pub fn store(&self) -> StoreId {
@@ -276,5 +284,17 @@ pub struct Outcome {
 /// The files in the directory that exports go to.
 pub fn bucket(disk: &SimFiles) -> Vec<(String, Vec<u8>)> {
     let names = disk.list(Path::new("/bucket")).unwrap();
-    names.into_iter().map(|name| (name.clone(), disk.get(format!("/bucket/{name}")).unwrap())).collect()
+    names.into_iter().map(|name| (name.clone(), content_of(disk, &format!("/bucket/{name}")))).collect()
+}
+
+/// A file's bytes; of a format whose blocks lie as they came, the guest's.
+fn content_of(disk: &SimFiles, path: &str) -> Vec<u8> {
+    if ![".vhd", ".qcow2"].iter().any(|ending| path.ends_with(ending)) {
+        return disk.get(path).unwrap();
+    }
+    let file = disk.mount().open(Path::new(path), files::Open::Read).unwrap();
+    let source = disk::open(file, None).unwrap();
+    let mut bytes = vec![0; usize::try_from(source.disk_bytes()).unwrap()];
+    source.read_at(0, &mut bytes).unwrap();
+    bytes
 }

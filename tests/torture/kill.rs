@@ -87,7 +87,7 @@ impl Torture {
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap();
         self.import_ms = took_ms.clamp(10, MOMENT_MS_MAX);
         println!("an import takes {took_ms} ms");
-        self.place.answer(&["image", "delete", "undisturbed"]);
+        self.place.answer(&["image", "delete", "undisturbed", "--yes"]);
     }
 
     fn count(&mut self, what: &'static str) {
@@ -151,7 +151,7 @@ impl Torture {
                     .to_vec()
             }
             What::Deprecate { name } => ["image", "deprecate", &id(name)].map(str::to_owned).to_vec(),
-            What::Delete { name } => ["image", "delete", &id(name)].map(str::to_owned).to_vec(),
+            What::Delete { name } => ["image", "delete", &id(name), "--yes"].map(str::to_owned).to_vec(),
             What::Collect => ["region", "collect"].map(str::to_owned).to_vec(),
             What::Watch => ["workflow", "watch"].map(str::to_owned).to_vec(),
         };
@@ -340,7 +340,7 @@ impl Torture {
                 if let Some(root) = roots.get(&disk) {
                     assert_eq!(image["ContentRoot"], **root, "`{}` has other bytes", path.display());
                 }
-                self.place.answer(&["image", "delete", &name]);
+                self.place.answer(&["image", "delete", &name, "--yes"]);
             } else {
                 compare(&self.disks[disk], &path);
             }
