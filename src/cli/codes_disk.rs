@@ -259,6 +259,12 @@ pub(crate) const DISK: &[Page] = &[
         todo: "Correct the path; it is read where the data directory is held.",
     },
     Page {
+        code: "InvalidSourceDiskType",
+        means: "Snapshots are of system or of data disks, and of no others.",
+        cause: "A list was asked for by another word.",
+        todo: "Ask for `system` or `data`, or leave it out.",
+    },
+    Page {
         code: "InvalidSystemSnapshot.Missing",
         means: "Nothing boots from an empty disk.",
         cause: "An empty disk was to be the system disk.",
