@@ -71,7 +71,7 @@ impl Workflow for CopySnapshot {
         let begun = flow.decide(it.source_scope(), of(&it, |view, it| {
                 rules::begin_snapshot_copy(view, &it.asked.source, &it.target, &it.asked.to.region)
             }))                                                                         // SnapshotCopyBegun
-            .undo(of(&it, Copy::let_go)).await?;                                        // SnapshotCopyEnded
+            .undo(of(&it, |view, it| it.let_go_of(view))).await?;                                        // SnapshotCopyEnded
 
         let (scope, arrival) = (it.asked.scope(), it.arrival(&begun));
         flow.decide(scope.clone(), of(&(it.clone(), begun), |view, (it, begun)| {
@@ -101,10 +101,6 @@ struct Copy {
 impl Copy {
     fn source_scope(&self) -> Scope {
         image::scope(&self.asked.from.account, &self.asked.from.region)
-    }
-
-    fn let_go(view: &event::View<'_>, it: Self) -> domain::events::SnapshotCopyEnded {
-        it.let_go_of(view)
     }
 
     fn let_go_of(&self, view: &event::View<'_>) -> domain::events::SnapshotCopyEnded {

@@ -97,9 +97,6 @@ enum Command {
     /// See and tell which image a family stands for
     #[command(subcommand)]
     Family(FamilyCommand),
-    /// See and cancel imports and exports, as the ECS API tells of them
-    #[command(subcommand)]
-    Task(TaskCommand),
     /// Make, list and delete disks
     #[command(subcommand)]
     Disk(DiskCommand),
@@ -112,6 +109,9 @@ enum Command {
     /// Put tags on images, snapshots and disks, and find by them
     #[command(subcommand)]
     Tag(TagCommand),
+    /// See and cancel imports and exports, as the ECS API tells of them
+    #[command(subcommand)]
+    Task(TaskCommand),
     /// See, wait for, stop and release operations
     #[command(subcommand)]
     Workflow(WorkflowCommand),

@@ -70,7 +70,9 @@ impl Screen {
     pub(crate) fn state(&self, padded: &str) -> String {
         match padded.trim_end() {
             "Available" | "Done" | "Finished" | "accomplished" => self.painted("32", padded),
-            "Creating" | "Running" | "Unwinding" | "Waiting" | "Processing" | "progressing" => self.painted("33", padded),
+            "Creating" | "Running" | "Unwinding" | "Waiting" | "Processing" | "progressing" => {
+                self.painted("33", padded)
+            }
             "Parked" | "Abandoned" | "Failed" | "Paused" => self.painted("31", padded),
             "Deprecated" | "Undone" | "Deleted" => self.painted("2", padded),
             _ => padded.to_owned(),

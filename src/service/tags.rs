@@ -116,10 +116,15 @@ impl Service {
         };
         for region in lookup::regions(&rows, region)? {
             let scope = scope(&account(actor), &region);
-            IMAGES.list(&rows, &scope, &[]).iter().for_each(|image| add(image.id.as_str(), &image.tags));
-            let snapshots = SNAPSHOTS.list(&rows, &scope, &[]);
-            snapshots.iter().for_each(|snapshot| add(snapshot.id.as_str(), &snapshot.tags));
-            DISKS.list(&rows, &scope, &[]).iter().for_each(|disk| add(disk.id.as_str(), &disk.tags));
+            for image in IMAGES.list(&rows, &scope, &[]) {
+                add(image.id.as_str(), &image.tags);
+            }
+            for snapshot in SNAPSHOTS.list(&rows, &scope, &[]) {
+                add(snapshot.id.as_str(), &snapshot.tags);
+            }
+            for disk in DISKS.list(&rows, &scope, &[]) {
+                add(disk.id.as_str(), &disk.tags);
+            }
         }
         Ok(Tags { tag_resources })
     }

@@ -62,7 +62,7 @@ fn a_disk_without_a_size_or_with_too_little_of_one_is_refused() {
     assert_eq!(place.run(&["disk", "create"]).code, 2);
     let unit = place.run(&["disk", "create", "--size", "20"]);
     assert_eq!(unit.code, 2);
-    assert!(unit.err.contains("`20GiB`"), "{}", unit.err);
+    assert!(unit.err.contains("`20G`"), "{}", unit.err);
     refused(&place.run(&["disk", "create", "--size", "1MiB"]), "InvalidDiskSize.NotSupported");
     refused(&place.run(&["disk", "create", "--size", "3TiB"]), "InvalidDiskSize.NotSupported");
     let twice = ["disk", "create", "--size", "1GiB", "--tag", "a=1", "--tag", "a=2"];
@@ -101,7 +101,7 @@ fn snapshots_disks_and_images_outlive_one_another_in_any_order() {
     assert_eq!((&taken["RetentionDays"], &taken["SourceDiskType"]), (&3.into(), &"system".into()));
     place.done(&["disk", "create", "--from-snapshot", "kept", "--name", "two"]);
     refused(&place.run(&["snapshot", "delete", "kept", "--yes"]), "SnapshotCreatedDisk");
-    place.done(&["image", "delete", "web"]);
+    place.done(&["image", "delete", "web", "--yes"]);
     place.done(&["disk", "delete", "one", "--yes"]);
     place.done(&["snapshot", "delete", "kept", "--yes", "--force"]);
     let last = place.json(&["disk", "show", "two"]);
@@ -178,7 +178,7 @@ fn a_copy_of_a_snapshot_stands_on_its_own() {
     );
     place.done(&["snapshot", "delete", "kept", "--yes"]);
     place.done(&["disk", "delete", "one", "--yes"]);
-    place.done(&["image", "delete", "web"]);
+    place.done(&["image", "delete", "web", "--yes"]);
     assert_whole(&place);
     let disk = place.json(&["disk", "create", "--from-snapshot", "far"]);
     assert_eq!(id(&disk, "RegionId"), "cn-beijing", "a disk is made where its snapshot is");
