@@ -1,41 +1,12 @@
-//! Use cases on the log: reading it, and proving it and the projections.
+//! Use cases on the log: proving it and the projections. Reading it is `audit_log.rs`.
 
 use domain::Digest;
-use event::{FlowId, Record, Seq};
+use event::Seq;
 
-use crate::payload;
-use crate::view::{Fault, Head, LogLine, LogPage, Rebuilt, Verified, time_text};
+use crate::view::{Fault, Head, Rebuilt, Verified};
 use crate::{Family, Service, Trouble};
 
-/// Lines answered at once: some megabytes at most; a reader asks again from where it stopped.
-const LINES_MAX: u32 = 1000;
-
 impl Service {
-    pub(crate) fn log(
-        &self,
-        from: u64,
-        count: u32,
-        subject: Option<&str>,
-        workflow: Option<FlowId>,
-    ) -> Result<LogPage, Trouble> {
-        let snapshot = self.engine.snapshot()?;
-        let count = usize::try_from(count.min(LINES_MAX)).unwrap_or(usize::MAX);
-        let head = snapshot.head()?.0;
-        let mut records = match (subject, workflow) {
-            (None, None) => snapshot.records(Seq(from), count)?,
-            (Some(subject), None) => snapshot.history(subject)?,
-            (subject, Some(id)) => {
-                let flow = snapshot.flow(id).ok_or(engine::Error::NoFlow(id))?;
-                let mut records = snapshot.records_of(&flow)?;
-                records.retain(|record| subject.is_none_or(|subject| concerns(record, subject)));
-                records
-            }
-        };
-        records.retain(|record| record.seq.0 >= from);
-        records.truncate(count);
-        Ok(LogPage { log: records.iter().map(line).collect(), head })
-    }
-
     pub(crate) fn head(&self) -> Result<Head, Trouble> {
         let snapshot = self.engine.snapshot()?;
         let seq = snapshot.head()?;
@@ -81,27 +52,5 @@ impl Service {
             differing: found.differing,
             faults: faults.collect(),
         })
-    }
-}
-
-fn concerns(record: &Record, subject: &str) -> bool {
-    record.subjects.iter().any(|known| known.as_str() == subject)
-}
-
-fn line(record: &Record) -> LogLine {
-    LogLine {
-        event: record.seq.0,
-        time: time_text(record.time_ms),
-        kind: record.kind.clone(),
-        workflow_id: record.flow,
-        path: record.path.0.clone(),
-        scope: record.scope.0.clone(),
-        subjects: record.subjects.iter().map(|subject| subject.0.clone()).collect(),
-        account_id: record.actor.account.clone(),
-        cause: match &record.cause {
-            event::Cause::Request(request) => request.clone(),
-            event::Cause::Parent(flow) => flow.to_string(),
-        },
-        payload: payload::json(&record.payload),
     }
 }

@@ -34,6 +34,10 @@
 
 mod asked;
 mod audit;
+mod audit_log;
+mod audit_story;
+mod could;
+mod diff;
 mod export;
 mod flows;
 mod frame;
@@ -42,9 +46,11 @@ mod house;
 mod images;
 mod import;
 mod lookup;
+mod past;
 mod payload;
 mod regions;
 mod request;
+mod request_audit;
 mod service;
 mod story;
 mod story_text;
@@ -52,13 +58,16 @@ mod story_text;
 mod tests;
 mod trouble;
 mod view;
+mod view_audit;
 mod view_image;
+mod when;
 
 pub use asked::TOKEN_MS;
 pub use house::{Because, House, LOCK, SOCKET};
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
+pub use request_audit::{Action, AuditRequest, LogAsked, Replayed};
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
 };
@@ -68,4 +77,9 @@ pub use view::{
     Checked, Collected, Families, FamilySummary, FamilyView, Fault, Head, LogLine, LogPage, Progress,
     Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows, time_text,
 };
+pub use view_audit::{
+    Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota, PastRows, PastShare,
+    PastSnapshot, PastView, Told, Verdict,
+};
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
+pub use when::{Time, When};

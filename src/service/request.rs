@@ -9,10 +9,12 @@ use domain::port::{Compression, Format};
 use event::{Actor, FlowId};
 use serde::{Deserialize, Serialize};
 
+use crate::request_audit::AuditRequest;
 use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
 };
+use crate::view_audit::{Differences, Judged, PastView, Told};
 use crate::view_image::{ImageView, Images};
 use crate::{Family, Trouble};
 
@@ -232,17 +234,8 @@ pub enum Request {
         /// Why.
         reason: String,
     },
-    /// The log from an event on.
-    AuditLog {
-        /// The first event.
-        from: u64,
-        /// At most so many.
-        count: u32,
-        /// Only what concerns this.
-        subject: Option<String>,
-        /// Only what belongs to this operation.
-        workflow: Option<FlowId>,
-    },
+    /// The past: the log, what there was, who could do what.
+    Audit(AuditRequest),
     /// Where the log ends.
     AuditHead,
     /// Checks the log; against an earlier head, if one is given.
@@ -317,7 +310,11 @@ replies!(
     Verified,
     Rebuilt,
     Regions,
-    Checked
+    Checked,
+    PastView,
+    Differences,
+    Judged,
+    Told
 );
 
 impl Call {

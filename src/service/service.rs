@@ -124,9 +124,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::WorkflowAbandon { workflow, reason } => {
             service.abandon(actor, workflow, &reason).await?.into()
         }
-        Request::AuditLog { from, count, subject, workflow } => {
-            service.log(from, count, subject.as_deref(), workflow)?.into()
-        }
+        Request::Audit(request) => service.audit(actor, request).await?,
         Request::AuditHead => service.head()?.into(),
         Request::AuditVerify { head } => blocking(service, move |service| service.verify(head)).await?.into(),
         Request::AuditRebuild => blocking(service, Service::rebuild).await?.into(),
@@ -139,7 +137,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
 }
 
 /// Runs what reads for long where it may block.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     service: &Arc<Service>,
     run: impl FnOnce(&Service) -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Trouble> {
