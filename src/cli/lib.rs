@@ -6,6 +6,9 @@
 //! It deliberately knows no rule: what may be done, and why not, is the service's to say.
 
 mod audit;
+mod audit_could;
+mod audit_log;
+mod audit_past;
 mod bar;
 mod command;
 mod completions;
