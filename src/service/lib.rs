@@ -56,6 +56,8 @@ mod story;
 mod story_text;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_audit;
 mod trouble;
 mod view;
 mod view_audit;
