@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use service::{Action, AuditRequest, Judged, Request, When};
 
+use crate::audit_log::beside;
 use crate::exit::Stop;
 use crate::session::Session;
 use crate::table::{Column, draw};
@@ -76,7 +77,7 @@ impl WhoCould {
         give(session, &judged, "ACCOUNT");
         if judged.other_accounts > 0 {
             let (count, s) = (judged.other_accounts, if judged.other_accounts == 1 { "" } else { "s" });
-            session.screen.say(&format!("{count} other account{s} could not: it was not shared with them"));
+            beside(session, &format!("{count} other account{s} could not: it was not shared with them"));
         }
         Ok(())
     }
@@ -104,8 +105,11 @@ fn give(session: &Session, judged: &Judged, first: &'static str) {
         });
         draw(&session.screen, &columns, &rows.collect::<Vec<_>>())
     });
-    session.screen.say(&format!(
-        "the image `{}` was {} at event {}, {}; {} events folded",
-        judged.image_id, judged.status, judged.event, judged.time, judged.events_folded
-    ));
+    beside(
+        session,
+        &format!(
+            "the image `{}` was {} at event {}, {}; {} events folded",
+            judged.image_id, judged.status, judged.event, judged.time, judged.events_folded
+        ),
+    );
 }

@@ -94,14 +94,17 @@ impl Log {
             asked.from = page.next;
         }
         session.screen.give(&lines, |lines| table(session, lines));
-        session.screen.say(&match lines.next {
-            Some(next) => format!("there is more: go on with `--from {next}`"),
-            None if lines.log.is_empty() => {
-                "the log was read to its end: nothing like that is in it".to_owned()
-            }
-            None if self.reverse => "the log was read to its beginning".to_owned(),
-            None => format!("the log was read to its end, event {}", lines.head),
-        });
+        beside(
+            session,
+            &match lines.next {
+                Some(next) => format!("there is more: go on with `--from {next}`"),
+                None if lines.log.is_empty() => {
+                    "the log was read to its end: nothing like that is in it".to_owned()
+                }
+                None if self.reverse => "the log was read to its beginning".to_owned(),
+                None => format!("the log was read to its end, event {}", lines.head),
+            },
+        );
         Ok(())
     }
 
@@ -149,4 +152,11 @@ fn table(session: &Session, lines: &Lines) -> String {
         vec![line.event.to_string(), time, kind, subjects, by, workflow, step]
     };
     draw(&session.screen, &columns, &lines.log.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Says something beside a table; as JSON the same stands in the data.
+pub(crate) fn beside(session: &Session, text: &str) {
+    if !session.screen.json {
+        session.screen.say(text);
+    }
 }

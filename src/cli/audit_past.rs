@@ -3,6 +3,7 @@
 use clap::Args;
 use service::{AuditRequest, Differences, PastRows, PastView, Replayed, Request, Sentence, Told, When};
 
+use crate::audit_log::beside;
 use crate::exit::Stop;
 use crate::image::facts_of;
 use crate::session::Session;
@@ -74,12 +75,15 @@ impl Replay {
         let view: PastView = session.ask(Request::Audit(request)).await?;
         session.screen.give(&view, |view| rows_text(session, &view.rows));
         let events = view.events_folded;
-        session.screen.say(&format!(
-            "as of event {}, {}; {events} event{} folded",
-            view.event,
-            if view.time.is_empty() { "before the first" } else { &view.time },
-            if events == 1 { "" } else { "s" }
-        ));
+        beside(
+            session,
+            &format!(
+                "as of event {}, {}; {events} event{} folded",
+                view.event,
+                if view.time.is_empty() { "before the first" } else { &view.time },
+                if events == 1 { "" } else { "s" }
+            ),
+        );
         Ok(())
     }
 }
@@ -188,13 +192,16 @@ impl Diff {
             });
             table(session, &columns, rows.collect())
         });
-        session.screen.say(&format!(
-            "{} changes between event {} and event {}; {} events folded",
-            found.changes.len(),
-            found.from_event,
-            found.to_event,
-            found.events_folded
-        ));
+        beside(
+            session,
+            &format!(
+                "{} changes between event {} and event {}; {} events folded",
+                found.changes.len(),
+                found.from_event,
+                found.to_event,
+                found.events_folded
+            ),
+        );
         Ok(())
     }
 }
@@ -211,7 +218,7 @@ impl Tale {
             table(session, &columns, told.history.iter().map(row).collect())
         });
         if !told.whole {
-            session.screen.say("that is only the last of it; `kiln audit log --subject` has all");
+            beside(session, "that is only the last of it; `kiln audit log --subject` has all");
         }
         Ok(())
     }
