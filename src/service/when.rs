@@ -16,7 +16,8 @@ const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// What to write instead.
-const ADVICE: &str = "give `2026-03-03`, `2026-03-03T10:00:00Z` (UTC unless it has an offset), `yesterday`, or how long ago: `2h`, `3d`";
+const ADVICE: &str = "give `2026-03-03`, `2026-03-03T10:00:00Z` (UTC unless it has an offset), `yesterday`, \
+                      or how long ago: `2h`, `3d`";
 
 /// A time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

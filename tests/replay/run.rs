@@ -75,10 +75,8 @@ impl Run<'_> {
                 let pause_ms = run.chance.below(4) * run.chance.below(50);
                 tokio::time::advance(Duration::from_millis(pause_ms)).await;
             }
-            assert!(
-                IMAGES.list_all(&house.engine.snapshot().unwrap()).len() > 2,
-                "little is left of the run"
-            );
+            let records = recorded.last().map_or(0, |last| last.seq.0);
+            assert!(records > 100, "only {records} records in the run");
             then(&house, &recorded).await;
             house.engine.close().await;
         });
