@@ -89,7 +89,8 @@ impl Replay {
 }
 
 /// A table; nothing at all for no rows.
-fn table(session: &Session, columns: &[Column], rows: Vec<Vec<String>>) -> String {
+fn table(session: &Session, columns: &[Column], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<_> = rows.collect();
     if rows.is_empty() { String::new() } else { draw(&session.screen, columns, &rows) }
 }
 
@@ -111,7 +112,7 @@ fn rows_text(session: &Session, rows: &PastRows) -> String {
                     &it.region_id,
                 ])
             });
-            table(session, &columns, rows.collect())
+            table(session, &columns, rows)
         }
         PastRows::Families(families) => {
             let columns = [
@@ -128,7 +129,7 @@ fn rows_text(session: &Session, rows: &PastRows) -> String {
                 let (id, region) = (&family.image_id, &family.region_id);
                 texts(&[&family.image_family, name, id, &images, &it.owner_id, region])
             });
-            table(session, &columns, rows.collect())
+            table(session, &columns, rows)
         }
         PastRows::Shares(shares) => {
             let columns = [
@@ -143,7 +144,7 @@ fn rows_text(session: &Session, rows: &PastRows) -> String {
                 let (since, until) = (&it.shared_time, &it.until_time);
                 texts(&[&it.image_id, &it.image_name, &it.owner_id, &it.account_id, since, until])
             });
-            table(session, &columns, rows.collect())
+            table(session, &columns, rows)
         }
         PastRows::Snapshots(snapshots) => {
             let columns = [Whole("ID"), Text("NAME"), State("STATUS"), Text("MADE BY"), Whole("OWNER")];
@@ -151,14 +152,14 @@ fn rows_text(session: &Session, rows: &PastRows) -> String {
                 let made_by = if it.made_by.is_empty() { &it.source_disk_id } else { &it.made_by };
                 texts(&[&it.snapshot_id, &it.snapshot_name, &it.status, made_by, &it.owner_id])
             });
-            table(session, &columns, rows.collect())
+            table(session, &columns, rows)
         }
         PastRows::Disks(disks) => {
             let columns = [Whole("ID"), Text("NAME"), State("STATUS"), Number("BYTES"), Whole("OWNER")];
             let rows = disks.iter().map(|it| {
                 texts(&[&it.disk_id, &it.disk_name, &it.status, &it.size_bytes.to_string(), &it.owner_id])
             });
-            table(session, &columns, rows.collect())
+            table(session, &columns, rows)
         }
         PastRows::Quotas(quotas) => {
             let columns = [Whole("OWNER"), Text("REGION"), Text("RESOURCE"), Number("USED"), Number("QUOTA")];
@@ -166,7 +167,7 @@ fn rows_text(session: &Session, rows: &PastRows) -> String {
                 let (used, quota) = (it.used.to_string(), it.quota.to_string());
                 texts(&[&it.owner_id, &it.region_id, &it.resource, &used, &quota])
             });
-            table(session, &columns, rows.collect())
+            table(session, &columns, rows)
         }
         PastRows::Regions(regions) => {
             let columns = [Text("REGION"), Number("IMAGES"), Number("STORED BYTES"), Whole("STORE")];
@@ -174,7 +175,7 @@ fn rows_text(session: &Session, rows: &PastRows) -> String {
                 let (images, stored) = (it.images.to_string(), it.stored_bytes.to_string());
                 texts(&[&it.region_id, &images, &stored, &it.store_id])
             });
-            table(session, &columns, rows.collect())
+            table(session, &columns, rows)
         }
     }
 }
@@ -190,7 +191,7 @@ impl Diff {
             let rows = found.changes.iter().map(|change| {
                 vec![change.what.clone(), change.id.clone(), change.name.clone(), change.text.clone()]
             });
-            table(session, &columns, rows.collect())
+            table(session, &columns, rows)
         });
         beside(
             session,
@@ -215,7 +216,7 @@ impl Tale {
                 let time = sentence.time.replace('T', " ").trim_end_matches('Z').to_owned();
                 vec![time, sentence.event.to_string(), sentence.text.clone()]
             };
-            table(session, &columns, told.history.iter().map(row).collect())
+            table(session, &columns, told.history.iter().map(row))
         });
         if !told.whole {
             beside(session, "that is only the last of it; `kiln audit log --subject` has all");

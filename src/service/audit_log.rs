@@ -48,7 +48,7 @@ impl Service {
         let snapshot = self.engine.snapshot()?;
         let reach = Reach::of(actor);
         let subject = match &asked.subject {
-            Some(subject) => Some(self.subject(&snapshot, actor, &reach, subject, asked)?),
+            Some(subject) => Some(meant(&snapshot, actor, &reach, subject, asked)?),
             None => None,
         };
         if let (Some(by), Reach::All) = (&asked.by, &reach)
@@ -80,28 +80,27 @@ impl Service {
         };
         Ok(LogPage { log: records.iter().map(line).collect(), head: head.0, next: next.map(|next| next.0) })
     }
+}
 
-    /// The id that was meant: that of a thing, now or ever; or of the image that has or had the name.
-    fn subject(
-        &self,
-        snapshot: &Snapshot,
-        actor: &Actor,
-        reach: &Reach,
-        subject: &str,
-        asked: &LogAsked,
-    ) -> Result<String, Trouble> {
-        let at = ImageAt { image: subject.to_owned(), region: asked.region.clone() };
-        let absent = match image_then(snapshot, actor, reach, &at) {
-            Ok(image) => return Ok(image.id.0),
-            Err(trouble) if trouble.code.ends_with(".Ambiguous") => return Err(trouble),
-            Err(trouble) => trouble,
-        };
-        if is_told(snapshot, reach, subject)? {
-            return Ok(subject.to_owned());
-        }
-        let named = last_named(snapshot, reach, subject)?;
-        named.ok_or_else(|| absent.advise("`kiln audit log` without `--subject` shows everything"))
+/// The id that was meant: that of a thing, now or ever; or of the image that has or had the name.
+fn meant(
+    snapshot: &Snapshot,
+    actor: &Actor,
+    reach: &Reach,
+    subject: &str,
+    asked: &LogAsked,
+) -> Result<String, Trouble> {
+    let at = ImageAt { image: subject.to_owned(), region: asked.region.clone() };
+    let absent = match image_then(snapshot, actor, reach, &at) {
+        Ok(image) => return Ok(image.id.0),
+        Err(trouble) if trouble.code.ends_with(".Ambiguous") => return Err(trouble),
+        Err(trouble) => trouble,
+    };
+    if is_told(snapshot, reach, subject)? {
+        return Ok(subject.to_owned());
     }
+    let named = last_named(snapshot, reach, subject)?;
+    named.ok_or_else(|| absent.advise("`kiln audit log` without `--subject` shows everything"))
 }
 
 /// Whether the log tells whoever asks anything of an id.

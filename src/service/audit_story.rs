@@ -86,7 +86,9 @@ fn of_thing(snapshot: &Snapshot, reach: &Reach, id: &str) -> Result<Tale, Troubl
     }
     all.sort_by_key(|record| record.seq);
     let mut tale = Tale::default();
-    all.iter().for_each(|record| tale.add(record, false));
+    for record in &all {
+        tale.add(record, false);
+    }
     Ok(tale)
 }
 
@@ -150,7 +152,9 @@ fn each(snapshot: &Snapshot, mut look: impl FnMut(&Record)) -> Result<(), Troubl
     let (head, mut from) = (snapshot.head()?, Some(Seq(1)));
     while let Some(first) = from {
         let page = snapshot.records_where(first, head, RECORDS_AT_ONCE, |_| true)?;
-        page.records.iter().for_each(&mut look);
+        for record in &page.records {
+            look(record);
+        }
         from = page.next;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event::{Actor, Refusal, Rows};
+use event::{Actor, Refusal};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,6 +13,10 @@ use crate::{Service, Trouble};
 
 /// Changes told at once, each some hundred bytes: a frame holds them, and a person reads no more.
 const CHANGES_MAX: usize = 20_000;
+
+/// Fields that are claims, and how a person says them.
+const CLAIMS: [(&str, &str); 2] =
+    [("IsFamilyImage", "what its family stands for"), ("IsPublic", "everybody's")];
 
 /// What there was of something: its name, its owner, its fields.
 struct Stood {
@@ -77,7 +81,6 @@ impl Service {
 }
 
 fn all(those: &Those<'_>) -> All {
-    let _: &dyn Rows = those.rows;
     let mut all = All::new();
     let mut put = |what, id: String, name: String, owner_id: String, mut fields: Value| {
         // They are things of their own here.
@@ -181,6 +184,10 @@ fn text(what: &str, change: &str, stood: &Stood, fields: &[FieldChange]) -> Stri
         (_, "removed") => "is gone".to_owned(),
         _ => {
             let said = fields.iter().map(|change| {
+                if let Some((_, claim)) = CLAIMS.iter().find(|(field, _)| *field == change.field) {
+                    let now = if change.to == "true" { "now" } else { "no more" };
+                    return format!("it is {now} {claim}");
+                }
                 let (from, to) = (plain(&change.from), plain(&change.to));
                 format!("its {} went from {from} to {to}", words(&change.field))
             });

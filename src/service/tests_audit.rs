@@ -41,7 +41,7 @@ struct Day {
     service: Arc<Service>,
     clock: Arc<Set>,
     image: ImageId,
-    _place: TempDir,
+    place: TempDir,
 }
 
 impl Day {
@@ -57,7 +57,7 @@ impl Day {
         let wiring = Wiring { files, clock: clock.clone(), data: Arc::new(data) };
         let dir = place.path().join("data");
         let service = Service::open(crate::Options { dir, wiring, drive: true }).await.unwrap();
-        let mut day = Self { service, clock, image: ImageId::default(), _place: place };
+        let mut day = Self { service, clock, image: ImageId::default(), place };
         for account in [FRIEND, STRANGER] {
             let create = CreateAccount { account: account.into(), name: format!("of {account}") };
             day.run(account, create).await;
@@ -97,7 +97,7 @@ impl Day {
     }
 
     async fn import(&mut self) {
-        let path = self._place.path().join("disk.raw");
+        let path = self.place.path().join("disk.raw");
         std::fs::write(&path, vec![7; 1 << 20]).unwrap();
         let region = RegionId::from(DEFAULT_REGION);
         let rows = self.service.engine.snapshot().unwrap();
@@ -130,13 +130,9 @@ impl Day {
         T::try_from(dispatch(&self.service, call).await?)
     }
 
-    fn web_1(&self) -> ImageAt {
-        ImageAt { image: "web-1".to_owned(), region: None }
-    }
-
     /// Who could, as account, yes or no, tie, code.
     async fn who(&self, action: Action, at: &str) -> Vec<(String, bool, String, String)> {
-        let asked = AuditRequest::WhoCould { action, image: self.web_1(), at: when(at) };
+        let asked = AuditRequest::WhoCould { action, image: web_1(), at: when(at) };
         let judged: Judged = self.ask(DEFAULT_ACCOUNT, asked).await.unwrap();
         let short = judged.verdicts.into_iter().map(|it| (it.account_id, it.allowed, it.tie, it.code));
         short.collect()
@@ -145,6 +141,10 @@ impl Day {
     async fn log(&self, account: &str, asked: LogAsked) -> LogPage {
         self.ask(account, AuditRequest::Log(asked)).await.unwrap()
     }
+}
+
+fn web_1() -> ImageAt {
+    ImageAt { image: "web-1".to_owned(), region: None }
 }
 
 fn when(hour: &str) -> When {
@@ -183,7 +183,7 @@ async fn who_could_use_an_image_is_answered_by_the_rules_and_the_time_of_then() 
     assert_eq!(day.who(Action::Share, "16:30").await, [said(DEFAULT_ACCOUNT, false, "owner", deprecated)]);
 
     for at in ["09:30", "17:30"] {
-        let asked = AuditRequest::WhoCould { action: Action::Launch, image: day.web_1(), at: when(at) };
+        let asked = AuditRequest::WhoCould { action: Action::Launch, image: web_1(), at: when(at) };
         let no = day.ask::<Judged>(DEFAULT_ACCOUNT, asked).await.unwrap_err();
         assert_eq!(no.code, "InvalidImageId.NotFound", "at {at} there was none");
     }
@@ -196,7 +196,7 @@ async fn a_verdict_names_the_events_that_show_it() {
         let page = day.log(DEFAULT_ACCOUNT, LogAsked { kind: Some(kind.to_owned()), ..asked() }).await;
         page.log[0].event
     };
-    let could = AuditRequest::Could { account: FRIEND.to_owned(), image: day.web_1(), at: when("11:30") };
+    let could = AuditRequest::Could { account: FRIEND.to_owned(), image: web_1(), at: when("11:30") };
     let judged: Judged = day.ask(DEFAULT_ACCOUNT, could).await.unwrap();
     let allowed: Vec<(&str, bool)> =
         judged.verdicts.iter().map(|it| (it.action.as_str(), it.allowed)).collect();
@@ -208,7 +208,7 @@ async fn a_verdict_names_the_events_that_show_it() {
         judged.verdicts[0].why,
         "shared with it since 2026-03-03T11:00:00Z by `100000`, until 2026-03-03T14:00:00Z"
     );
-    let asked = AuditRequest::WhoCould { action: Action::Share, image: day.web_1(), at: when("16:30") };
+    let asked = AuditRequest::WhoCould { action: Action::Share, image: web_1(), at: when("16:30") };
     let judged: Judged = day.ask(DEFAULT_ACCOUNT, asked).await.unwrap();
     let shown = [event("image.reserved").await, event("image.deprecated").await];
     assert_eq!((&judged.verdicts[0].events[..], judged.other_accounts), (&shown[..], 2));
@@ -218,7 +218,7 @@ async fn a_verdict_names_the_events_that_show_it() {
 async fn what_a_verdict_says_of_now_is_what_happens_now() {
     for hour in [11, 12, 16] {
         let day = Day::up_to(hour).await;
-        let image = day.web_1();
+        let image = web_1();
         let asked = AuditRequest::WhoCould { action: Action::Delete, image: image.clone(), at: When::Now };
         let judged: Judged = day.ask(DEFAULT_ACCOUNT, asked).await.unwrap();
         let request = Request::ImageDelete { at: image, force: false, keep_snapshots: false };
@@ -273,7 +273,7 @@ async fn a_moment_is_seen_as_it_was_and_two_are_compared_in_words() {
     };
     let shared = "share added: `web-1` was shared with `200000` until 2026-03-03T14:00:00Z";
     assert_eq!(diff("10:30", "11:30").await, [shared]);
-    let public = "image changed: its is public went from `false` to `true`";
+    let public = "image changed: it is now everybody's";
     assert_eq!(diff("11:30", "12:30").await, [public, "share added: `web-1` became everybody's"]);
     assert_eq!(diff("12:30", "12:31").await, Vec::<String>::new());
     assert_eq!(diff("13:30", "14:30").await, ["share removed: `web-1` is shared with `200000` no more"]);

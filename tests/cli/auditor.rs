@@ -92,7 +92,11 @@ fn a_moment_is_shown_as_it_was_and_two_are_compared() {
 
     let changes = place.json(&["audit", "diff", "--from", &before, "--to", &middle, "--subject", "web-1"]);
     let image = changes["Changes"].as_array().unwrap().iter().find(|it| it["What"] == "image").unwrap();
-    insta::assert_snapshot!(image["Text"].as_str().unwrap(), @"");
+    assert_eq!(
+        image["Text"],
+        "its description went from nothing to `better`, it is no more what its family stands for, \
+         its status went from `Available` to `Deprecated`"
+    );
     let gone = place.done(&["audit", "diff", "--from", &middle]);
     assert!(gone.contains("is gone") && gone.contains(&id), "{gone}");
 }
@@ -104,7 +108,13 @@ fn who_could_is_a_table_with_reasons_and_events() {
     let before = head(&place);
     place.done(&["image", "deprecate", "web-1"]);
     let who = place.done(&["audit", "who-could", "launch", "web-1"]);
-    insta::assert_snapshot!(plain(&place, &who), @"");
+    let reason = "its owner since TIME; it was Deprecated, so by its id and not by its family";
+    assert!(plain(&place, &who).contains(&format!("\n100000   yes    {reason}")), "{who}");
+    let shown = &place.json(&["audit", "who-could", "launch", "web-1"])["Verdicts"][0]["Events"];
+    let log = place.json(&["audit", "log", "--subject", "web-1"]);
+    let of = |kind: &str| log["Log"].as_array().unwrap().iter().find(|line| line["Kind"] == kind).unwrap();
+    let wanted = [&of("image.reserved/1")["Event"], &of("image.deprecated/1")["Event"]];
+    assert_eq!(shown.as_array().unwrap().iter().collect::<Vec<_>>(), wanted);
     let share = place.json(&["audit", "who-could", "share", "web-1"]);
     let verdict = &share["Verdicts"][0];
     assert_eq!(
