@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::events::{FamilyHeadReturned, FamilyHeadSet, ImageModified, ImageReserved};
+use domain::events::{FamilyHeadReturned, FamilyHeadSet, ImageModified, ImageReserved, SharesChanged};
 use engine::{CancelRequested, Released, Snapshot, Started};
 use event::{Actor, Event, FlowId, Record, Refusal, Seq};
 
@@ -10,7 +10,7 @@ use crate::audit_log::{is_told, last_named};
 use crate::past::{Reach, image_then};
 use crate::request::ImageAt;
 use crate::story::sentence;
-use crate::view::Sentence;
+use crate::view::{Sentence, time_text};
 use crate::view_audit::Told;
 use crate::{Service, Trouble};
 
@@ -65,6 +65,24 @@ impl Tale {
     }
 }
 
+impl Tale {
+    /// What another did that concerned the account, without whom else it concerned.
+    fn add_others(&mut self, record: &Record, account: &str) {
+        self.add(record, true);
+        let (Ok(changed), Some(told)) = (record.get::<SharesChanged>(), self.history.last_mut()) else {
+            return;
+        };
+        let shared = changed.added.iter().any(|added| added.as_str() == account);
+        let until = changed.until_ms.map(|ms| format!(" until {}", time_text(ms))).unwrap_or_default();
+        let what = if shared {
+            format!("shared with `{account}`{until}")
+        } else {
+            format!("shared with `{account}` no more")
+        };
+        told.text = format!("`{}`: {what}", changed.image);
+    }
+}
+
 fn told(id: &str, tale: Tale) -> Result<Told, Trouble> {
     if tale.history.is_empty() {
         let why = format!("the log tells nothing of `{}`", id.escape_debug());
@@ -101,8 +119,13 @@ fn of_account(snapshot: &Snapshot, reach: &Reach, account: &str) -> Result<Tale,
         let concerned = record.subjects.iter().any(|subject| subject.as_str() == account);
         // What was shared with it is its own affair, whoever did it.
         let own = matches!(reach, Reach::Own(own) if own.as_str() == account);
-        if (asked || concerned) && (own || reach.sees_record(record)) {
+        if !asked && !concerned {
+            return;
+        }
+        if reach.sees_record(record) {
             tale.add(record, concerned);
+        } else if own {
+            tale.add_others(record, account);
         }
     })?;
     Ok(tale)

@@ -366,6 +366,16 @@ async fn another_account_is_told_of_its_own_past_alone() {
     }
     let own: Told = day.ask(FRIEND, AuditRequest::Story { id: FRIEND.to_owned() }).await.unwrap();
     assert!(own.history.iter().any(|it| it.text.contains("shared with `200000`")), "{own:?}");
+    let (account, region) = (AccountId::from(DEFAULT_ACCOUNT), RegionId::from(DEFAULT_REGION));
+    let add = vec![STRANGER.into(), FRIEND.into()];
+    let (image, until_ms, remove) = (day.image.clone(), None, Vec::new());
+    day.run("both", ChangeShares { account, region, image, add, until_ms, remove }).await;
+    for (account, other) in [(FRIEND, STRANGER), (STRANGER, FRIEND)] {
+        let story = AuditRequest::Story { id: account.to_owned() };
+        let own: Told = day.ask(account, story).await.unwrap();
+        let all = serde_json::to_string(&own).unwrap();
+        assert!(all.contains(account) && !all.contains(other), "whom else it was shared with: {all}");
+    }
     let other = AuditRequest::Story { id: DEFAULT_ACCOUNT.to_owned() };
     assert_eq!(day.ask::<Told>(FRIEND, other).await.unwrap_err().code, "InvalidResourceId.NotFound");
     assert_eq!(
