@@ -8,6 +8,8 @@
 
 #[path = "cli/audit.rs"]
 mod audit;
+#[path = "cli/auditor.rs"]
+mod auditor;
 #[path = "cli/images.rs"]
 mod images;
 #[path = "cli/kit.rs"]

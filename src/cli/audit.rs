@@ -1,20 +1,17 @@
-//! `kiln audit …`: the log as it is, and the proof that it is as it was written.
+//! `kiln audit …`: the proof that the log is as it was written. What is asked of it has its own files.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use event::FlowId;
-use serde::Serialize;
-use serde_json::Value;
-use service::{Head, LogLine, LogPage, Rebuilt, Request, Verified};
+use service::{Head, Rebuilt, Request, Verified};
 
+use crate::audit_could::{Could, WhoCould};
+use crate::audit_log::Log;
+use crate::audit_past::{Diff, Replay, Tale};
 use crate::exit::Stop;
 use crate::screen;
 use crate::session::Session;
-use crate::table::{Column, draw};
 
-/// Lines asked for at once; the service gives no more.
-const PAGE: u32 = 1000;
 /// A kept head is one short line; a larger file is something else.
 const HEAD_BYTES_MAX: u64 = 4096;
 
@@ -23,33 +20,22 @@ const HEAD_BYTES_MAX: u64 = 4096;
 pub(crate) enum Audit {
     /// Print events of the log
     Log(Log),
+    /// Show what there was at a moment
+    Replay(Replay),
+    /// Show what changed between two moments
+    Diff(Diff),
+    /// Tell who could do something with an image, then or now, and why
+    WhoCould(WhoCould),
+    /// Tell what an account could do with an image, then or now, and why
+    Could(Could),
+    /// Tell what happened to an image, a snapshot, a disk, an account or a family, in plain words
+    Story(Tale),
     /// Print where the log ends: keep it elsewhere, to catch a rollback later
     Head,
     /// Check the log from its first event: order, hash chain, head
     Verify(Verify),
     /// Fold the log anew and compare everything made of it, bit for bit
     Rebuild,
-}
-
-/// Which events.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  kiln audit log
-  kiln audit log --from 1 --count 1000 --output json
-  kiln audit log --subject m-bp67acfmxazb4p0a2b3c")]
-pub(crate) struct Log {
-    /// The first event; else the last ones are printed
-    #[arg(long, value_name = "EVENT")]
-    from: Option<u64>,
-    /// At most so many
-    #[arg(long, default_value_t = 50)]
-    count: u32,
-    /// Only what concerns this image
-    #[arg(long, value_name = "ID")]
-    subject: Option<String>,
-    /// Only what this operation did
-    #[arg(long, value_name = "ID")]
-    workflow: Option<FlowId>,
 }
 
 /// What to check against.
@@ -69,6 +55,11 @@ impl Audit {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         match self {
             Self::Log(log) => log.run(session).await,
+            Self::Replay(replay) => replay.run(session).await,
+            Self::Diff(diff) => diff.run(session).await,
+            Self::WhoCould(who) => who.run(session).await,
+            Self::Could(could) => could.run(session).await,
+            Self::Story(tale) => tale.run(session).await,
             Self::Head => {
                 let head: Head = session.ask(Request::AuditHead).await?;
                 session.screen.give(&head, |head| format!("{} {}\n", head.event, head.hash));
@@ -77,73 +68,6 @@ impl Audit {
             Self::Verify(verify) => verify.run(session).await,
             Self::Rebuild => rebuild(session).await,
         }
-    }
-}
-
-/// A line with its event as JSON, not as text of it.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Line {
-    #[serde(flatten)]
-    line: LogLine,
-    payload: Value,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Lines {
-    log: Vec<Line>,
-    head: u64,
-}
-
-impl Log {
-    async fn run(self, session: &Session) -> Result<(), Stop> {
-        // The last ones, if nothing else is said.
-        let mut from = self.from.map_or(0, |from| from.max(1));
-        let mut lines = Lines { log: Vec::new(), head: 0 };
-        let mut left = self.count;
-        while left > 0 {
-            let (subject, workflow) = (self.subject.clone(), self.workflow);
-            let request = Request::AuditLog {
-                from,
-                count: if from == 0 { left } else { left.min(PAGE) },
-                subject,
-                workflow,
-            };
-            let page: LogPage = session.ask(request).await?;
-            lines.head = page.head;
-            let Some(last) = page.log.last().map(|line| line.event) else { break };
-            from = last + 1;
-            left = left.saturating_sub(u32::try_from(page.log.len()).unwrap_or(left));
-            lines.log.extend(page.log.into_iter().map(|mut line| {
-                let payload = serde_json::from_str(&std::mem::take(&mut line.payload)).unwrap_or(Value::Null);
-                Line { line, payload }
-            }));
-        }
-        session.screen.give(&lines, |lines| {
-            let columns = [
-                Column::Number("EVENT"),
-                Column::Whole("TIME"),
-                Column::Whole("KIND"),
-                Column::Text("SUBJECT"),
-                Column::Spare("WORKFLOW"),
-                Column::Spare("STEP"),
-            ];
-            let row = |Line { line, .. }: &Line| {
-                let time = line.time.replace('T', " ").trim_end_matches('Z').to_owned();
-                let (kind, subjects) = (line.kind.clone(), line.subjects.join(" "));
-                vec![
-                    line.event.to_string(),
-                    time,
-                    kind,
-                    subjects,
-                    line.workflow_id.to_string(),
-                    line.path.clone(),
-                ]
-            };
-            draw(&session.screen, &columns, &lines.log.iter().map(row).collect::<Vec<_>>())
-        });
-        Ok(())
     }
 }
 

@@ -8,6 +8,9 @@
 mod account;
 mod at;
 mod audit;
+mod audit_could;
+mod audit_log;
+mod audit_past;
 mod bar;
 mod bucket;
 mod codes;

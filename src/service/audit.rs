@@ -1,51 +1,12 @@
-//! Use cases on the log: reading it, and proving it and the projections.
-
-use std::collections::VecDeque;
+//! Use cases on the log: proving it and the projections. Reading it is `audit_log.rs`.
 
 use domain::Digest;
-use engine::Snapshot;
-use event::{Actor, FlowId, Record, Seq};
+use event::Seq;
 
-use crate::operator::{is_of, is_operator};
-use crate::payload;
-use crate::view::{Fault, Head, LogLine, LogPage, Rebuilt, Verified, time_text};
+use crate::view::{Fault, Head, Rebuilt, Verified};
 use crate::{Family, Service, Trouble};
 
-/// Lines answered at once: some megabytes at most; a reader asks again from where it stopped.
-const LINES_MAX: u32 = 1000;
-
 impl Service {
-    pub(crate) fn log(
-        &self,
-        actor: &Actor,
-        from: u64,
-        count: u32,
-        subject: Option<&str>,
-        workflow: Option<FlowId>,
-    ) -> Result<LogPage, Trouble> {
-        let snapshot = self.engine.snapshot()?;
-        let head = snapshot.head()?.0;
-        let from = match (from, subject, workflow) {
-            (0, None, None) => last(&snapshot, actor, head, count)?,
-            _ => from,
-        };
-        let count = usize::try_from(count.min(LINES_MAX)).unwrap_or(usize::MAX);
-        let mut records = match (subject, workflow) {
-            (None, None) => records_of(&snapshot, actor, Seq(from), count)?,
-            (Some(subject), None) if subject.contains('\0') => Vec::new(),
-            (Some(subject), None) => snapshot.history(subject)?,
-            (subject, Some(id)) => {
-                let flow = self.flow(actor, id)?;
-                let mut records = snapshot.records_of(&flow)?;
-                records.retain(|record| subject.is_none_or(|subject| concerns(record, subject)));
-                records
-            }
-        };
-        records.retain(|record| record.seq.0 >= from && sees(actor, record));
-        records.truncate(count);
-        Ok(LogPage { log: records.iter().map(line).collect(), head })
-    }
-
     pub(crate) fn head(&self) -> Result<Head, Trouble> {
         let snapshot = self.engine.snapshot()?;
         let seq = snapshot.head()?;
@@ -91,66 +52,5 @@ impl Service {
             differing: found.differing,
             faults: faults.collect(),
         })
-    }
-}
-
-/// Records from a place on, as many as were asked for of those that whoever asks may see.
-fn records_of(snapshot: &Snapshot, actor: &Actor, from: Seq, count: usize) -> Result<Vec<Record>, Trouble> {
-    if is_operator(actor) {
-        return Ok(snapshot.records(from, count)?);
-    }
-    let mut found = Vec::new();
-    let mut from = from;
-    while found.len() < count {
-        let page = snapshot.records(from, LINES_MAX as usize)?;
-        let Some(last) = page.last() else { break };
-        from = last.seq.next();
-        found.extend(page.into_iter().filter(|record| sees(actor, record)));
-    }
-    Ok(found)
-}
-
-/// Where the last so many of the records begin that whoever asks may see.
-fn last(snapshot: &Snapshot, actor: &Actor, head: u64, count: u32) -> Result<u64, Trouble> {
-    let (mut from, mut found) = (Seq(1), VecDeque::new());
-    if is_operator(actor) {
-        return Ok(head.saturating_sub(u64::from(count)) + 1);
-    }
-    loop {
-        let page = snapshot.records(from, LINES_MAX as usize)?;
-        let Some(last) = page.last() else { break };
-        from = last.seq.next();
-        found.extend(page.iter().filter(|record| sees(actor, record)).map(|record| record.seq.0));
-        while found.len() > count as usize {
-            found.pop_front();
-        }
-    }
-    Ok(found.front().copied().unwrap_or(head + 1))
-}
-
-/// The operator reads the whole log, others what is theirs in it.
-fn sees(actor: &Actor, record: &Record) -> bool {
-    is_operator(actor) || is_of(record, &actor.account)
-}
-
-fn concerns(record: &Record, subject: &str) -> bool {
-    record.subjects.iter().any(|known| known.as_str() == subject)
-}
-
-fn line(record: &Record) -> LogLine {
-    LogLine {
-        event: record.seq.0,
-        time: time_text(record.time_ms),
-        kind: record.kind.clone(),
-        workflow_id: record.flow,
-        path: record.path.0.clone(),
-        scope: record.scope.0.clone(),
-        subjects: record.subjects.iter().map(|subject| subject.0.clone()).collect(),
-        account_id: record.actor.account.clone(),
-        cause: match &record.cause {
-            event::Cause::Request(request) => request.clone(),
-            event::Cause::Parent(flow) => flow.to_string(),
-        },
-        payload: payload::json(&record.payload),
     }
 }

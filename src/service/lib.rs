@@ -34,9 +34,13 @@
 
 mod asked;
 mod audit;
+mod audit_log;
+mod audit_story;
 mod buckets;
 mod copies;
+mod could;
 mod create;
+mod diff;
 mod disks;
 mod export;
 mod families;
@@ -53,9 +57,11 @@ mod lookup_family;
 mod lookup_things;
 mod operator;
 mod page;
+mod past;
 mod payload;
 mod regions;
 mod request;
+mod request_audit;
 mod request_image;
 mod request_share;
 mod request_task;
@@ -70,16 +76,20 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_audit;
+#[cfg(test)]
 mod tests_images;
 #[cfg(test)]
 mod tests_share;
 mod trouble;
 mod unfinished;
 mod view;
+mod view_audit;
 mod view_image;
 mod view_share;
 mod view_task;
 mod view_things;
+mod when;
 
 pub use asked::TOKEN_MS;
 pub use house::{Because, House, LOCK, SOCKET};
@@ -87,6 +97,7 @@ pub use lookup::slips;
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
+pub use request_audit::{Action, AuditRequest, LogAsked, Replayed};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
 pub use request_task::{TaskQuery, TaskRequest};
@@ -104,6 +115,10 @@ pub use view::{
     Progress, Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows,
     time_ms, time_text,
 };
+pub use view_audit::{
+    Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota, PastRows, PastShare,
+    PastSnapshot, PastView, Told, Verdict,
+};
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
 pub use view_share::{
     AccountView, Accounts, CopiesStarted, CopyStarted, QuotaItem, QuotaView, QuotaViews, Shares,
@@ -112,3 +127,4 @@ pub use view_task::{RelatedItem, TaskView, Tasks};
 pub use view_things::{
     BucketView, Buckets, DiskView, Disks, ObjectView, Objects, SnapshotView, Snapshots, TagRow, Tags,
 };
+pub use when::{Time, When};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::image::{IMAGES, REGIONS, house, scope};
 use domain::port::LiveManifests;
 use domain::{AccountId, ManifestId, RegionId};
-use event::{Actor, Failure, FlowId};
+use event::{Actor, Failure, FlowId, Rows};
 use workflows::CollectChunks;
 
 use crate::asked::Asked;
@@ -16,21 +16,7 @@ use crate::{Service, Trouble};
 impl Service {
     pub(crate) fn regions(&self, actor: &Actor) -> Result<Regions, Trouble> {
         let rows = self.engine.snapshot()?;
-        let regions = REGIONS.list(&rows, &house(), &[]).into_iter().map(|region| {
-            let images = IMAGES.list(&rows, &scope(&account(actor), &region.id), &[]);
-            RegionView {
-                region_id: region.id.0,
-                store_id: region.store.0,
-                ready: region.ready,
-                images: images.len() as u64,
-                stored_bytes: images
-                    .iter()
-                    .flat_map(|image| &image.disks)
-                    .map(|disk| disk.stored_bytes)
-                    .sum(),
-            }
-        });
-        Ok(Regions { regions: regions.collect() })
+        Ok(Regions { regions: views(&rows, &account(actor)) })
     }
 
     pub(crate) async fn collect(
@@ -73,6 +59,21 @@ impl Service {
 }
 
 /// The manifests of all snapshots and disks in a region, read from the log at every call.
+/// The regions there are, with what an account has in each.
+pub(crate) fn views(rows: &dyn Rows, account: &AccountId) -> Vec<RegionView> {
+    let regions = REGIONS.list(rows, &house(), &[]).into_iter().map(|region| {
+        let images = IMAGES.list(rows, &scope(account, &region.id), &[]);
+        RegionView {
+            region_id: region.id.0,
+            store_id: region.store.0,
+            ready: region.ready,
+            images: images.len() as u64,
+            stored_bytes: images.iter().flat_map(|image| &image.disks).map(|disk| disk.stored_bytes).sum(),
+        }
+    });
+    regions.collect()
+}
+
 struct Live {
     service: Arc<Service>,
     region: RegionId,

@@ -9,6 +9,7 @@ use domain::port::{Compression, Format};
 use event::{Actor, FlowId};
 use serde::{Deserialize, Serialize};
 
+use crate::request_audit::AuditRequest;
 use crate::request_image::{ImageQuery, ImageRequest};
 use crate::request_share::ShareRequest;
 use crate::request_task::TaskRequest;
@@ -17,6 +18,7 @@ use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
 };
+use crate::view_audit::{Differences, Judged, PastView, Told};
 use crate::view_image::{ImageView, Images};
 use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
 use crate::view_task::{TaskView, Tasks};
@@ -238,17 +240,8 @@ pub enum Request {
         /// Why.
         reason: String,
     },
-    /// The log from an event on.
-    AuditLog {
-        /// The first event; with 0 the last so many.
-        from: u64,
-        /// At most so many.
-        count: u32,
-        /// Only what concerns this.
-        subject: Option<String>,
-        /// Only what belongs to this operation.
-        workflow: Option<FlowId>,
-    },
+    /// The past: the log, what there was, who could do what.
+    Audit(AuditRequest),
     /// Where the log ends.
     AuditHead,
     /// Checks the log; against an earlier head, if one is given.
@@ -346,7 +339,11 @@ replies!(
     Accounts,
     Shares,
     CopiesStarted,
-    QuotaViews
+    QuotaViews,
+    PastView,
+    Differences,
+    Judged,
+    Told
 );
 
 impl Call {

@@ -139,11 +139,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::WorkflowAbandon { workflow, reason } => {
             service.abandon(actor, workflow, &reason).await?.into()
         }
-        Request::AuditLog { from, count, subject, workflow } => {
-            let read =
-                move |service: &Service| service.log(&actor, from, count, subject.as_deref(), workflow);
-            blocking(service, read).await?.into()
-        }
+        Request::Audit(request) => service.audit(actor, request).await?,
         Request::AuditHead => {
             operator(&actor)?;
             service.head()?.into()
@@ -178,7 +174,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
 }
 
 /// Runs what reads for long where it may block.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     service: &Arc<Service>,
     run: impl FnOnce(&Service) -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Trouble> {

@@ -54,7 +54,7 @@ impl Service {
     }
 }
 
-fn sentence(record: &Record) -> Sentence {
+pub(crate) fn sentence(record: &Record) -> Sentence {
     Sentence {
         time: time_text(record.time_ms),
         event: record.seq.0,

@@ -239,10 +239,12 @@ views! {
     }
     /// A stretch of the log.
     LogPage {
-        /// Oldest first.
+        /// Oldest first, or newest first, as was asked.
         log: Vec<LogLine>,
         /// Place of the last event in the log.
         head: u64,
+        /// Where to look on; none when all was looked at.
+        next: Option<u64>,
     }
     /// Where the log ends.
     Head {
