@@ -23,8 +23,8 @@ use crate::world::{
     ACCOUNT, DISKS, House, OTHER_ACCOUNT, OTHER_REGION, REGION, Way, actor, incarnation, prepared, scope,
 };
 
-/// Operations in a run: some 250 records, so that a thousand folds stay a matter of seconds.
-const OPERATIONS: usize = 36;
+/// Operations in a run: some 200 records, so that a thousand folds stay a matter of seconds.
+const OPERATIONS: usize = 28;
 /// Tables of the engine, which tell of flows and not of the domain.
 const ENGINE_TABLES: [&str; 6] = ["flow", "flow-open", "history", "timer", "request", "kind"];
 
