@@ -1,0 +1,281 @@
+//! Runs pairs: one after the other, to know what may be, and at once, to see what is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Error, FlowRow, State};
+use event::{FlowId, Order};
+use files::Files;
+use sim::{Race, SimFiles};
+
+use crate::chance::count;
+use crate::consistent;
+use crate::operation::{ALL, Operation};
+use crate::outcome::{End, Names, Outcome, world};
+use crate::rule::Known;
+use crate::scene::{Need, Stage, everything, with};
+use crate::world::{House, Way, actor, incarnation};
+
+/// Orders each pair is tried in when `KILN_ORDERS` does not say: half from each side.
+const ORDERS: u64 = 6;
+/// What the competitors are called.
+const COMPETITORS: [&str; 2] = ["A", "B"];
+/// Stands for whoever cancels; the id of no flow.
+const CANCELLER: FlowId = FlowId([0; 16]);
+/// Longer than a share that has an end in a scene.
+const LATER: Duration = Duration::from_secs(1);
+
+/// Who was let through, and to what.
+type Choices = Vec<(FlowId, String)>;
+
+/// Two operations, and which of them somebody cancels.
+struct Pair {
+    of: [&'static Operation; 2],
+    cancelled: Option<usize>,
+}
+
+#[derive(Default)]
+struct Tally {
+    pairs: u64,
+    orders: u64,
+    distinct: u64,
+    fewest: u64,
+}
+
+/// Races every pair whose number leaves `part` when divided by `parts`.
+pub fn play(part: usize, parts: usize) {
+    let (first, orders) = (first_seed(), count("KILN_ORDERS").unwrap_or(ORDERS).max(2));
+    println!("races begin at KILN_SEED={first}");
+    let base = everything();
+    let mut stages = BTreeMap::<Vec<Need>, Stage>::new();
+    let mut tally = Tally { fewest: u64::MAX, ..Tally::default() };
+    let mut faults = Vec::new();
+    for pair in pairs().into_iter().skip(part).step_by(parts) {
+        let needs = needs(&pair);
+        let stage = stages.entry(needs.clone()).or_insert_with(|| with(&base, &needs));
+        let known = known(stage, &pair);
+        let mut distinct = BTreeSet::new();
+        for seed in first..first + orders {
+            let what = format!("{} with KILN_SEED={seed}", pair.name());
+            let (found, choices) = race(stage, &pair, seed, &what);
+            if !known.allows(&found) {
+                faults.push(tell(&what, &known, &found, &choices));
+                break;
+            }
+            distinct.insert(choices);
+        }
+        tally.pairs += 1;
+        tally.orders += orders;
+        tally.distinct += distinct.len() as u64;
+        tally.fewest = tally.fewest.min(distinct.len() as u64);
+    }
+    println!(
+        "soak: {} pairs of {} operations in {} orders, {} of them distinct, at least {} a pair",
+        tally.pairs,
+        ALL.len(),
+        tally.orders,
+        tally.distinct,
+        tally.fewest
+    );
+    assert!(faults.is_empty(), "{} pairs:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// The first seed: the same each time when none is given, for a test that is run at every change.
+fn first_seed() -> u64 {
+    count("KILN_SEED").unwrap_or(1)
+}
+
+/// Every pair that can meet, and with each of the two cancelled, if it can be.
+fn pairs() -> Vec<Pair> {
+    let only = std::env::var("KILN_PAIR").ok();
+    let mut pairs = Vec::new();
+    for (number, a) in ALL.iter().enumerate() {
+        for b in ALL[number..].iter().filter(|b| a.meets(b)) {
+            pairs.push(Pair { of: [a, b], cancelled: None });
+            pairs.extend([a, b].iter().enumerate().filter(|(_, one)| one.acts).filter_map(|(which, _)| {
+                // Of two that are the same it does not matter which.
+                (a.name != b.name || which == 0).then_some(Pair { of: [a, b], cancelled: Some(which) })
+            }));
+        }
+    }
+    pairs.retain(|pair| {
+        only.as_ref().is_none_or(|only| only.split('/').all(|name| pair.of.iter().any(|one| one.name == name)))
+    });
+    pairs
+}
+
+impl Pair {
+    fn name(&self) -> String {
+        let cancelled = self.cancelled.map_or(String::new(), |which| format!(", {} cancelled", COMPETITORS[which]));
+        format!("A {} and B {}{cancelled}", self.of[0].name, self.of[1].name)
+    }
+}
+
+fn needs(pair: &Pair) -> Vec<Need> {
+    let needs: BTreeSet<Need> = pair.of.iter().flat_map(|one| one.needs).copied().collect();
+    needs.into_iter().collect()
+}
+
+fn known(stage: &Stage, pair: &Pair) -> Known {
+    let run = |order: &[usize]| in_turn(stage, pair, order);
+    Known { orders: [run(&[0, 1]), run(&[1, 0])], alone: [run(&[0]), run(&[1])], nothing: run(&[]) }
+}
+
+/// Runs those of the pair one after another.
+fn in_turn(stage: &Stage, pair: &Pair, order: &[usize]) -> Outcome {
+    let disk = stage.disk.fork(1);
+    let files: Arc<dyn Files> = disk.mount();
+    incarnation(async {
+        let house = House::open(&files, Way::Plain).unwrap();
+        house.engine.drive().await.unwrap();
+        tokio::time::advance(LATER).await;
+        let mut flows = [None, None];
+        for which in order {
+            let id = pair.of[*which].start(&house, &stage.scene, COMPETITORS[*which]).await.unwrap();
+            flows[*which] = Some(house.engine.wait(id).await.unwrap());
+        }
+        let outcome = finish(&house, &disk, stage, flows).await;
+        house.collect("afterwards").await.unwrap();
+        let what = format!("{} one after another in the order {order:?}", pair.name());
+        house.check_whole(&what).await;
+        consistent::check(&house, &what);
+        house.engine.close().await;
+        outcome
+    })
+}
+
+/// Runs both at once; the first to be begun is A for even seeds and B for odd ones.
+fn race(stage: &Stage, pair: &Pair, seed: u64, what: &str) -> (Outcome, Choices) {
+    let disk = stage.disk.fork(seed);
+    let files: Arc<dyn Files> = disk.mount();
+    let race = Race::new(seed);
+    incarnation(async {
+        let order: Arc<dyn Order> = race.clone();
+        let house = House::open_in_order(&files, Way::Plain, Some(order)).unwrap();
+        house.engine.drive().await.unwrap();
+        tokio::time::advance(LATER).await;
+        let mut ids = [CANCELLER; 2];
+        for which in if seed.is_multiple_of(2) { [0, 1] } else { [1, 0] } {
+            ids[which] = pair.of[which].start(&house, &stage.scene, COMPETITORS[which]).await.unwrap();
+        }
+        let cancel = async {
+            let which = pair.cancelled?;
+            let cancel = house.engine.cancel(actor(), ids[which], "a race");
+            Some((which, race.aside(CANCELLER, "cancel", cancel).await))
+        };
+        race.go();
+        let (cancelled, a, b) =
+            tokio::join!(cancel, house.engine.wait(ids[0]), house.engine.wait(ids[1]));
+        let rows = [a.unwrap(), b.unwrap()];
+        let choices = race.choices();
+        answers(&house, &rows, cancelled, what);
+        let outcome = finish(&house, &disk, stage, rows.map(Some)).await;
+        house.collect("afterwards").await.unwrap();
+        house.check_whole(what).await;
+        consistent::check(&house, what);
+        house.engine.close().await;
+        (outcome, choices)
+    })
+}
+
+/// No answer is lost: whoever waited was told what the log says, and a cancel was heeded or denied.
+fn answers(house: &House, rows: &[FlowRow; 2], cancelled: Option<(usize, Result<(), Error>)>, what: &str) {
+    let snapshot = house.engine.snapshot().unwrap();
+    for row in rows {
+        assert_eq!(snapshot.flow(row.id).as_ref(), Some(row), "{what}: the answer is the log's");
+        assert!(row.state.has_ended(), "{what}: {} is {:?}: {:?}", row.label, row.state, row.parked);
+    }
+    match cancelled {
+        Some((which, Ok(()))) => {
+            assert_eq!(rows[which].state, State::Undone, "{what}: a cancel that was accepted is heeded");
+        }
+        None | Some((_, Err(Error::Denied { .. }))) => {}
+        Some((_, Err(error))) => panic!("{what}: {error}"),
+    }
+}
+
+async fn finish(house: &House, disk: &SimFiles, stage: &Stage, flows: [Option<FlowRow>; 2]) -> Outcome {
+    let mut names = Names::default();
+    for (name, row) in COMPETITORS.iter().zip(&flows) {
+        if let Some(row) = row {
+            names.add(name, row.id);
+        }
+    }
+    let ends = flows.map(|row| row.map(|row| End::of(&row, &names)));
+    Outcome { ends, world: world(house, disk, &stage.scene, &names).await }
+}
+
+/// Says how an outcome differs from those there may be.
+fn tell(what: &str, known: &Known, found: &Outcome, choices: &Choices) -> String {
+    let mut text = format!("{what}: that is the outcome of no order: {:?}\n", found.ends);
+    let first = choices.iter().map(|(flow, _)| *flow).filter(|flow| *flow != CANCELLER).max();
+    let names = choices.iter().map(|(flow, path)| {
+        let who = if *flow == CANCELLER { "-" } else if Some(*flow) == first { "y" } else { "x" };
+        format!("{who}:{path}")
+    });
+    text += &format!("  order {}\n", names.collect::<Vec<_>>().join(" "));
+    let outcomes = [
+        ("A then B", &known.orders[0]),
+        ("B then A", &known.orders[1]),
+        ("A alone", &known.alone[0]),
+        ("B alone", &known.alone[1]),
+    ];
+    for (name, outcome) in outcomes {
+        text += &format!("  {name}: {:?}\n", outcome.ends);
+        let differs = |a: &[String], b: &[String]| -> Vec<String> {
+            a.iter().filter(|line| !b.contains(line)).cloned().collect()
+        };
+        for line in differs(&outcome.world, &found.world) {
+            text += &format!("    wanted {line}\n");
+        }
+        for line in differs(&found.world, &outcome.world) {
+            text += &format!("    found  {line}\n");
+        }
+    }
+    text
+}
+
+/// The same request twice: both are told of one operation.
+pub fn play_joining() {
+    let (first, orders) = (first_seed(), count("KILN_ORDERS").unwrap_or(ORDERS).max(2));
+    let stage = everything();
+    let names: Vec<&Operation> = ALL.iter().filter(|one| one.acts && one.needs.is_empty()).collect();
+    for one in &names {
+        let alone = in_turn(&stage, &Pair { of: [one, one], cancelled: None }, &[0]);
+        for seed in first..first + orders {
+            let what = format!("{} asked twice with KILN_SEED={seed}", one.name);
+            let found = join(&stage, one, seed, &what);
+            assert_eq!(found, alone, "{what}");
+        }
+    }
+    println!("soak: {} operations asked for twice in {orders} orders each", names.len());
+}
+
+fn join(stage: &Stage, one: &Operation, seed: u64, what: &str) -> Outcome {
+    let disk = stage.disk.fork(seed);
+    let files: Arc<dyn Files> = disk.mount();
+    let race = Race::new(seed);
+    incarnation(async {
+        let order: Arc<dyn Order> = race.clone();
+        let house = House::open_in_order(&files, Way::Plain, Some(order)).unwrap();
+        house.engine.drive().await.unwrap();
+        tokio::time::advance(LATER).await;
+        let id = one.start(&house, &stage.scene, COMPETITORS[0]).await.unwrap();
+        let again = async {
+            let start = one.start(&house, &stage.scene, COMPETITORS[0]);
+            let id = race.aside(CANCELLER, "again", start).await.unwrap();
+            (id, house.engine.wait(id).await.unwrap())
+        };
+        race.go();
+        let ((joined, told), row) = tokio::join!(again, house.engine.wait(id));
+        let row = row.unwrap();
+        assert_eq!((joined, &told), (id, &row), "{what}: both are told the same");
+        let outcome = finish(&house, &disk, stage, [Some(row), None]).await;
+        house.collect("afterwards").await.unwrap();
+        house.check_whole(what).await;
+        consistent::check(&house, what);
+        house.engine.close().await;
+        outcome
+    })
+}
