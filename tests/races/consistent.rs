@@ -37,6 +37,7 @@ fn nothing_is_held(images: &[Image], snapshots: &[Snapshot], disks: &[Disk], wha
     }
     for snapshot in snapshots {
         assert!(snapshot.ready && snapshot.verified, "{what}: nothing makes {snapshot:?}");
+        assert_eq!(snapshot.making, 0, "{what}: nothing is made from {snapshot:?}");
         assert!(snapshot.copies.is_empty(), "{what}: nothing copies {snapshot:?}");
     }
     for disk in disks {

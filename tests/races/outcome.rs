@@ -98,7 +98,9 @@ pub async fn world(house: &House, disk: &SimFiles, scene: &Scene, names: &Names)
         };
         lines.push(names.put(&format!("{key} {}", row(table, &value))));
     }
-    lines.extend(bucket(disk).into_iter().map(|(name, bytes)| format!("file {name} of {} bytes", bytes.len())));
+    lines.extend(
+        bucket(disk).into_iter().map(|(name, bytes)| format!("file {name} of {} bytes", bytes.len())),
+    );
     lines.extend(objects(house, &scene.bucket).await);
     lines.sort();
     lines

@@ -29,56 +29,73 @@ const LATER: Duration = Duration::from_secs(1);
 /// Who was let through, and to what.
 type Choices = Vec<(FlowId, String)>;
 
-/// Two operations, and which of them somebody cancels.
-struct Pair {
-    of: [&'static Operation; 2],
+/// Two operations.
+type Pair = [&'static Operation; 2];
+
+/// A pair at once.
+struct Attempt<'a> {
+    stage: &'a Stage,
+    pair: Pair,
+    /// Which of them somebody cancels, if somebody does.
     cancelled: Option<usize>,
+    seed: u64,
 }
 
 #[derive(Default)]
 struct Tally {
     pairs: u64,
+    races: u64,
     orders: u64,
     distinct: u64,
-    fewest: u64,
 }
 
 /// Races every pair whose number leaves `part` when divided by `parts`.
 pub fn play(part: usize, parts: usize) {
-    let (first, orders) = (first_seed(), count("KILN_ORDERS").unwrap_or(ORDERS).max(2));
+    let (first, orders) = (first_seed(), orders());
     println!("races begin at KILN_SEED={first}");
     let base = everything();
     let mut stages = BTreeMap::<Vec<Need>, Stage>::new();
-    let mut tally = Tally { fewest: u64::MAX, ..Tally::default() };
-    let mut faults = Vec::new();
+    let mut alone = BTreeMap::new();
+    let (mut tally, mut faults) = (Tally::default(), Vec::new());
     for pair in pairs().into_iter().skip(part).step_by(parts) {
-        let needs = needs(&pair);
+        let needs: BTreeSet<Need> = pair.iter().flat_map(|one| one.needs).copied().collect();
+        let needs: Vec<Need> = needs.into_iter().collect();
         let stage = stages.entry(needs.clone()).or_insert_with(|| with(&base, &needs));
-        let known = known(stage, &pair);
-        let mut distinct = BTreeSet::new();
-        for seed in first..first + orders {
-            let what = format!("{} with KILN_SEED={seed}", pair.name());
-            let (found, choices) = race(stage, &pair, seed, &what);
-            if !known.allows(&found) {
-                faults.push(tell(&what, &known, &found, &choices));
-                break;
+        let mut alone = |order: &[usize]| {
+            let who: Vec<_> = order.iter().map(|which| (*which, pair[*which].name)).collect();
+            alone.entry((needs.clone(), who)).or_insert_with(|| in_turn(stage, pair, order)).clone()
+        };
+        let known = Known {
+            orders: [in_turn(stage, pair, &[0, 1]), in_turn(stage, pair, &[1, 0])],
+            alone: [alone(&[0]), alone(&[1])],
+            nothing: alone(&[]),
+        };
+        for cancelled in cancels(pair) {
+            let mut distinct = BTreeSet::new();
+            for seed in first..first + orders {
+                let attempt = Attempt { stage, pair, cancelled, seed };
+                let (found, choices) = attempt.race();
+                if !known.allows(&found) {
+                    faults.push(tell(&attempt.name(), &known, &found, &choices));
+                    break;
+                }
+                distinct.insert(choices);
+                tally.orders += 1;
             }
-            distinct.insert(choices);
+            tally.races += 1;
+            tally.distinct += distinct.len() as u64;
         }
         tally.pairs += 1;
-        tally.orders += orders;
-        tally.distinct += distinct.len() as u64;
-        tally.fewest = tally.fewest.min(distinct.len() as u64);
     }
     println!(
-        "soak: {} pairs of {} operations in {} orders, {} of them distinct, at least {} a pair",
+        "soak: {} pairs of {} operations, with cancels {} races, {orders} orders each: {} orders, {} distinct",
         tally.pairs,
         ALL.len(),
+        tally.races,
         tally.orders,
-        tally.distinct,
-        tally.fewest
+        tally.distinct
     );
-    assert!(faults.is_empty(), "{} pairs:\n{}", faults.len(), faults.join("\n"));
+    assert!(faults.is_empty(), "{} races:\n{}", faults.len(), faults.join("\n"));
 }
 
 /// The first seed: the same each time when none is given, for a test that is run at every change.
@@ -86,44 +103,30 @@ fn first_seed() -> u64 {
     count("KILN_SEED").unwrap_or(1)
 }
 
-/// Every pair that can meet, and with each of the two cancelled, if it can be.
+fn orders() -> u64 {
+    count("KILN_ORDERS").unwrap_or(ORDERS).max(2)
+}
+
+/// Every pair that can meet, or those `KILN_PAIR` names.
 fn pairs() -> Vec<Pair> {
     let only = std::env::var("KILN_PAIR").ok();
-    let mut pairs = Vec::new();
-    for (number, a) in ALL.iter().enumerate() {
-        for b in ALL[number..].iter().filter(|b| a.meets(b)) {
-            pairs.push(Pair { of: [a, b], cancelled: None });
-            pairs.extend([a, b].iter().enumerate().filter(|(_, one)| one.acts).filter_map(|(which, _)| {
-                // Of two that are the same it does not matter which.
-                (a.name != b.name || which == 0).then_some(Pair { of: [a, b], cancelled: Some(which) })
-            }));
-        }
-    }
-    pairs.retain(|pair| {
-        only.as_ref().is_none_or(|only| only.split('/').all(|name| pair.of.iter().any(|one| one.name == name)))
-    });
-    pairs
+    let numbered = ALL.iter().enumerate();
+    let all = numbered.flat_map(|(number, a)| ALL[number..].iter().map(move |b| [a, b]));
+    let named = |pair: &Pair, only: &str| only.split('/').all(|name| pair.iter().any(|one| one.name == name));
+    all.filter(|[a, b]| a.meets(b))
+        .filter(|pair| only.as_ref().is_none_or(|only| named(pair, only)))
+        .collect()
 }
 
-impl Pair {
-    fn name(&self) -> String {
-        let cancelled = self.cancelled.map_or(String::new(), |which| format!(", {} cancelled", COMPETITORS[which]));
-        format!("A {} and B {}{cancelled}", self.of[0].name, self.of[1].name)
-    }
-}
-
-fn needs(pair: &Pair) -> Vec<Need> {
-    let needs: BTreeSet<Need> = pair.of.iter().flat_map(|one| one.needs).copied().collect();
-    needs.into_iter().collect()
-}
-
-fn known(stage: &Stage, pair: &Pair) -> Known {
-    let run = |order: &[usize]| in_turn(stage, pair, order);
-    Known { orders: [run(&[0, 1]), run(&[1, 0])], alone: [run(&[0]), run(&[1])], nothing: run(&[]) }
+/// Whom somebody cancels: nobody, and each that can be. Of two that are the same either will do.
+fn cancels([a, b]: Pair) -> Vec<Option<usize>> {
+    let either = [a.acts, b.acts && a.name != b.name];
+    let each = either.into_iter().enumerate().filter(|(_, acts)| *acts);
+    std::iter::once(None).chain(each.map(|(which, _)| Some(which))).collect()
 }
 
 /// Runs those of the pair one after another.
-fn in_turn(stage: &Stage, pair: &Pair, order: &[usize]) -> Outcome {
+fn in_turn(stage: &Stage, pair: Pair, order: &[usize]) -> Outcome {
     let disk = stage.disk.fork(1);
     let files: Arc<dyn Files> = disk.mount();
     incarnation(async {
@@ -132,12 +135,12 @@ fn in_turn(stage: &Stage, pair: &Pair, order: &[usize]) -> Outcome {
         tokio::time::advance(LATER).await;
         let mut flows = [None, None];
         for which in order {
-            let id = pair.of[*which].start(&house, &stage.scene, COMPETITORS[*which]).await.unwrap();
+            let id = pair[*which].start(&house, &stage.scene, COMPETITORS[*which]).await.unwrap();
             flows[*which] = Some(house.engine.wait(id).await.unwrap());
         }
         let outcome = finish(&house, &disk, stage, flows).await;
         house.collect("afterwards").await.unwrap();
-        let what = format!("{} one after another in the order {order:?}", pair.name());
+        let what = format!("A {} and B {} one after another: {order:?}", pair[0].name, pair[1].name);
         house.check_whole(&what).await;
         consistent::check(&house, &what);
         house.engine.close().await;
@@ -145,38 +148,48 @@ fn in_turn(stage: &Stage, pair: &Pair, order: &[usize]) -> Outcome {
     })
 }
 
-/// Runs both at once; the first to be begun is A for even seeds and B for odd ones.
-fn race(stage: &Stage, pair: &Pair, seed: u64, what: &str) -> (Outcome, Choices) {
-    let disk = stage.disk.fork(seed);
-    let files: Arc<dyn Files> = disk.mount();
-    let race = Race::new(seed);
-    incarnation(async {
-        let order: Arc<dyn Order> = race.clone();
-        let house = House::open_in_order(&files, Way::Plain, Some(order)).unwrap();
-        house.engine.drive().await.unwrap();
-        tokio::time::advance(LATER).await;
-        let mut ids = [CANCELLER; 2];
-        for which in if seed.is_multiple_of(2) { [0, 1] } else { [1, 0] } {
-            ids[which] = pair.of[which].start(&house, &stage.scene, COMPETITORS[which]).await.unwrap();
-        }
-        let cancel = async {
-            let which = pair.cancelled?;
-            let cancel = house.engine.cancel(actor(), ids[which], "a race");
-            Some((which, race.aside(CANCELLER, "cancel", cancel).await))
-        };
-        race.go();
-        let (cancelled, a, b) =
-            tokio::join!(cancel, house.engine.wait(ids[0]), house.engine.wait(ids[1]));
-        let rows = [a.unwrap(), b.unwrap()];
-        let choices = race.choices();
-        answers(&house, &rows, cancelled, what);
-        let outcome = finish(&house, &disk, stage, rows.map(Some)).await;
-        house.collect("afterwards").await.unwrap();
-        house.check_whole(what).await;
-        consistent::check(&house, what);
-        house.engine.close().await;
-        (outcome, choices)
-    })
+impl Attempt<'_> {
+    fn name(&self) -> String {
+        let [a, b] = self.pair.map(|one| one.name);
+        let cancelled =
+            self.cancelled.map_or(String::new(), |which| format!(", {} cancelled,", COMPETITORS[which]));
+        format!("A {a} and B {b}{cancelled} with KILN_SEED={}", self.seed)
+    }
+
+    /// Runs both at once; the first to be begun is A for even seeds and B for odd ones.
+    fn race(&self) -> (Outcome, Choices) {
+        let (Self { stage, pair, seed, .. }, what) = (self, self.name());
+        let disk = stage.disk.fork(*seed);
+        let files: Arc<dyn Files> = disk.mount();
+        let race = Race::new(*seed);
+        incarnation(async {
+            let order: Arc<dyn Order> = race.clone();
+            let house = House::open_in_order(&files, Way::Plain, Some(order)).unwrap();
+            house.engine.drive().await.unwrap();
+            tokio::time::advance(LATER).await;
+            let mut ids = [CANCELLER; 2];
+            for which in if seed.is_multiple_of(2) { [0, 1] } else { [1, 0] } {
+                ids[which] = pair[which].start(&house, &stage.scene, COMPETITORS[which]).await.unwrap();
+            }
+            let cancel = async {
+                let which = self.cancelled?;
+                let cancel = house.engine.cancel(actor(), ids[which], "a race");
+                Some((which, race.aside(CANCELLER, "cancel", cancel).await))
+            };
+            race.go();
+            let (cancelled, a, b) =
+                tokio::join!(cancel, house.engine.wait(ids[0]), house.engine.wait(ids[1]));
+            let rows = [a.unwrap(), b.unwrap()];
+            let choices = race.choices();
+            answers(&house, &rows, cancelled, &what);
+            let outcome = finish(&house, &disk, stage, rows.map(Some)).await;
+            house.collect("afterwards").await.unwrap();
+            house.check_whole(&what).await;
+            consistent::check(&house, &what);
+            house.engine.close().await;
+            (outcome, choices)
+        })
+    }
 }
 
 /// No answer is lost: whoever waited was told what the log says, and a cancel was heeded or denied.
@@ -211,7 +224,13 @@ fn tell(what: &str, known: &Known, found: &Outcome, choices: &Choices) -> String
     let mut text = format!("{what}: that is the outcome of no order: {:?}\n", found.ends);
     let first = choices.iter().map(|(flow, _)| *flow).filter(|flow| *flow != CANCELLER).max();
     let names = choices.iter().map(|(flow, path)| {
-        let who = if *flow == CANCELLER { "-" } else if Some(*flow) == first { "y" } else { "x" };
+        let who = if *flow == CANCELLER {
+            "-"
+        } else if Some(*flow) == first {
+            "y"
+        } else {
+            "x"
+        };
         format!("{who}:{path}")
     });
     text += &format!("  order {}\n", names.collect::<Vec<_>>().join(" "));
@@ -238,11 +257,11 @@ fn tell(what: &str, known: &Known, found: &Outcome, choices: &Choices) -> String
 
 /// The same request twice: both are told of one operation.
 pub fn play_joining() {
-    let (first, orders) = (first_seed(), count("KILN_ORDERS").unwrap_or(ORDERS).max(2));
+    let (first, orders) = (first_seed(), orders());
     let stage = everything();
     let names: Vec<&Operation> = ALL.iter().filter(|one| one.acts && one.needs.is_empty()).collect();
     for one in &names {
-        let alone = in_turn(&stage, &Pair { of: [one, one], cancelled: None }, &[0]);
+        let alone = in_turn(&stage, [one, one], &[0]);
         for seed in first..first + orders {
             let what = format!("{} asked twice with KILN_SEED={seed}", one.name);
             let found = join(&stage, one, seed, &what);

@@ -171,7 +171,11 @@ fn bare(house: &House) -> Scene {
         second: ImageId::default(),
         disk: DiskId::default(),
         taken: SnapshotId::default(),
-        bucket: BucketAt { region: here.region.clone(), store: here.store.clone(), name: "uploads".to_owned() },
+        bucket: BucketAt {
+            region: here.region.clone(),
+            store: here.store.clone(),
+            name: "uploads".to_owned(),
+        },
         here,
         there: place(OTHER_REGION, ACCOUNT),
         theirs: place(REGION, OTHER_ACCOUNT),
