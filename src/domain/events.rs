@@ -308,7 +308,7 @@ events! {
         /// What was found.
         items: Vec<CheckItem>,
     }
-    /// An image check found out nothing, and nothing waits for it any more.
+    /// An image check was given up, and nothing waits for it any more.
     CheckDropped "image.check-dropped/1" about image {
         /// The image.
         image: ImageId,

@@ -123,17 +123,21 @@ fn image_event(rows: &mut dyn RowsMut, record: &Record) -> bool {
         ExportEnded::KIND => with(record, |event: ExportEnded| export_over(rows, record, &event.image)),
         CheckAsked::KIND => with(record, |event: CheckAsked| {
             change(rows, record, &event.image, |image| {
-                let items = image.detection.take().map(|before| before.items).unwrap_or_default();
-                image.detection = Some(Detection { finished_ms: None, items });
+                let before = image.detection.take();
+                let before_ms = before.as_ref().and_then(|before| before.finished_ms.or(before.before_ms));
+                let items = before.map(|before| before.items).unwrap_or_default();
+                image.detection = Some(Detection { finished_ms: None, before_ms, items });
             });
         }),
         ImageChecked::KIND => with(record, |event| checked(rows, record, event)),
         CheckDropped::KIND => with(record, |event: CheckDropped| {
             not_due(rows, &record.scope, &event.image);
             change(rows, record, &event.image, |image| {
-                if let Some(detection) = &mut image.detection {
-                    detection.finished_ms.get_or_insert(record.time_ms);
-                }
+                // One that ended meanwhile stays; else things are as they were before any was asked for.
+                image.detection.take_if(|detection| {
+                    detection.finished_ms = detection.finished_ms.or(detection.before_ms);
+                    detection.finished_ms.is_none()
+                });
             });
         }),
         _ => false,
@@ -198,7 +202,7 @@ fn reserved(rows: &mut dyn RowsMut, record: &Record, event: ImageReserved) {
         copies: std::collections::BTreeMap::new(),
         shares: std::collections::BTreeMap::new(),
         public: false,
-        detection: event.check.then(|| Detection { finished_ms: None, items: Vec::new() }),
+        detection: event.check.then(|| Detection { finished_ms: None, before_ms: None, items: Vec::new() }),
     };
     if let Some(id) = event.task {
         let task = Task {
@@ -347,7 +351,8 @@ fn checked(rows: &mut dyn RowsMut, record: &Record, event: ImageChecked) {
                 image.tags.insert(key.to_owned(), found.value.clone());
             }
         }
-        image.detection = Some(Detection { finished_ms: Some(record.time_ms), items: event.items });
+        let finished_ms = Some(record.time_ms);
+        image.detection = Some(Detection { finished_ms, before_ms: None, items: event.items });
     });
 }
 

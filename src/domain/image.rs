@@ -130,7 +130,9 @@ impl Share {
 pub struct Detection {
     /// When it ended, milliseconds since 1970 UTC; none while it has not.
     pub finished_ms: Option<i64>,
-    /// What it found.
+    /// When the one before it ended, if there was one: what is left if this one is given up.
+    pub before_ms: Option<i64>,
+    /// What it found; what the one before found, while it has not ended.
     pub items: Vec<CheckItem>,
 }
 

@@ -31,6 +31,7 @@ const HELD: &[&str] = &[
     "SnapshotCreatedImage",
     "SnapshotCreatedDisk",
     "FileAlreadyExists",
+    "InvalidTarget.Exists",
 ];
 
 /// The code of an operation that was cancelled.

@@ -17,7 +17,8 @@ use crate::rule::Known;
 use crate::scene::{Need, Stage, everything, with};
 use crate::world::{House, Way, actor, incarnation};
 
-/// Orders each pair is tried in when `KILN_ORDERS` does not say: half from each side.
+/// Orders each pair is tried in when `KILN_ORDERS` does not say, with nobody cancelled and with each of the
+/// two cancelled taken together.
 const ORDERS: u64 = 6;
 /// What the competitors are called.
 const COMPETITORS: [&str; 2] = ["A", "B"];
@@ -70,7 +71,10 @@ pub fn play(part: usize, parts: usize) {
             alone: [alone(&[0]), alone(&[1])],
             nothing: alone(&[]),
         };
-        for cancelled in cancels(pair) {
+        let races = cancels(pair);
+        // At least one from each side.
+        let orders = orders.div_ceil(races.len() as u64).max(2);
+        for cancelled in races {
             let mut distinct = BTreeSet::new();
             for seed in first..first + orders {
                 let attempt = Attempt { stage, pair, cancelled, seed };
@@ -88,12 +92,13 @@ pub fn play(part: usize, parts: usize) {
         tally.pairs += 1;
     }
     println!(
-        "soak: {} pairs of {} operations, with cancels {} races, {orders} orders each: {} orders, {} distinct",
+        "soak: {} pairs of {} operations, {orders} orders a pair: {} orders in all, {} of them distinct ({} pairs \
+         with one of the two cancelled among them)",
         tally.pairs,
         ALL.len(),
-        tally.races,
         tally.orders,
-        tally.distinct
+        tally.distinct,
+        tally.races - tally.pairs
     );
     assert!(faults.is_empty(), "{} races:\n{}", faults.len(), faults.join("\n"));
 }
