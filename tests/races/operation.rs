@@ -103,7 +103,7 @@ operations! {
     delete_own_snapshot decides [Image] needs []: |scene| ask::delete_snapshot(scene, &scene.own);
     copy_snapshot acts [Disk] needs []: |scene| ask::copy_snapshot(scene, &scene.taken);
     copy_own_snapshot acts [Image] needs []: |scene| ask::copy_snapshot(scene, &scene.own);
-    create_disk_from_image acts [Image, Disk] needs []: |scene| ask::disk_of_image(scene);
+    create_disk_from_image acts [Image, Disk] needs []: |scene| ask::disk_of_image(scene, &scene.image);
     create_disk_from_snapshot acts [Disk] needs []: |scene| ask::disk_of_snapshot(scene, &scene.taken);
     create_disk_from_own_snapshot acts [Image] needs []: |scene| ask::disk_of_snapshot(scene, &scene.own);
     delete_disk decides [Disk] needs []: |scene| ask::delete_disk(scene);

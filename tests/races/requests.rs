@@ -228,8 +228,8 @@ fn disk(scene: &Scene) -> CreateDisk {
     }
 }
 
-pub fn disk_of_image(scene: &Scene) -> CreateDisk {
-    CreateDisk { image: Some(scene.image.clone()), ..disk(scene) }
+pub fn disk_of_image(scene: &Scene, image: &ImageId) -> CreateDisk {
+    CreateDisk { image: Some(image.clone()), ..disk(scene) }
 }
 
 pub fn disk_of_snapshot(scene: &Scene, snapshot: &SnapshotId) -> CreateDisk {

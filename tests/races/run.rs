@@ -13,6 +13,7 @@ use crate::chance::count;
 use crate::consistent;
 use crate::operation::{ALL, Operation};
 use crate::outcome::{End, Names, Outcome, world};
+use crate::requests;
 use crate::rule::Known;
 use crate::scene::{Need, Stage, everything, with};
 use crate::world::{House, Way, actor, incarnation};
@@ -161,6 +162,12 @@ impl Attempt<'_> {
         format!("A {a} and B {b}{cancelled} with KILN_SEED={}", self.seed)
     }
 
+    /// Whether a collection comes as well, at any time: it changes no outcome, but takes away what nobody
+    /// holds, so that whoever did not hold what it needs is found out.
+    fn is_collected(&self) -> bool {
+        self.seed / 2 % 2 == 1
+    }
+
     /// Runs both at once; the first to be begun is A for even seeds and B for odd ones.
     fn race(&self) -> (Outcome, Choices) {
         let (Self { stage, pair, seed, .. }, what) = (self, self.name());
@@ -176,6 +183,11 @@ impl Attempt<'_> {
             for which in if seed.is_multiple_of(2) { [0, 1] } else { [1, 0] } {
                 ids[which] = pair[which].start(&house, &stage.scene, COMPETITORS[which]).await.unwrap();
             }
+            let mut collection = None;
+            if self.is_collected() {
+                let collect = requests::collect(&stage.scene);
+                collection = Some(house.engine.start(actor(), "collection", collect).await.unwrap());
+            }
             let cancel = async {
                 let which = self.cancelled?;
                 let cancel = house.engine.cancel(actor(), ids[which], "a race");
@@ -185,6 +197,9 @@ impl Attempt<'_> {
             let (cancelled, a, b) =
                 tokio::join!(cancel, house.engine.wait(ids[0]), house.engine.wait(ids[1]));
             let rows = [a.unwrap(), b.unwrap()];
+            if let Some(id) = collection {
+                assert_eq!(house.engine.wait(id).await.unwrap().trouble(), None, "{what}");
+            }
             let choices = race.choices();
             answers(&house, &rows, cancelled, &what);
             let outcome = finish(&house, &disk, stage, rows.map(Some)).await;

@@ -47,7 +47,7 @@ pub struct Scene {
     pub own: SnapshotId,
     /// The second of its family.
     pub second: ImageId,
-    /// A disk made from the image.
+    /// A disk made from the second, so that nothing but the first has the first one's chunks.
     pub disk: DiskId,
     /// A snapshot of that disk.
     pub taken: SnapshotId,
@@ -69,9 +69,9 @@ pub struct Stage {
 /// When a share that has an end ends, if one does: soon after the beginning of the test's time.
 pub const ENDS_MS: i64 = 1_800_000_000_500;
 
-/// Few bytes, of a few chunks; the second file has the first one's and more.
+/// Few bytes, of a few chunks that no other version has.
 fn content(version: u8) -> Vec<u8> {
-    let mut state = 7u64;
+    let mut state = 7 + u64::from(version);
     let mut bytes = vec![0; (96 << 10) + (usize::from(version) << 15)];
     for (number, byte) in bytes.iter_mut().enumerate() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -102,7 +102,7 @@ pub fn everything() -> Stage {
         scene.second = NAMES.get(&rows, &scope(), &["v2"]).unwrap();
         let image = IMAGES.get(&rows, &scope(), &[scene.image.as_str()]).unwrap();
         scene.own = image.system().snapshot.clone();
-        made(&house, "disk", requests::disk_of_image(&scene)).await;
+        made(&house, "disk", requests::disk_of_image(&scene, &scene.second)).await;
         scene.disk = DISKS.list(&house.engine.snapshot().unwrap(), &scope(), &[])[0].id.clone();
         made(&house, "snapshot", requests::take(&scene)).await;
         let snapshots = SNAPSHOTS.list(&house.engine.snapshot().unwrap(), &scope(), &[]);
