@@ -315,7 +315,7 @@ events! {
         /// What was found.
         items: Vec<CheckItem>,
     }
-    /// An image check found out nothing, and nothing waits for it any more.
+    /// An image check was given up, and nothing waits for it any more.
     CheckDropped "image.check-dropped/1" about image {
         /// The image.
         image: ImageId,
@@ -329,11 +329,11 @@ events! {
         /// What it had been told before.
         before: Option<ImageId>,
     }
-    /// A family stands again for what it had been told before, if nobody has told it otherwise since.
+    /// What an operation had told a family counts no more; what others told it does, before and since.
     FamilyHeadReturned "family.head-returned/1" about image {
         /// The family.
         family: String,
-        /// What it had been told.
+        /// What it stands for now, of what it was told.
         image: Option<ImageId>,
     }
     /// A snapshot's id is taken; it is being made.

@@ -29,7 +29,7 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn knows(&self, kind: &str) -> bool {
@@ -222,7 +222,10 @@ fn reserved(rows: &mut dyn RowsMut, record: &Record, event: ImageReserved) {
         usage.snapshots += made;
     });
     for disk in image.disks.iter().filter(|disk| !disk.own) {
-        fold_disks::change_snapshot(rows, scope, &disk.snapshot, |snapshot| snapshot.images += 1);
+        fold_disks::change_snapshot(rows, scope, &disk.snapshot, |snapshot| {
+            snapshot.images += 1;
+            snapshot.making += 1;
+        });
     }
     IMAGES.put(rows, scope, &[image.id.as_str()], &image);
 }
@@ -265,6 +268,11 @@ fn released(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
 fn sealed(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
     change(rows, record, id, |image| image.status = Status::Available);
     let Some(image) = IMAGES.get(rows, &record.scope, &[id.as_str()]) else { return };
+    for disk in image.disks.iter().filter(|disk| !disk.own) {
+        fold_disks::change_snapshot(rows, &record.scope, &disk.snapshot, |snapshot| {
+            snapshot.making = snapshot.making.saturating_sub(1);
+        });
+    }
     for disk in image.disks.iter().filter(|disk| disk.own) {
         fold_disks::snapshot_of_image(rows, record, &image, disk);
     }
@@ -363,6 +371,7 @@ fn drop_image(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
     for disk in image.disks.iter().filter(|disk| !made || !disk.own) {
         fold_disks::change_snapshot(rows, scope, &disk.snapshot, |snapshot| {
             snapshot.images = snapshot.images.saturating_sub(1);
+            snapshot.making = snapshot.making.saturating_sub(u32::from(made));
         });
     }
     change_usage(rows, scope, |usage| usage.images = usage.images.saturating_sub(1));

@@ -51,6 +51,12 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
             }
         }),
         DiskSealed::KIND => with(record, |event: DiskSealed| {
+            let found = DISKS.get(rows, scope, &[event.disk.as_str()]).filter(|disk| !disk.ready);
+            if let Some(snapshot) = found.and_then(|disk| disk.of_snapshot) {
+                change_snapshot(rows, scope, &snapshot, |snapshot| {
+                    snapshot.making = snapshot.making.saturating_sub(1);
+                });
+            }
             change_disk(rows, scope, &event.disk, |disk| disk.ready = true);
         }),
         DiskDeleted::KIND => with(record, |event: DiskDeleted| drop_disk(rows, scope, &event.disk)),
@@ -187,6 +193,7 @@ pub(crate) fn snapshot_of_image(rows: &mut dyn RowsMut, record: &Record, image: 
         made_by: Some(image.id.clone()),
         images: 1,
         disks: 0,
+        making: 0,
         copies: std::collections::BTreeMap::new(),
         created_ms: record.time_ms,
         born: record.seq,
@@ -218,6 +225,7 @@ fn snapshot_reserved(rows: &mut dyn RowsMut, record: &Record, event: SnapshotRes
         made_by: None,
         images: 0,
         disks: 0,
+        making: 0,
         copies: std::collections::BTreeMap::new(),
         created_ms: record.time_ms,
         born: record.seq,
@@ -292,7 +300,10 @@ fn disk_reserved(rows: &mut dyn RowsMut, record: &Record, event: DiskReserved) {
         flow: record.flow,
     };
     if let Some(snapshot) = &disk.of_snapshot {
-        change_snapshot(rows, &record.scope, snapshot, |snapshot| snapshot.disks += 1);
+        change_snapshot(rows, &record.scope, snapshot, |snapshot| {
+            snapshot.disks += 1;
+            snapshot.making += 1;
+        });
     }
     PLACES.put(rows, &house(), &[disk.id.as_str()], &record.scope);
     change_usage(rows, &record.scope, |usage| usage.disks += 1);
@@ -304,7 +315,10 @@ fn drop_disk(rows: &mut dyn RowsMut, scope: &Scope, id: &DiskId) {
     DISKS.remove(rows, scope, &[id.as_str()]);
     PLACES.remove(rows, &house(), &[id.as_str()]);
     if let Some(snapshot) = &disk.of_snapshot {
-        change_snapshot(rows, scope, snapshot, |snapshot| snapshot.disks = snapshot.disks.saturating_sub(1));
+        change_snapshot(rows, scope, snapshot, |snapshot| {
+            snapshot.disks = snapshot.disks.saturating_sub(1);
+            snapshot.making = snapshot.making.saturating_sub(u32::from(!disk.ready));
+        });
     }
     change_usage(rows, scope, |usage| usage.disks = usage.disks.saturating_sub(1));
 }

@@ -45,18 +45,14 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
             change(rows, record, &event.image, |image| _ = image.copies.remove(&event.target));
         }),
         FamilyHeadSet::KIND => with(record, |event: FamilyHeadSet| {
-            let (family, before) = (event.family, event.before);
-            let row = FamilyHead { family, image: event.image, before, flow: record.flow };
+            let before = FAMILY_HEADS.get(rows, &record.scope, &[&event.family]);
+            let row = FamilyHead::told(before, event.family, event.image, record.flow);
             FAMILY_HEADS.put(rows, &record.scope, &[&row.family], &row);
         }),
         FamilyHeadReturned::KIND => with(record, |event: FamilyHeadReturned| {
-            let family = event.family;
-            match event.image {
-                Some(image) => {
-                    let row = FamilyHead { family, image: Some(image), before: None, flow: record.flow };
-                    FAMILY_HEADS.put(rows, &record.scope, &[&row.family], &row);
-                }
-                None => FAMILY_HEADS.remove(rows, &record.scope, &[&family]),
+            let told = FAMILY_HEADS.get(rows, &record.scope, &[&event.family]);
+            if let Some(row) = told.and_then(|told| told.without(record.flow)) {
+                put_head(rows, &record.scope, &row);
             }
         }),
         _ => false,
@@ -137,8 +133,18 @@ pub(crate) fn forget(rows: &mut dyn RowsMut, owner: &Scope, image: &Image) {
     }
     // A family may have been told to stand for it without its standing in that family.
     for told in FAMILY_HEADS.list(rows, owner, &[]) {
-        if told.image.as_ref() == Some(&image.id) {
-            FAMILY_HEADS.remove(rows, owner, &[&told.family]);
+        let row = told.clone().forgetting(&image.id);
+        if row != told {
+            put_head(rows, owner, &row);
         }
+    }
+}
+
+/// Puts what a family was told; a row that says nothing is none.
+fn put_head(rows: &mut dyn RowsMut, scope: &Scope, row: &FamilyHead) {
+    if row.is_silent() {
+        FAMILY_HEADS.remove(rows, scope, &[&row.family]);
+    } else {
+        FAMILY_HEADS.put(rows, scope, &[&row.family], row);
     }
 }

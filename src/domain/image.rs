@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use event::{FlowId, Rows, Scope, Seq, Table, View};
 use serde::{Deserialize, Serialize};
 
+pub use crate::family::{FamilyHead, Told};
 use crate::machine::Machine;
 use crate::port::{CheckItem, Format, Location, StoredDisk};
 use crate::{AccountId, DiskId, ImageId, ManifestId, RegionId, SnapshotId, StoreId, TaskId};
@@ -131,7 +132,7 @@ pub struct Detection {
     pub asked: bool,
     /// When the last one ended, milliseconds since 1970 UTC.
     pub finished_ms: Option<i64>,
-    /// What it found.
+    /// What that one found.
     pub items: Vec<CheckItem>,
 }
 
@@ -234,6 +235,8 @@ pub struct Snapshot {
     pub images: u32,
     /// Disks made from it.
     pub disks: u32,
+    /// How many of those images and disks are still being made.
+    pub making: u32,
     /// Copies of it in progress, by the region they go to.
     pub copies: BTreeMap<RegionId, SnapshotId>,
     /// When it was asked for, milliseconds since 1970 UTC.
@@ -419,19 +422,6 @@ pub struct SharedImage {
     pub image: ImageId,
     /// The scope of its owner.
     pub scope: Scope,
-}
-
-/// What a family was told to stand for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FamilyHead {
-    /// The family.
-    pub family: String,
-    /// The image; its newest if none was named.
-    pub image: Option<ImageId>,
-    /// What it had been told before.
-    pub before: Option<ImageId>,
-    /// The operation that told it.
-    pub flow: FlowId,
 }
 
 /// Something that is to happen by itself at a time.

@@ -268,14 +268,28 @@ pub fn delete(view: &View<'_>, id: &ImageId, how: Deletion) -> Result<ImageDelet
     if !how.keep_snapshots {
         for disk in image.disks.iter().filter(|disk| disk.own) {
             let snapshot = view.get(&SNAPSHOTS, &[disk.snapshot.as_str()]);
-            // One that something else stands on stays, as does one that is being copied.
-            let only_here = |snapshot: &Snapshot| {
-                snapshot.images <= 1 && snapshot.disks == 0 && snapshot.copies.is_empty()
-            };
-            snapshots.extend(snapshot.filter(only_here).map(|snapshot| snapshot.id));
+            // One that something else stands on stays.
+            let others = |snapshot: &Snapshot| snapshot.images.saturating_sub(1) + snapshot.disks;
+            let goes = snapshot.filter(|snapshot| others(snapshot) == snapshot.making);
+            if let Some(snapshot) = goes {
+                may_go(&snapshot)?;
+                snapshots.push(snapshot.id);
+            }
         }
     }
     Ok(ImageDeleted { image: id.clone(), name: image.name, snapshots, force: how.force })
+}
+
+/// Whether a snapshot that goes with its image may go now: not while it is to be read, nor while it is open
+/// whether something will stand on it. Who cannot wait keeps the snapshots.
+fn may_go(snapshot: &Snapshot) -> Result<(), Refusal> {
+    let doing = match snapshot.copies.first_key_value() {
+        Some((region, copy)) => format!("is being copied to `{copy}` in `{region}`"),
+        None if snapshot.making > 0 => "is what an image or a disk is being made from".to_owned(),
+        None => return Ok(()),
+    };
+    let why = format!("the snapshot `{}` of the image {doing}", snapshot.id);
+    Err(Refusal::new("Operation.Conflict", why).advise("wait for that, cancel it, or keep the snapshots"))
 }
 
 fn not_being_made(image: &Image) -> Result<(), Refusal> {

@@ -187,14 +187,13 @@ pub fn set_family_head(
     Ok(FamilyHeadSet { family: family.to_owned(), image: image.cloned(), before })
 }
 
-/// Takes back what [`set_family_head`] did for an operation, unless another has told the family
-/// otherwise since: then it says so.
+/// Takes back what [`set_family_head`] did for an operation, whatever others have told the family
+/// since: that stays. Says so if there is nothing left to take back.
 pub fn return_family_head(view: &View<'_>, family: &str, flow: FlowId) -> Result<FamilyHeadReturned, String> {
-    let told = view.get(&FAMILY_HEADS, &[family]).filter(|told| told.flow == flow);
-    let told = told.ok_or_else(|| format!("the family `{family}` was told otherwise meanwhile"))?;
-    // An image that has gone meanwhile is nothing to go back to.
-    let image = told.before.filter(|id| in_view(view, id).is_some());
-    Ok(FamilyHeadReturned { family: family.to_owned(), image })
+    let told = view.get(&FAMILY_HEADS, &[family]);
+    let otherwise = || format!("the family `{family}` was told otherwise meanwhile");
+    let told = told.and_then(|told| told.without(flow)).ok_or_else(otherwise)?;
+    Ok(FamilyHeadReturned { family: family.to_owned(), image: told.image })
 }
 
 /// What is to become of tags.

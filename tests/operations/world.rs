@@ -64,6 +64,15 @@ pub struct House {
 
 impl House {
     pub fn open(files: &Arc<dyn Files>, way: Way) -> Result<Self, engine::Error> {
+        Self::open_in_order(files, way, None)
+    }
+
+    /// Opens a house in which somebody says who goes next.
+    pub fn open_in_order(
+        files: &Arc<dyn Files>,
+        way: Way,
+        order: Option<Arc<dyn event::Order>>,
+    ) -> Result<Self, engine::Error> {
         let later = if files.identity(Path::new(LATER)).is_ok() { HOUR_MS } else { 0 };
         let start_ms = START_MS + later;
         let options = data::Options {
@@ -88,7 +97,7 @@ impl House {
             fold: Arc::new(Projections),
             book: workflows::book(),
             ports: Arc::new(Ports { data }),
-            order: None,
+            order,
         })?;
         Ok(Self { engine, data: plane, files: files.clone() })
     }
@@ -186,11 +195,16 @@ pub fn incarnation<T>(work: impl Future<Output = T>) -> T {
 
 /// A disk with an account, a region and the source files on it, all durable.
 pub fn prepared(seed: u64) -> Arc<SimFiles> {
+    prepared_with(seed, [content(1), content(2), vec![0; 1 << 20]])
+}
+
+/// The same with other content in the source files.
+pub fn prepared_with(seed: u64, contents: [Vec<u8>; 3]) -> Arc<SimFiles> {
     let disk = SimFiles::new(seed);
     for dir in ["/disks", "/bucket", DIR] {
         disk.put_dir(dir);
     }
-    for (path, bytes) in DISKS.iter().zip([content(1), content(2), vec![0; 1 << 20]]) {
+    for (path, bytes) in DISKS.iter().zip(contents) {
         disk.put(path, &bytes);
     }
     let files: Arc<dyn Files> = disk.mount();

@@ -257,7 +257,7 @@ impl Run<'_> {
         let set = BTreeMap::from([("number".to_owned(), number.to_string())]);
         let resources = vec![ResourceId::from(image.id)];
         let (account, region) = (image.account, image.region);
-        self.run(TagResources { account, region, resources, set, remove: Vec::new() }).await;
+        self.run(TagResources { account, region, resources, set, remove: Vec::new(), all: false }).await;
     }
 
     async fn promote(&mut self) {

@@ -31,6 +31,7 @@ Environment for the tests:
   KILN_SOAK=1            full counts are asked for
   KILN_SEED              the first seed
   KILN_SEEDS             how many seeds
+  KILN_ORDERS            how many orders each pair of operations races in
   KILN_TORTURE_KILLS     how many times the real binary is killed
   KILN_SOAK_SECONDS      how long, for a soak that goes by time
   KILN_TEST_DISKS        where the real Debian disks lie
@@ -78,6 +79,13 @@ const SOAKS: &[Soak] = &[
         package: "kiln",
         tests: "an_operation",
         how_much: HowMuch::Count("KILN_POINTS", 100_000),
+    },
+    Soak {
+        name: "races",
+        judges: "issue 2, races: each pair of operations that can meet, in a thousand commit orders",
+        package: "kiln",
+        tests: "races_of",
+        how_much: HowMuch::Count("KILN_ORDERS", 1_000),
     },
     Soak {
         name: "data",
