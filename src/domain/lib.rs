@@ -14,6 +14,7 @@ pub mod image;
 pub mod machine;
 pub mod name;
 pub mod port;
+pub mod port_compute;
 pub mod rules;
 mod rules_disk;
 mod rules_house;

@@ -115,12 +115,48 @@ fn check_token(token: &str) -> Result<(), Refusal> {
         .advise("a token has up to 64 visible ASCII characters and no `/`"))
 }
 
-/// The name of what is asked, as the socket spells it: `image-import`.
+/// The name of what is asked, as the socket spells it: `image-import`. A group of requests is named
+/// by one word and each in it by its own, which makes `image-create` of `image` and `create`.
 fn action(request: &Request) -> String {
     let named = serde_json::to_value(request).unwrap_or_default();
-    match named {
-        serde_json::Value::String(name) => name,
-        serde_json::Value::Object(fields) => fields.keys().next().cloned().unwrap_or_default(),
-        _ => String::new(),
+    let (group, inside) = first_name(&named);
+    if group.contains('-') {
+        return group.to_owned();
+    }
+    match inside.map(first_name) {
+        Some((name, _)) if !name.is_empty() => format!("{group}-{name}"),
+        _ => group.to_owned(),
+    }
+}
+
+/// The name of a variant, and what is in it.
+fn first_name(value: &serde_json::Value) -> (&str, Option<&serde_json::Value>) {
+    match value {
+        serde_json::Value::String(name) => (name, None),
+        serde_json::Value::Object(fields) => match fields.iter().next() {
+            Some((name, inside)) => (name, Some(inside)),
+            None => ("", None),
+        },
+        _ => ("", None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ImageAt, ImageCreate, ImageQuery, ImageRequest};
+
+    #[test]
+    fn a_request_has_the_name_of_its_action_wherever_it_stands() {
+        let at = ImageAt { image: "web".to_owned(), region: None };
+        for (request, name) in [
+            (Request::ImageShow(at.clone()), "image-show"),
+            (Request::Image(ImageRequest::Create(ImageCreate::default())), "image-create"),
+            (Request::Image(ImageRequest::Check(at)), "image-check"),
+            (Request::ImageList(ImageQuery::default()), "image-list"),
+            (Request::RegionList, "region-list"),
+        ] {
+            assert_eq!(action(&request), name);
+        }
     }
 }

@@ -7,58 +7,46 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use domain::events::Attributes;
-use domain::image::{FAMILIES, IMAGES, Image, Status, family_head, family_members, scope};
+use domain::image::{FAMILIES, IMAGES, Image, family_head, family_members, scope};
 use domain::{RegionId, rules};
-use engine::{FlowRow, Snapshot};
+use engine::FlowRow;
 use event::{Actor, Refusal, Rows, Scope, View};
 use workflows::{DeleteImage, DeprecateImage, ModifyImage, RestoreImage};
 
 use crate::asked::Asked;
 use crate::lookup::{self, account};
 use crate::request::ImageAt;
+use crate::service::made_by;
 use crate::view::{Families, FamilySummary, FamilyView, Started};
-use crate::view_image::{ImageView, Images};
+use crate::view_image::ImageView;
 use crate::{Service, Trouble};
 
 impl Service {
-    pub(crate) fn images(
-        &self,
-        actor: &Actor,
-        region: Option<&RegionId>,
-        family: Option<&str>,
-    ) -> Result<Images, Trouble> {
-        let rows = self.engine.snapshot()?;
-        let now_ms = self.clock.now_ms();
-        let mut images = Vec::new();
-        for region in lookup::regions(&rows, region)? {
-            let scope = scope(&account(actor), &region);
-            let mut found = IMAGES.list(&rows, &scope, &[]);
-            found.retain(|image| family.is_none() || image.family.as_deref() == family);
-            found.sort_by(|a, b| (&a.family, b.born).cmp(&(&b.family, a.born)));
-            let heads = heads(&found);
-            images.extend(found.iter().map(|image| ImageView::of(image, heads.is_head(image), now_ms)));
-        }
-        Ok(Images { images })
-    }
-
     pub(crate) fn image(&self, actor: &Actor, at: &ImageAt) -> Result<ImageView, Trouble> {
         let rows = self.engine.snapshot()?;
-        let image = lookup::image(&rows, actor, at)?;
-        Ok(view(&rows, &scope_of(&image), &image, self.clock.now_ms()))
+        let now_ms = self.clock.now_ms();
+        let (image, own) = lookup::visible_image(&rows, actor, at, now_ms)?;
+        let head = is_head(&rows, &scope_of(&image), &image);
+        Ok(if own {
+            ImageView::of(&image, head, now_ms)
+        } else {
+            ImageView::for_others(&image, head, now_ms)
+        })
     }
 
     pub(crate) fn families(&self, actor: &Actor, region: Option<&RegionId>) -> Result<Families, Trouble> {
         let rows = self.engine.snapshot()?;
         let mut families = Vec::new();
         for region in lookup::regions(&rows, region)? {
-            let images = IMAGES.list(&rows, &scope(&account(actor), &region), &[]);
-            let heads = heads(&images);
+            let scope = scope(&account(actor), &region);
+            let images = IMAGES.list(&rows, &scope, &[]);
             let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
             for family in images.iter().filter_map(|image| image.family.as_deref()) {
                 *counts.entry(family).or_default() += 1;
             }
             families.extend(counts.into_iter().map(|(family, images)| {
-                let head = heads.0.get(family);
+                let head = family_head(&rows, &scope, family);
+                let head = head.as_ref();
                 FamilySummary {
                     image_family: family.to_owned(),
                     region_id: region.0.clone(),
@@ -226,33 +214,24 @@ impl Service {
         let workflow_id = self.engine.start(actor, &asked.id, workflow).await?;
         Ok(Started { workflow_id, joined: false, image_id })
     }
-}
 
-/// The image each family stands for.
-struct Heads<'a>(BTreeMap<&'a str, &'a Image>);
-
-impl Heads<'_> {
-    fn is_head(&self, image: &Image) -> bool {
-        image.family.as_deref().and_then(|family| self.0.get(family)).is_some_and(|head| head.id == image.id)
+    /// Starts an operation that makes an image, whose id is known by then.
+    pub(crate) async fn begin_making<W: engine::Workflow<Ports = workflows::Ports>>(
+        &self,
+        actor: Actor,
+        asked: &Asked,
+        workflow: W,
+    ) -> Result<Started, Trouble> {
+        let started = self.begin(actor, asked, workflow, String::new()).await?;
+        let image_id = made_by(W::NAME, started.workflow_id).unwrap_or_default();
+        Ok(Started { image_id, ..started })
     }
 }
 
-fn heads(images: &[Image]) -> Heads<'_> {
-    let mut heads: BTreeMap<&str, &Image> = BTreeMap::new();
-    for image in images.iter().filter(|image| image.status == Status::Available) {
-        let Some(family) = image.family.as_deref() else { continue };
-        let head = heads.entry(family).or_insert(image);
-        if image.born > head.born {
-            *head = image;
-        }
-    }
-    Heads(heads)
-}
-
-fn view(rows: &Snapshot, scope: &Scope, image: &Image, now_ms: i64) -> ImageView {
-    let rows: &dyn Rows = rows;
+/// Whether an image is the one its family stands for.
+pub(crate) fn is_head(rows: &dyn Rows, scope: &Scope, image: &Image) -> bool {
     let head = image.family.as_deref().and_then(|family| family_head(rows, scope, family));
-    ImageView::of(image, head.is_some_and(|head| head.id == image.id), now_ms)
+    head.is_some_and(|head| head.id == image.id)
 }
 
 pub(crate) fn scope_of(image: &Image) -> Scope {

@@ -9,6 +9,7 @@ use workflows::{DiskFile, ImportImage};
 use crate::asked::Asked;
 use crate::lookup::{self, account};
 use crate::request::{ImageImport, ImportDisk};
+use crate::service::made_by;
 use crate::view::Started;
 use crate::{Service, Trouble};
 
@@ -49,7 +50,8 @@ impl Service {
                 let advice = format!("wait until it is: `kiln workflow watch {}`", flow.id);
                 return Err(Refusal::new("IncorrectWorkflowStatus", why).advise(advice).into());
             }
-            return Ok(Started { workflow_id: flow.id, joined: true, image_id: String::new() });
+            let image_id = made_by(&flow.name, flow.id).unwrap_or_default();
+            return Ok(Started { workflow_id: flow.id, joined: true, image_id });
         }
         let mut sources = Vec::with_capacity(import.disks.len());
         for disk in &import.disks {
@@ -57,7 +59,7 @@ impl Service {
         }
         let scope = import.scope();
         rules::reserve(&View::new(&rows, &scope, self.clock.now_ms()), import.foresee(sources))?;
-        self.begin(actor, asked, import, String::new()).await
+        self.begin_making(actor, asked, import).await
     }
 }
 

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! use service::{Because, House, Images, Request};
+//! use service::{Because, House, ImageQuery, Images, Request};
 //!
 //! # let place = tempfile::tempdir().unwrap();
 //! # let dir = place.path().to_owned();
@@ -23,7 +23,7 @@
 //! # let wiring = service::Wiring { files, clock: Arc::new(engine::SystemClock), data: Arc::new(data) };
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async move {
 //! let house = House::new(dir, wiring, Because::Looks, Box::new(|line| eprintln!("{line}")));
-//! let images: Images = house.ask(Request::ImageList { region: None, family: None }).await?;
+//! let images: Images = house.ask(Request::ImageList(ImageQuery::default())).await?;
 //! assert_eq!(images.images, []);
 //! # house.close().await;
 //! # Ok::<(), service::Trouble>(())
@@ -34,38 +34,49 @@
 
 mod asked;
 mod audit;
+mod create;
 mod export;
 mod flows;
 mod frame;
 mod holder;
 mod house;
+mod image_list;
 mod images;
 mod import;
 mod lookup;
+mod page;
 mod payload;
 mod regions;
 mod request;
+mod request_image;
+mod request_task;
 mod service;
 mod story;
 mod story_text;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod view;
 mod view_image;
+mod view_task;
 
 pub use asked::TOKEN_MS;
 pub use house::{Because, House, LOCK, SOCKET};
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
+pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
+pub use request_task::{TaskQuery, TaskRequest};
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
 };
 pub use story::bytes_text;
+pub use tasks::{export_task, import_task};
 pub use trouble::{Family, Trouble};
 pub use view::{
     Checked, Collected, Families, FamilySummary, FamilyView, Fault, Head, LogLine, LogPage, Progress,
     Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows, time_text,
 };
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
+pub use view_task::{RelatedItem, TaskView, Tasks};

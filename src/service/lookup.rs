@@ -70,7 +70,8 @@ pub(crate) fn bucket(rows: &dyn Rows, actor: &Actor, name: &str) -> Result<Bucke
 /// The account's image of that id or name.
 pub(crate) fn image(rows: &dyn Rows, actor: &Actor, at: &ImageAt) -> Result<Image, Trouble> {
     let regions = regions(rows, at.region.as_ref())?;
-    if let Some(image) = by_id(rows, actor, &at.image).filter(|image| regions.contains(&image.region)) {
+    let own = |image: &Image| image.account.as_str() == actor.account && regions.contains(&image.region);
+    if let Some(image) = by_id(rows, &at.image).filter(own) {
         return Ok(image);
     }
     let named = |region: &RegionId| {
@@ -93,13 +94,36 @@ pub(crate) fn image(rows: &dyn Rows, actor: &Actor, at: &ImageAt) -> Result<Imag
     }
 }
 
-fn by_id(rows: &dyn Rows, actor: &Actor, id: &str) -> Option<Image> {
+/// An image the account may see and use at that time, and whether it is its own. Its own are known
+/// by id or name; those shared with it and those that are everybody's by id alone, for a name is
+/// unique in one account only.
+pub(crate) fn visible_image(
+    rows: &dyn Rows,
+    actor: &Actor,
+    at: &ImageAt,
+    now_ms: i64,
+) -> Result<(Image, bool), Trouble> {
+    let account = account(actor);
+    let regions = regions(rows, at.region.as_ref())?;
+    let visible = |image: &Image| {
+        image.account != account
+            && regions.contains(&image.region)
+            && !image.status.is_being_made()
+            && image.is_visible_to(&account, now_ms)
+    };
+    match by_id(rows, &at.image).filter(visible) {
+        Some(image) => Ok((image, false)),
+        None => Ok((image(rows, actor, at)?, true)),
+    }
+}
+
+/// The image of that id, whosesoever it is.
+fn by_id(rows: &dyn Rows, id: &str) -> Option<Image> {
     if id.contains('\0') {
         return None;
     }
     let place = PLACES.get(rows, &house(), &[id])?;
-    let image = IMAGES.get(rows, &place, &[id])?;
-    (image.account.as_str() == actor.account).then_some(image)
+    IMAGES.get(rows, &place, &[id])
 }
 
 fn absent(rows: &dyn Rows, actor: &Actor, at: &ImageAt, regions: &[RegionId]) -> Trouble {

@@ -9,11 +9,14 @@ use domain::port::{Compression, Format};
 use event::{Actor, FlowId};
 use serde::{Deserialize, Serialize};
 
+use crate::request_image::{ImageQuery, ImageRequest};
+use crate::request_task::TaskRequest;
 use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
 };
 use crate::view_image::{ImageView, Images};
+use crate::view_task::{TaskView, Tasks};
 use crate::{Family, Trouble};
 
 /// The version of what is spoken on the socket; two programs that differ do not talk.
@@ -142,12 +145,7 @@ pub enum Request {
     /// Starts an import, or finds the unfinished one with the same input.
     ImageImport(ImageImport),
     /// Images, of one region or of all.
-    ImageList {
-        /// The region; all if none is given.
-        region: Option<RegionId>,
-        /// Only those of this family.
-        family: Option<String>,
-    },
+    ImageList(ImageQuery),
     /// One image.
     ImageShow(ImageAt),
     /// Starts to change attributes.
@@ -172,6 +170,10 @@ pub enum Request {
     },
     /// Starts an export.
     ImageExport(ImageExport),
+    /// What else may be asked of images.
+    Image(ImageRequest),
+    /// What may be asked of tasks.
+    Task(TaskRequest),
     /// What the log says of an image, deleted ones included.
     ImageHistory(ImageAt),
     /// Families, of one region or of all.
@@ -306,6 +308,8 @@ macro_rules! replies {
 replies!(
     ImageView,
     Images,
+    TaskView,
+    Tasks,
     Story,
     FamilyView,
     Families,

@@ -6,15 +6,17 @@ use std::sync::{Arc, PoisonError};
 
 use domain::image::{ACCOUNTS, REGIONS, house};
 use domain::port::DataPlane;
+use domain::port_compute::Compute;
 use domain::{AccountId, Projections, RegionId, rules};
-use engine::{Clock, Engine, FlowRow, State};
+use engine::{Clock, Engine, FlowRow, State, Workflow};
 use event::{Actor, FlowId, Refusal};
 use files::Files;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use workflows::{AddRegion, CreateAccount, Ports};
+use workflows::{AddRegion, CopyImage, CreateAccount, CreateImage, ImportImage, Ports};
 
 use crate::asked::{Asked, Tokens};
+use crate::create::NoCompute;
 use crate::request::{Call, Reply, Request};
 use crate::view::Started;
 use crate::{Family, Trouble};
@@ -64,6 +66,7 @@ pub struct Service {
     pub(crate) data: Arc<dyn DataPlane>,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) compute: Arc<dyn Compute>,
     /// Held while an operation that may have been started already is looked for and started.
     pub(crate) starting: Mutex<()>,
     /// Tokens of requests that are being answered.
@@ -94,9 +97,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
     let Call { actor, request, .. } = call;
     Ok(match request {
         Request::ImageImport(ask) => service.import(actor, asked, ask).await?.into(),
-        Request::ImageList { region, family } => {
-            service.images(&actor, region.as_ref(), family.as_deref())?.into()
-        }
+        Request::ImageList(query) => service.images(&actor, &query)?.into(),
         Request::ImageShow(at) => service.image(&actor, &at)?.into(),
         Request::ImageModify { at, to } => service.modify(actor, asked, &at, to).await?.into(),
         Request::ImageDeprecate(at) => service.deprecate(actor, asked, &at).await?.into(),
@@ -105,6 +106,8 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
             service.delete(actor, asked, &at, rules::Deletion { force, keep_snapshots }).await?.into()
         }
         Request::ImageExport(ask) => service.export(actor, asked, ask).await?.into(),
+        Request::Image(request) => service.image_more(actor, asked, request).await?,
+        Request::Task(request) => service.tasks(actor, asked, request).await?,
         Request::ImageHistory(at) => service.image_history(&actor, &at)?.into(),
         Request::FamilyList { region } => service.families(&actor, region.as_ref())?.into(),
         Request::FamilyShow { family, region } => service.family(&actor, &family, region.as_ref())?.into(),
@@ -190,6 +193,7 @@ impl Service {
             data,
             files: wiring.files.clone(),
             clock: wiring.clock.clone(),
+            compute: Arc::new(NoCompute),
             starting: Mutex::default(),
             tokens: Tokens::default(),
             following: std::sync::Mutex::default(),
@@ -276,9 +280,10 @@ impl Service {
     pub(crate) fn known(&self, asked: &Asked) -> Result<Option<Started>, Trouble> {
         let snapshot = self.engine.snapshot()?;
         let Some(id) = snapshot.started_by(&asked.id) else { return Ok(None) };
-        let subject =
-            snapshot.flow(id).and_then(|flow| flow.subjects.first().map(|subject| subject.0.clone()));
-        Ok(Some(Started { workflow_id: id, joined: false, image_id: subject.unwrap_or_default() }))
+        let about = snapshot.flow(id).and_then(|flow| {
+            made_by(&flow.name, id).or_else(|| flow.subjects.first().map(|subject| subject.0.clone()))
+        });
+        Ok(Some(Started { workflow_id: id, joined: false, image_id: about.unwrap_or_default() }))
     }
 
     /// One operation, if the account may see it.
@@ -286,6 +291,17 @@ impl Service {
         let flow = self.engine.snapshot()?.flow(id).filter(|flow| flow.actor.account == actor.account);
         flow.ok_or_else(|| engine::Error::NoFlow(id).into())
     }
+}
+
+/// The id of what an operation makes, known before it is there: stories mint it first of all.
+pub(crate) fn made_by(story: &str, flow: FlowId) -> Option<String> {
+    let prefix = match story {
+        <ImportImage as Workflow>::NAME | <CreateImage as Workflow>::NAME | <CopyImage as Workflow>::NAME => {
+            "m"
+        }
+        _ => return None,
+    };
+    Some(format!("{prefix}-{}", flow.mint("1")))
 }
 
 /// The trouble of an operation that did not end well.

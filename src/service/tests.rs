@@ -12,9 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::{
-    Because, Call, Family, FileAt, House, ImageAt, ImageImport, ImageView, Images, ImportDisk, Manner,
-    PROTOCOL, Reply, Request, Service, Started, Trouble, Wiring, WorkflowView, Workflows, dispatch, frame,
-    local_actor,
+    Because, Call, Family, FileAt, House, ImageAt, ImageImport, ImageQuery, ImageView, Images, ImportDisk,
+    Manner, PROTOCOL, Reply, Request, Service, Started, Trouble, Wiring, WorkflowView, Workflows, dispatch,
+    frame, local_actor,
 };
 
 fn wiring() -> Wiring {
@@ -109,7 +109,7 @@ async fn an_account_sees_and_touches_only_what_is_its_own() {
     let image = finished(&service, &owner, &started).await.output;
 
     let images: Images =
-        ask(&service, &stranger, "", Request::ImageList { region: None, family: None }).await.unwrap();
+        ask(&service, &stranger, "", Request::ImageList(ImageQuery::default())).await.unwrap();
     assert_eq!(images.images, []);
     let at = || ImageAt { image: image.clone(), region: None };
     let named = ImageAt { image: "web-1".to_owned(), region: None };
@@ -151,7 +151,7 @@ async fn rubbish_on_the_socket_harms_nobody_and_another_version_is_told_so() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().join("data");
     let house = House::new(dir.clone(), wiring(), Because::Looks, Box::new(|_| ()));
-    let list = || Request::ImageList { region: None, family: None };
+    let list = || Request::ImageList(ImageQuery::default());
     let _: Images = house.ask(list()).await.unwrap();
     let socket = dir.join(crate::SOCKET);
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&socket).unwrap().permissions());
@@ -171,5 +171,8 @@ async fn rubbish_on_the_socket_harms_nobody_and_another_version_is_told_so() {
     let told = say(&socket, &newer).await.unwrap().unwrap_err();
     assert_eq!((told.family, told.code.as_str()), (Family::World, "ProtocolMismatch"));
     let answer = say(&socket, &call(&local_actor(), "", list())).await.unwrap().unwrap();
-    assert_eq!(answer, Reply::from(Images { images: Vec::new() }));
+    assert_eq!(
+        answer,
+        Reply::from(Images { images: Vec::new(), total_count: 0, page_number: 1, page_size: 0 })
+    );
 }

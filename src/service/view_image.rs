@@ -140,6 +140,12 @@ views! {
     Images {
         /// By region, family, and newest first.
         images: Vec<ImageView>,
+        /// How many there are on all pages.
+        total_count: u64,
+        /// The page, from 1.
+        page_number: u32,
+        /// How many a page has; all there are if nobody asked for pages.
+        page_size: u32,
     }
 }
 

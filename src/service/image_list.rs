@@ -1,0 +1,316 @@
+//! Which images there are, for an account that asks: its own, those others share with it, and
+//! those that are everybody's.
+//!
+//! What it costs depends on the account's own images and on those it is shown, and not on how many
+//! the house has: rows come from one scope at a time. What an account may not see of another's
+//! image (`ImageView::for_others`) cannot be found out by a filter either.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::image::{
+    FAMILIES, FAMILY_HEADS, IMAGES, Image, PUBLIC, SHARED, SharedImage, Status, public_scope, scope,
+};
+use domain::machine::{Architecture, OsType};
+use domain::name::TAGS_MAX;
+use domain::{ImageId, RegionId};
+use engine::Snapshot;
+use event::{Actor, Refusal, Rows, Scope};
+
+use crate::images::{is_head, scope_of};
+use crate::lookup::{self, account};
+use crate::page::page_of;
+use crate::request_image::ImageQuery;
+use crate::view_image::{ImageView, Images};
+use crate::{Service, Trouble};
+
+/// Ids asked for at once, as the API documents.
+const IDS_MAX: usize = 100;
+/// States the API knows, those included that nothing here is ever in.
+const STATUSES: [&str; 6] = ["Creating", "Waiting", "Available", "UnAvailable", "CreateFailed", "Deprecated"];
+
+impl Service {
+    pub(crate) fn images(&self, actor: &Actor, query: &ImageQuery) -> Result<Images, Trouble> {
+        let wanted = Wanted::of(query)?;
+        let rows = self.engine.snapshot()?;
+        let now_ms = self.clock.now_ms();
+        let mut found = Vec::new();
+        for region in lookup::regions(&rows, query.region.as_ref())? {
+            let mut images = Vec::new();
+            if wanted.own {
+                images.extend(own(&rows, actor, &region, query, now_ms));
+            }
+            images.extend(others(&rows, actor, &region, &wanted, now_ms));
+            images.retain(|found| wanted.fits(found));
+            images.sort_by(|a, b| (&a.view.image_family, b.born).cmp(&(&b.view.image_family, a.born)));
+            found.extend(images);
+        }
+        if query.newest_first {
+            found.sort_by_key(|found| std::cmp::Reverse(found.born));
+        }
+        let page = page_of(found, query.page);
+        Ok(Images {
+            images: page.items.into_iter().map(|found| found.view).collect(),
+            total_count: page.total,
+            page_number: page.number,
+            page_size: page.size,
+        })
+    }
+}
+
+/// An image as the account that asks sees it.
+struct Found {
+    view: ImageView,
+    born: event::Seq,
+    created_ms: i64,
+    /// Snapshots it stands on; none for those that are another's.
+    snapshots: Vec<String>,
+}
+
+/// The account's own images: those of a family or of some ids, where only they are asked for.
+fn own(rows: &Snapshot, actor: &Actor, region: &RegionId, query: &ImageQuery, now_ms: i64) -> Vec<Found> {
+    let scope = scope(&account(actor), region);
+    let plain = |text: &&String| !text.contains('\0');
+    let by_id = |id: &str| IMAGES.get(rows, &scope, &[id]);
+    let images: Vec<Image> = if !query.ids.is_empty() {
+        let ids: BTreeSet<&String> = query.ids.iter().filter(plain).collect();
+        ids.into_iter().filter_map(|id| by_id(id)).collect()
+    } else if let Some(family) = query.family.as_ref().filter(plain) {
+        let ids = FAMILIES.list(rows, &scope, &[family]);
+        ids.iter().filter_map(|id| by_id(id.as_str())).collect()
+    } else {
+        IMAGES.list(rows, &scope, &[])
+    };
+    let mut heads = Heads::new(rows, &scope);
+    let found = |image: &Image| Found {
+        view: ImageView::of(image, heads.is_head(image), now_ms),
+        born: image.born,
+        created_ms: image.created_ms,
+        snapshots: image.disks.iter().map(|disk| disk.snapshot.0.clone()).collect(),
+    };
+    images.iter().map(found).collect()
+}
+
+/// The images of others that the account may use and asks for.
+fn others(rows: &Snapshot, actor: &Actor, region: &RegionId, wanted: &Wanted<'_>, now_ms: i64) -> Vec<Found> {
+    let account = account(actor);
+    let mut at: Vec<SharedImage> = Vec::new();
+    if wanted.shared {
+        at.extend(SHARED.list(rows, &scope(&account, region), &[]));
+    }
+    if wanted.public {
+        at.extend(PUBLIC.list(rows, &public_scope(region), &[]));
+    }
+    let mut seen = BTreeSet::new();
+    at.retain(|shared| seen.insert(shared.image.clone()));
+    let images = at.iter().filter_map(|shared| IMAGES.get(rows, &shared.scope, &[shared.image.as_str()]));
+    let visible = images.filter(|image| {
+        image.account != account && !image.status.is_being_made() && image.is_visible_to(&account, now_ms)
+    });
+    let found = |image: Image| Found {
+        view: ImageView::for_others(&image, is_head(rows, &scope_of(&image), &image), now_ms),
+        born: image.born,
+        created_ms: image.created_ms,
+        snapshots: Vec::new(),
+    };
+    visible.map(found).collect()
+}
+
+/// The image each family of a scope stands for, found out once a family.
+struct Heads<'a> {
+    rows: &'a dyn Rows,
+    scope: &'a Scope,
+    told: BTreeMap<String, Option<ImageId>>,
+}
+
+impl<'a> Heads<'a> {
+    fn new(rows: &'a Snapshot, scope: &'a Scope) -> Self {
+        Self { rows, scope, told: BTreeMap::new() }
+    }
+
+    fn is_head(&mut self, image: &Image) -> bool {
+        let Some(family) = image.family.as_deref() else { return false };
+        if !self.told.contains_key(family) {
+            let head = family_head_id(self.rows, self.scope, family);
+            self.told.insert(family.to_owned(), head);
+        }
+        self.told.get(family).is_some_and(|head| head.as_ref() == Some(&image.id))
+    }
+}
+
+/// The image a family stands for: what it was told to, or its newest that is Available. Reads from
+/// the newest on, and no further than it has to.
+fn family_head_id(rows: &dyn Rows, scope: &Scope, family: &str) -> Option<ImageId> {
+    let available = |id: &ImageId| {
+        IMAGES.get(rows, scope, &[id.as_str()]).is_some_and(|image| image.status == Status::Available)
+    };
+    let told = FAMILY_HEADS.get(rows, scope, &[family]).and_then(|told| told.image).filter(available);
+    told.or_else(|| FAMILIES.list(rows, scope, &[family]).into_iter().rev().find(available))
+}
+
+/// A query whose words are known.
+struct Wanted<'a> {
+    query: &'a ImageQuery,
+    own: bool,
+    shared: bool,
+    public: bool,
+    statuses: Option<Vec<&'static str>>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Reads the words of a query, and refuses those that mean nothing with the codes of the API.
+    fn of(query: &'a ImageQuery) -> Result<Self, Refusal> {
+        let owner = query.owner.as_deref().filter(|owner| !owner.is_empty());
+        let (own, shared) = match owner {
+            None => (true, true),
+            Some("self") => (true, false),
+            Some("others") => (false, true),
+            Some("system" | "marketplace") => (false, false),
+            Some(other) => {
+                let why = format!("`{}` says not whose images are meant", other.escape_debug());
+                return Err(Refusal::new("InvalidImageOwnerAlias.ValueNotSupported", why)
+                    .advise("choose one of self, others, system, marketplace"));
+            }
+        };
+        if query.public && owner != Some("others") {
+            let why = "what is everybody's is looked for among the images of others only";
+            return Err(Refusal::new("InvalidImageOwnerAlias.PublicImageUnsupported", why)
+                .advise("ask for those of `others`"));
+        }
+        if query.owner_id.is_some() && owner != Some("others") {
+            let why = "an account is named only where images of others are looked for";
+            return Err(Refusal::new("InvalidOperation.ImageOwnerIdUnsupported", why)
+                .advise("ask for those of `others`"));
+        }
+        if query.ids.len() > IDS_MAX {
+            let why = format!("{} ids; at most {IDS_MAX} are looked for at once", query.ids.len());
+            return Err(Refusal::new("InvalidParamter", why).advise("ask in several requests"));
+        }
+        check_words(query)?;
+        query.page.map_or(Ok(()), crate::request_image::Page::check)?;
+        let statuses = query.status.as_deref().map(statuses).transpose()?.flatten();
+        // Somebody's images are those that are shared and those that are everybody's.
+        let public = query.public || query.owner_id.is_some();
+        Ok(Self { query, own, shared: shared && !query.public, public, statuses })
+    }
+
+    fn fits(&self, found: &Found) -> bool {
+        let (query, view) = (self.query, &found.view);
+        let is = |said: &Option<String>, word: &str| said.as_deref().is_none_or(|said| said == word);
+        let is_word = |said: &Option<String>, word: &str| {
+            said.as_deref().is_none_or(|said| said.eq_ignore_ascii_case(word))
+        };
+        // No instance uses anything before there are instances.
+        query.usage.as_deref().is_none_or(|usage| usage == "none")
+            && self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&view.status.as_str()))
+            && (query.ids.is_empty() || query.ids.contains(&view.image_id))
+            && query.name.as_deref().is_none_or(|name| is_called(&view.image_name, name))
+            && is(&query.family, &view.image_family)
+            && is(&query.owner_id, &view.owner_id)
+            && is_word(&query.architecture, &view.architecture)
+            && is_word(&query.os_type, &view.os_type)
+            && query.snapshot.as_ref().is_none_or(|snapshot| found.snapshots.contains(snapshot))
+            && query.from_ms.is_none_or(|from_ms| found.created_ms >= from_ms)
+            && query.until_ms.is_none_or(|until_ms| found.created_ms <= until_ms)
+            && query.tags.iter().all(|(key, value)| {
+                let has = view.tags.get(key);
+                has.is_some_and(|has| value.as_ref().is_none_or(|value| value == has))
+            })
+    }
+}
+
+fn check_words(query: &ImageQuery) -> Result<(), Refusal> {
+    let known = |words: &[&str], word: &str| words.iter().any(|known| known.eq_ignore_ascii_case(word));
+    let no = |code: &str, word: &str, words: &[&str]| {
+        let why = format!("no image is of `{}`", word.escape_debug());
+        Err(Refusal::new(code, why).advise(format!("choose one of {}", words.join(", "))))
+    };
+    for (said, words, code) in [
+        (&query.architecture, Architecture::WORDS, "InvalidArchitecture"),
+        (&query.os_type, OsType::WORDS, "InvalidOSType"),
+        (&query.usage, &["instance", "none"], "InvalidUsage"),
+    ] {
+        if let Some(said) = said.as_deref().filter(|said| !known(words, said)) {
+            return no(code, said, words);
+        }
+    }
+    if query.tags.len() > TAGS_MAX {
+        let why = format!("{} tags; an image has at most {TAGS_MAX}", query.tags.len());
+        return Err(Refusal::new("InvalidTagCount", why).advise("ask for fewer tags"));
+    }
+    if query.tags.iter().any(|(key, _)| key.is_empty()) {
+        let why = "a value was given for a tag without a key";
+        return Err(Refusal::new("InvalidTag.Mismatch", why).advise("name the tag's key as well"));
+    }
+    Ok(())
+}
+
+/// The states a comma list names; none for all.
+fn statuses(list: &str) -> Result<Option<Vec<&'static str>>, Refusal> {
+    let no = |why: String| {
+        let advice = format!("give some of {}, or `all` alone", STATUSES.join(","));
+        Err(Refusal::new("InvalidParamter", why).advise(advice))
+    };
+    let words: Vec<&str> = list.split(',').map(str::trim).collect();
+    if words.len() == 1 && words[0].eq_ignore_ascii_case("all") {
+        return Ok(None);
+    }
+    let mut statuses = Vec::with_capacity(words.len());
+    for word in words {
+        match STATUSES.iter().find(|known| known.eq_ignore_ascii_case(word)) {
+            Some(known) => statuses.push(*known),
+            None => return no(format!("no image is ever `{}`", word.escape_debug())),
+        }
+    }
+    Ok(Some(statuses))
+}
+
+/// Whether a name fits a pattern: `*` stands for anything, and a pattern without one may stand
+/// anywhere in the name.
+fn is_called(name: &str, pattern: &str) -> bool {
+    let parts: Vec<&str> = pattern.split('*').collect();
+    let [first, middle @ .., last] = parts.as_slice() else { return name.contains(pattern) };
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    for part in middle {
+        match rest.find(part) {
+            Some(place) => rest = &rest[place + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything_and_a_plain_text_may_be_anywhere() {
+        for (pattern, fits) in [
+            ("web", true),
+            ("b-1", true),
+            ("web-1*", true),
+            ("web-*-x86", true),
+            ("*x86", true),
+            ("*", true),
+            ("**", true),
+            ("", true),
+            ("w*1*x*6", true),
+            ("web-1", true),
+            ("web*web", false),
+            ("x86*", false),
+            ("*web-2*", false),
+            ("web-12-x86*x86", false),
+        ] {
+            assert_eq!(is_called("web-12-x86", pattern), fits, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn states_are_words_of_the_api_in_any_case_and_all_stands_alone() {
+        assert_eq!(statuses("all"), Ok(None));
+        assert_eq!(statuses("available, DEPRECATED"), Ok(Some(vec!["Available", "Deprecated"])));
+        for wrong in ["", "all,Available", "Gone", "Available,"] {
+            assert_eq!(statuses(wrong).unwrap_err().code, "InvalidParamter", "{wrong}");
+        }
+    }
+}
