@@ -6,6 +6,7 @@
 
 mod details;
 pub mod events;
+mod family;
 mod fold;
 mod fold_disks;
 mod fold_shares;

@@ -3,11 +3,10 @@
 //! Each operation is asked of its rule once before it begins, so that what cannot be is refused at
 //! once and leaves no trace; the rule at the head of the log stays the judge.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use domain::events::Attributes;
-use domain::image::{FAMILIES, IMAGES, Image, family_head, family_members, scope};
+use domain::image::{self, FAMILY_SIZES, Image, family_head, family_head_id, family_members, scope};
 use domain::{RegionId, rules};
 use engine::FlowRow;
 use event::{Actor, Refusal, Rows, Scope, View};
@@ -39,20 +38,15 @@ impl Service {
         let mut families = Vec::new();
         for region in lookup::regions(&rows, region)? {
             let scope = scope(&account(actor), &region);
-            let images = IMAGES.list(&rows, &scope, &[]);
-            let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-            for family in images.iter().filter_map(|image| image.family.as_deref()) {
-                *counts.entry(family).or_default() += 1;
-            }
-            families.extend(counts.into_iter().map(|(family, images)| {
-                let head = family_head(&rows, &scope, family);
+            families.extend(image::families(&rows, &scope).into_iter().map(|(family, images)| {
+                let head = family_head(&rows, &scope, &family);
                 let head = head.as_ref();
                 FamilySummary {
-                    image_family: family.to_owned(),
+                    image_family: family,
                     region_id: region.0.clone(),
                     image_id: head.map(|image| image.id.0.clone()).unwrap_or_default(),
                     image_name: head.map(|image| image.name.clone()).unwrap_or_default(),
-                    images,
+                    images: u64::from(images),
                 }
             }));
         }
@@ -71,7 +65,7 @@ impl Service {
         let scopes =
             lookup::regions(&rows, region)?.into_iter().map(|region| scope(&account(actor), &region));
         let mut scopes: Vec<Scope> =
-            scopes.filter(|scope| !FAMILIES.list(&rows, scope, &[family]).is_empty()).collect();
+            scopes.filter(|scope| FAMILY_SIZES.get(&rows, scope, &[family]).is_some()).collect();
         if scopes.len() > 1 {
             let why = format!("there are families `{family}` in {} regions", scopes.len());
             return Err(Refusal::new("InvalidImageFamily.Ambiguous", why)
@@ -230,8 +224,8 @@ impl Service {
 
 /// Whether an image is the one its family stands for.
 pub(crate) fn is_head(rows: &dyn Rows, scope: &Scope, image: &Image) -> bool {
-    let head = image.family.as_deref().and_then(|family| family_head(rows, scope, family));
-    head.is_some_and(|head| head.id == image.id)
+    let head = image.family.as_deref().and_then(|family| family_head_id(rows, scope, family));
+    head.is_some_and(|head| head == image.id)
 }
 
 pub(crate) fn scope_of(image: &Image) -> Scope {
