@@ -21,6 +21,8 @@ mod rules_disk;
 mod rules_house;
 mod rules_share;
 #[cfg(test)]
+mod test_family;
+#[cfg(test)]
 mod tests;
 
 pub use fold::Projections;
