@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use domain::image::DiskKind;
 use domain::machine::MachineAsked;
 use event::Actor;
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 use service::{
-    Call, DEFAULT_REGION, Families, FamilyView, ImageAt, ImageCreate, ImageQuery, ImageRequest, ImageView,
-    Images, Manner, Options, PROTOCOL, Page, Reply, Request, Service, Trouble, dispatch,
+    Call, CreateDisk, DEFAULT_REGION, Families, FamilyView, ImageAt, ImageCreate, ImageQuery, ImageRequest,
+    ImageView, Images, Manner, Options, PROTOCOL, Page, Reply, Request, Service, Trouble, dispatch,
 };
 
 use crate::set::{self, BIG_ACCOUNT, IMAGES_EACH, LINE_BYTES, Set};
@@ -60,7 +61,8 @@ pub(crate) const QUESTIONS_BIG: [&str; 5] = [
 
 /// Answers what comes on the input.
 pub(crate) fn answer_lines(set: &Set) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // One thread: what is timed is the work, and not how soon the system wakes another thread.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime is made").block_on(async {
         let mut openings = Vec::new();
         for _ in 1..OPENINGS {
@@ -244,7 +246,11 @@ impl Asker {
     /// A creation that is only tried: what it reads is names, quotas and usage, as the rule does.
     async fn quotas(&self, account: &str, number: u64) -> Duration {
         let create = ImageCreate {
-            snapshot: Some(self.snapshots[account].clone()),
+            disks: vec![CreateDisk {
+                snapshot: Some(self.snapshots[account].clone()),
+                kind: Some(DiskKind::System),
+                ..CreateDisk::default()
+            }],
             name: "one-more".to_owned(),
             family: Some(set::family(number)),
             region: Some(DEFAULT_REGION.into()),
