@@ -11,8 +11,9 @@ use crate::events::{
     QuotaSet, RegionAdded, StoreMade,
 };
 use crate::image::{
-    ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_SIZES, IMAGES, Image, ImageDisk,
-    NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE, Usage, birth, house,
+    ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_AVAILABLE, FAMILY_SIZES, IMAGES,
+    Image, ImageDisk, NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE, Usage,
+    birth, house, youth,
 };
 use crate::port::CheckItem;
 use crate::{ImageId, fold_disks, fold_shares};
@@ -147,7 +148,25 @@ pub(crate) fn change(
     image: &ImageId,
     change: impl FnOnce(&mut Image),
 ) {
-    IMAGES.change(rows, &record.scope, &[image.as_str()], change);
+    let scope = &record.scope;
+    let Some(mut row) = IMAGES.get(rows, scope, &[image.as_str()]) else { return };
+    let status = row.status;
+    change(&mut row);
+    if row.status != status {
+        stand(rows, scope, &row);
+    }
+    IMAGES.put(rows, scope, &[image.as_str()], &row);
+}
+
+/// Has the image among those its family may stand for, or no more.
+fn stand(rows: &mut dyn RowsMut, scope: &Scope, image: &Image) {
+    let Some(family) = &image.family else { return };
+    let key = [family.as_str(), &youth(image.born)];
+    if image.status == Status::Available {
+        FAMILY_AVAILABLE.put(rows, scope, &key, &image.id);
+    } else {
+        FAMILY_AVAILABLE.remove(rows, scope, &key);
+    }
 }
 
 /// Changes what an account uses in a region; a row of zeros is none.
@@ -246,6 +265,7 @@ fn join_family(rows: &mut dyn RowsMut, scope: &Scope, family: &str, image: &Imag
 
 fn leave_family(rows: &mut dyn RowsMut, scope: &Scope, family: &str, image: &Image) {
     FAMILIES.remove(rows, scope, &[family, &birth(image.born)]);
+    FAMILY_AVAILABLE.remove(rows, scope, &[family, &youth(image.born)]);
     let size = FAMILY_SIZES.get(rows, scope, &[family]).unwrap_or_default().saturating_sub(1);
     if size > 0 {
         FAMILY_SIZES.put(rows, scope, &[family], &size);
@@ -314,6 +334,7 @@ fn modified(rows: &mut dyn RowsMut, record: &Record, event: ImageModified) {
             None => _ = image.tags.remove(&key),
         }
     }
+    stand(rows, scope, &image);
     IMAGES.put(rows, scope, &[event.image.as_str()], &image);
 }
 

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use event::{FlowId, Rows, Scope, Seq, Table, View};
 use serde::{Deserialize, Serialize};
 
-pub use crate::family::{FamilyHead, Told};
 use crate::machine::Machine;
 use crate::port::{CheckItem, Format, Location, StoredDisk};
+pub use crate::told::{FamilyHead, Told};
 use crate::{AccountId, DiskId, ImageId, ManifestId, RegionId, SnapshotId, StoreId, TaskId};
+
+pub use crate::family::{families, family_head, family_head_id, family_members};
 
 /// Where an image stands. The words are those of the ECS API, whose `CreateFailed` and `UnAvailable`
 /// never occur here: an image that did not come to be leaves nothing behind.
@@ -492,6 +494,9 @@ pub const IMAGES: Table<Image> = Table::new("image");
 pub const NAMES: Table<ImageId> = Table::new("image-name");
 /// Ids of images by account, region, family and order of creation.
 pub const FAMILIES: Table<ImageId> = Table::new("family");
+/// Ids of the Available images by account, region and family, newest first: the first is the one
+/// the family stands for, so that nobody has to look at all its images for that.
+pub const FAMILY_AVAILABLE: Table<ImageId> = Table::new("family-available");
 /// How many images a family has, by account, region and family.
 pub const FAMILY_SIZES: Table<u32> = Table::new("family-size");
 /// What a family was told to stand for, by account, region and family.
@@ -547,27 +552,14 @@ pub(crate) fn birth(seq: Seq) -> String {
     format!("{:016x}", seq.0)
 }
 
+/// The same, as a key that sorts the newest first.
+pub(crate) fn youth(seq: Seq) -> String {
+    format!("{:016x}", u64::MAX - seq.0)
+}
+
 /// A time as a key that sorts; those before 1970 come first.
 fn moment(ms: i64) -> String {
     format!("{:016x}", ms.max(0))
-}
-
-/// The image a family stands for: the one it was told to, while that is Available, or else the
-/// newest that is.
-pub fn family_head(rows: &dyn Rows, scope: &Scope, family: &str) -> Option<Image> {
-    let told = FAMILY_HEADS.get(rows, scope, &[family]);
-    let told = told.and_then(|told| told.image).and_then(|id| IMAGES.get(rows, scope, &[id.as_str()]));
-    told.filter(|image| image.status == Status::Available).or_else(|| {
-        let members = family_members(rows, scope, family);
-        members.into_iter().find(|image| image.status == Status::Available)
-    })
-}
-
-/// The images of a family, newest first, those being made left out.
-pub fn family_members(rows: &dyn Rows, scope: &Scope, family: &str) -> Vec<Image> {
-    let ids = FAMILIES.list(rows, scope, &[family]);
-    let images = ids.into_iter().rev().filter_map(|id| IMAGES.get(rows, scope, &[id.as_str()]));
-    images.filter(|image| !image.status.is_being_made()).collect()
 }
 
 /// The manifests that have to stay in the store of a region: those of all snapshots and disks, of every account.

@@ -21,6 +21,8 @@ mod rules_disk;
 mod rules_house;
 mod rules_share;
 #[cfg(test)]
+mod test_family;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_disk;
@@ -28,6 +30,7 @@ mod tests_disk;
 mod tests_kit;
 #[cfg(test)]
 mod tests_random;
+mod told;
 
 pub use fold::Projections;
 pub use id::{

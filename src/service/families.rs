@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::image::{FAMILY_HEADS, IMAGES, Image, Making, Status, scope};
+use domain::image::{self, FAMILY_HEADS, IMAGES, Image, Making, Status, scope};
 use domain::{AccountId, RegionId, rules};
 use engine::Snapshot;
 use event::{Actor, Refusal, Rows, View};
@@ -234,8 +234,9 @@ impl House<'_> {
                 && matches!(image.making, Making::Copy { .. })
                 && origin(self.rows, image).family.as_deref() == Some(self.family)
         }));
-        let told_before = FAMILY_HEADS.get(self.rows, &scope, &[self.family]).and_then(|told| told.before);
-        candidates.extend(told_before.and_then(|id| IMAGES.get(self.rows, &scope, &[id.as_str()])));
+        let told = FAMILY_HEADS.get(self.rows, &scope, &[self.family]);
+        let before = told.into_iter().flat_map(|told| told.below).filter_map(|told| told.image);
+        candidates.extend(before.filter_map(|id| IMAGES.get(self.rows, &scope, &[id.as_str()])));
         let age = |image: &Image| {
             // A copy that stands in no family is as old as what it is a copy of.
             if image.family.is_some() { image.born } else { origin(self.rows, image).born }
@@ -322,7 +323,7 @@ fn region_view(region: &RegionId, seen: &Seen) -> FamilyRegion {
 /// The families an account has in a region, those without an image of their own there included.
 fn names(rows: &dyn Rows, own: &AccountId, region: &RegionId) -> BTreeSet<String> {
     let scope = scope(own, region);
-    let images = IMAGES.list(rows, &scope, &[]);
+    let own = image::families(rows, &scope).into_iter().map(|(family, _)| family);
     let told = FAMILY_HEADS.list(rows, &scope, &[]).into_iter().filter(|told| told.image.is_some());
-    images.into_iter().filter_map(|image| image.family).chain(told.map(|told| told.family)).collect()
+    own.chain(told.map(|told| told.family)).collect()
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::image::{
-    FAMILIES, FAMILY_HEADS, IMAGES, Image, PUBLIC, SHARED, SharedImage, Status, public_scope, scope,
+    FAMILIES, IMAGES, Image, PUBLIC, SHARED, SharedImage, family_head_id, public_scope, scope,
 };
 use domain::machine::{Architecture, OsType};
 use domain::name::TAGS_MAX;
@@ -16,7 +16,7 @@ use domain::{ImageId, RegionId};
 use engine::Snapshot;
 use event::{Actor, Refusal, Rows, Scope};
 
-use crate::images::{is_head, scope_of};
+use crate::images::scope_of;
 use crate::lookup::{self, account};
 use crate::page::page_of;
 use crate::request_image::ImageQuery;
@@ -37,19 +37,29 @@ impl Service {
         for region in lookup::regions(&rows, query.region.as_ref())? {
             let mut images = Vec::new();
             if wanted.own {
-                images.extend(own(&rows, actor, &region, query, now_ms));
+                images.extend(own(&rows, actor, &region, query));
             }
             images.extend(others(&rows, actor, &region, &wanted, now_ms));
             images.retain(|found| wanted.fits(found));
-            images.sort_by(|a, b| (&a.view.image_family, b.born).cmp(&(&b.view.image_family, a.born)));
+            images.sort_by(|a, b| (&a.family, b.image.born).cmp(&(&b.family, a.image.born)));
             found.extend(images);
         }
         if query.newest_first {
-            found.sort_by_key(|found| std::cmp::Reverse(found.born));
+            found.sort_by_key(|found| std::cmp::Reverse(found.image.born));
         }
         let page = page_of(found, query.page);
+        let mut heads = Heads::new(&rows);
+        // Of those alone that are shown.
+        let view = |found: Found| {
+            let is_head = heads.is_head(&found.image);
+            if found.own {
+                ImageView::of(&found.image, is_head, now_ms)
+            } else {
+                ImageView::for_others(&found.image, is_head, now_ms)
+            }
+        };
         Ok(Images {
-            images: page.items.into_iter().map(|found| found.view).collect(),
+            images: page.items.into_iter().map(view).collect(),
             total_count: page.total,
             page_number: page.number,
             page_size: page.size,
@@ -57,17 +67,28 @@ impl Service {
     }
 }
 
-/// An image as the account that asks sees it.
+/// An image, and how the account that asks sees it.
 struct Found {
-    view: ImageView,
-    born: event::Seq,
-    created_ms: i64,
-    /// Snapshots it stands on; none for those that are another's.
-    snapshots: Vec<String>,
+    image: Image,
+    own: bool,
+    /// Its family as that account sees it; empty for none.
+    family: String,
+}
+
+impl Found {
+    fn of(image: Image, own: bool) -> Self {
+        let family = image.family.as_deref().unwrap_or_default();
+        let family = if own || family.is_empty() {
+            family.to_owned()
+        } else {
+            ImageView::family_of_others(&image.account, family)
+        };
+        Self { image, own, family }
+    }
 }
 
 /// The account's own images: those of a family or of some ids, where only they are asked for.
-fn own(rows: &Snapshot, actor: &Actor, region: &RegionId, query: &ImageQuery, now_ms: i64) -> Vec<Found> {
+fn own(rows: &Snapshot, actor: &Actor, region: &RegionId, query: &ImageQuery) -> Vec<Found> {
     let scope = scope(&account(actor), region);
     let plain = |text: &&String| !text.contains('\0');
     let by_id = |id: &str| IMAGES.get(rows, &scope, &[id]);
@@ -80,14 +101,7 @@ fn own(rows: &Snapshot, actor: &Actor, region: &RegionId, query: &ImageQuery, no
     } else {
         IMAGES.list(rows, &scope, &[])
     };
-    let mut heads = Heads::new(rows, &scope);
-    let found = |image: &Image| Found {
-        view: ImageView::of(image, heads.is_head(image), now_ms),
-        born: image.born,
-        created_ms: image.created_ms,
-        snapshots: image.disks.iter().map(|disk| disk.snapshot.0.clone()).collect(),
-    };
-    images.iter().map(found).collect()
+    images.into_iter().map(|image| Found::of(image, true)).collect()
 }
 
 /// The images of others that the account may use and asks for.
@@ -106,45 +120,29 @@ fn others(rows: &Snapshot, actor: &Actor, region: &RegionId, wanted: &Wanted<'_>
     let visible = images.filter(|image| {
         image.account != account && !image.status.is_being_made() && image.is_visible_to(&account, now_ms)
     });
-    let found = |image: Image| Found {
-        view: ImageView::for_others(&image, is_head(rows, &scope_of(&image), &image), now_ms),
-        born: image.born,
-        created_ms: image.created_ms,
-        snapshots: Vec::new(),
-    };
-    visible.map(found).collect()
+    visible.map(|image| Found::of(image, false)).collect()
 }
 
-/// The image each family of a scope stands for, found out once a family.
+/// The image each family stands for, found out once a family.
 struct Heads<'a> {
     rows: &'a dyn Rows,
-    scope: &'a Scope,
-    told: BTreeMap<String, Option<ImageId>>,
+    told: BTreeMap<(Scope, String), Option<ImageId>>,
 }
 
 impl<'a> Heads<'a> {
-    fn new(rows: &'a Snapshot, scope: &'a Scope) -> Self {
-        Self { rows, scope, told: BTreeMap::new() }
+    fn new(rows: &'a Snapshot) -> Self {
+        Self { rows, told: BTreeMap::new() }
     }
 
     fn is_head(&mut self, image: &Image) -> bool {
-        let Some(family) = image.family.as_deref() else { return false };
-        if !self.told.contains_key(family) {
-            let head = family_head_id(self.rows, self.scope, family);
-            self.told.insert(family.to_owned(), head);
-        }
-        self.told.get(family).is_some_and(|head| head.as_ref() == Some(&image.id))
+        let Some(family) = image.family.clone() else { return false };
+        let key = (scope_of(image), family);
+        let head = self
+            .told
+            .entry(key)
+            .or_insert_with_key(|(scope, family)| family_head_id(self.rows, scope, family));
+        head.as_ref() == Some(&image.id)
     }
-}
-
-/// The image a family stands for: what it was told to, or its newest that is Available. Reads from
-/// the newest on, and no further than it has to.
-fn family_head_id(rows: &dyn Rows, scope: &Scope, family: &str) -> Option<ImageId> {
-    let available = |id: &ImageId| {
-        IMAGES.get(rows, scope, &[id.as_str()]).is_some_and(|image| image.status == Status::Available)
-    };
-    let told = FAMILY_HEADS.get(rows, scope, &[family]).and_then(|told| told.image).filter(available);
-    told.or_else(|| FAMILIES.list(rows, scope, &[family]).into_iter().rev().find(available))
 }
 
 /// A query whose words are known.
@@ -194,25 +192,27 @@ impl<'a> Wanted<'a> {
     }
 
     fn fits(&self, found: &Found) -> bool {
-        let (query, view) = (self.query, &found.view);
+        let (query, image) = (self.query, &found.image);
         let is = |said: &Option<String>, word: &str| said.as_deref().is_none_or(|said| said == word);
         let is_word = |said: &Option<String>, word: &str| {
             said.as_deref().is_none_or(|said| said.eq_ignore_ascii_case(word))
         };
         // No instance uses anything before there are instances.
         query.usage.as_deref().is_none_or(|usage| usage == "none")
-            && self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&view.status.as_str()))
-            && (query.ids.is_empty() || query.ids.contains(&view.image_id))
-            && query.name.as_deref().is_none_or(|name| is_called(&view.image_name, name))
-            && is(&query.family, &view.image_family)
-            && is(&query.owner_id, &view.owner_id)
-            && is_word(&query.architecture, &view.architecture)
-            && is_word(&query.os_type, &view.os_type)
-            && query.snapshot.as_ref().is_none_or(|snapshot| found.snapshots.contains(snapshot))
-            && query.from_ms.is_none_or(|from_ms| found.created_ms >= from_ms)
-            && query.until_ms.is_none_or(|until_ms| found.created_ms <= until_ms)
+            && self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&image.status.word()))
+            && (query.ids.is_empty() || query.ids.contains(&image.id.0))
+            && query.name.as_deref().is_none_or(|name| is_called(&image.name, name))
+            && is(&query.family, &found.family)
+            && is(&query.owner_id, image.account.as_str())
+            && is_word(&query.architecture, image.machine.architecture.word())
+            && is_word(&query.os_type, image.machine.os_type.word())
+            && query.snapshot.as_ref().is_none_or(|snapshot| {
+                found.own && image.disks.iter().any(|disk| disk.snapshot.0 == *snapshot)
+            })
+            && query.from_ms.is_none_or(|from_ms| image.created_ms >= from_ms)
+            && query.until_ms.is_none_or(|until_ms| image.created_ms <= until_ms)
             && query.tags.iter().all(|(key, value)| {
-                let has = view.tags.get(key);
+                let has = image.tags.get(key).filter(|_| found.own);
                 has.is_some_and(|has| value.as_ref().is_none_or(|value| value == has))
             })
     }

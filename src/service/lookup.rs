@@ -14,6 +14,10 @@ use crate::service::DEFAULT_REGION;
 /// Changes of a letter that still count as a slip of the hand.
 const SLIPS_MAX: usize = 3;
 
+/// Names and ids that what was typed is compared with: a millisecond's work, and all that people
+/// who type names have.
+const KNOWN_MAX: usize = 4000;
+
 /// The account somebody acts as.
 pub(crate) fn account(actor: &Actor) -> AccountId {
     AccountId::from(actor.account.as_str())
@@ -80,9 +84,14 @@ pub(crate) fn image(rows: &dyn Rows, actor: &Actor, at: &ImageAt) -> Result<Imag
         };
     }
     let own = |image: &Image| image.account.as_str() == actor.account && regions.contains(&image.region);
-    if let Some(image) = by_id(rows, &at.image).filter(own) {
-        return Ok(image);
+    match by_id(rows, &at.image).filter(own) {
+        Some(image) => Ok(image),
+        None => by_name(rows, actor, at, &regions),
     }
+}
+
+/// The account's image of that name.
+fn by_name(rows: &dyn Rows, actor: &Actor, at: &ImageAt, regions: &[RegionId]) -> Result<Image, Trouble> {
     let named = |region: &RegionId| {
         let scope = scope(&account(actor), region);
         // A name may be anything a person types; keys hold no control characters.
@@ -92,7 +101,7 @@ pub(crate) fn image(rows: &dyn Rows, actor: &Actor, at: &ImageAt) -> Result<Imag
     };
     let mut found: Vec<Image> = regions.iter().filter_map(named).collect();
     match found.len() {
-        0 => Err(absent(rows, actor, at, &regions)),
+        0 => Err(absent(rows, actor, at, regions)),
         1 => Ok(found.remove(0)),
         _ => Err(several(&format!("there are images named `{}`", at.image), &found)),
     }
@@ -115,14 +124,14 @@ pub(crate) fn visible_image(
         return Ok((image, own));
     }
     let visible = |image: &Image| {
-        image.account != account
-            && regions.contains(&image.region)
-            && !image.status.is_being_made()
-            && image.is_visible_to(&account, now_ms)
+        image.account == account || !image.status.is_being_made() && image.is_visible_to(&account, now_ms)
     };
-    match by_id(rows, &at.image).filter(visible) {
-        Some(image) => Ok((image, false)),
-        None => Ok((image(rows, actor, at)?, true)),
+    match by_id(rows, &at.image).filter(|image| regions.contains(&image.region) && visible(image)) {
+        Some(image) => {
+            let own = image.account == account;
+            Ok((image, own))
+        }
+        None => Ok((by_name(rows, actor, at, &regions)?, true)),
     }
 }
 
@@ -174,8 +183,15 @@ fn by_id(rows: &dyn Rows, id: &str) -> Option<Image> {
 
 fn absent(rows: &dyn Rows, actor: &Actor, at: &ImageAt, regions: &[RegionId]) -> Trouble {
     let refusal = rules::not_found(&ImageId::from(at.image.as_str()));
-    let images = regions.iter().flat_map(|region| IMAGES.list(rows, &scope(&account(actor), region), &[]));
-    let known: Vec<String> = images.flat_map(|image| [image.name, image.id.0]).collect();
+    let mut known = Vec::new();
+    for region in regions {
+        let names = NAMES.key(&scope(&account(actor), region), &[""]);
+        rows.scan(&names, &mut |key, id| {
+            known.push(String::from_utf8_lossy(&key[names.len()..]).into_owned());
+            known.push(NAMES.read(id).0);
+            known.len() < KNOWN_MAX
+        });
+    }
     match nearest(&at.image, known.iter().map(String::as_str)) {
         Some(meant) => refusal.advise(format!("did you mean `{meant}`? `kiln image list` shows all")).into(),
         None => refusal.into(),

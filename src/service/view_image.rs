@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::AccountId;
 use domain::image::{Image, ImageDisk, Making, Status};
 use serde::{Deserialize, Serialize};
 
@@ -202,7 +203,7 @@ impl ImageView {
 
     /// The image as somebody else sees it: what it is, and nothing of how its owner keeps it.
     pub(crate) fn for_others(image: &Image, is_family_image: bool, now_ms: i64) -> Self {
-        let family = image.family.as_ref().map(|family| format!("acs:{}:{family}", image.account));
+        let family = image.family.as_ref().map(|family| Self::family_of_others(&image.account, family));
         Self {
             image_family: family.unwrap_or_default(),
             image_owner_alias: "others".to_owned(),
@@ -221,6 +222,11 @@ impl ImageView {
             workflow_id: String::new(),
             ..Self::of(image, is_family_image, now_ms)
         }
+    }
+
+    /// What others call a family of an account, as the API has it.
+    pub(crate) fn family_of_others(owner: &AccountId, family: &str) -> String {
+        format!("acs:{owner}:{family}")
     }
 
     /// Whether it can be used to start an instance.

@@ -16,7 +16,7 @@ use crate::world::{House, bucket};
 /// Ids a story of ours makes at most.
 const MINTED_MAX: u32 = 12;
 /// What of a row is a time, a place in the log, a flow, or what happened to be in the store already.
-const BLANK: [&str; 9] =
+const BLANK: [&str; 8] =
     ["created_ms", "born", "since_ms", "until_ms", "finished_ms", "flow", "stored_bytes", "modified_ns"];
 
 /// How one competitor ended.

@@ -173,7 +173,7 @@ pub fn tag(scene: &Scene, value: &str) -> TagResources {
         ResourceId(scene.disk.0.clone()),
     ];
     let set = BTreeMap::from([("env".to_owned(), value.to_owned())]);
-    TagResources { account, region, resources, set, remove: Vec::new() }
+    TagResources { account, region, resources, set, remove: Vec::new(), all: false }
 }
 
 pub fn take(scene: &Scene) -> CreateSnapshot {
@@ -192,7 +192,7 @@ pub fn take(scene: &Scene) -> CreateSnapshot {
 pub fn modify_snapshot(scene: &Scene) -> ModifySnapshot {
     let (account, region, _) = owner(scene);
     let name = Some("renamed".to_owned());
-    ModifySnapshot { account, region, snapshot: scene.taken.clone(), name, description: None }
+    ModifySnapshot { account, region, snapshot: scene.taken.clone(), name, description: None, retention_days: None }
 }
 
 pub fn delete_snapshot(scene: &Scene, snapshot: &SnapshotId) -> DeleteSnapshot {

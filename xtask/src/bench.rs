@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measurements, each beside a peer in the same run.
 //!
-//! `commit` and `open` are bench targets of the product and only started here. `import` compares programs with each
+//! `commit`, `million` and `open` are bench targets of the product and only started here. `import` compares programs with each
 //! other and is a chore, in its own file.
 
 use crate::bench_import;
@@ -11,12 +11,13 @@ use std::process::Stdio;
 pub(crate) const HELP: &str = "\
 Measure Kiln beside its peers
 
-Usage: cargo xtask bench [commit|import|open] [OPTIONS]
+Usage: cargo xtask bench [commit|import|million|open] [OPTIONS]
 
-Without a name all three run. Goals that are missed are named; the exit code is 0 all the same.
+Without a name all four run. Goals that are missed are named; the exit code is 0 all the same.
 
   commit  durable events per second beside a bare redb group commit
   import  importing, exporting and storing a real Debian disk beside qemu-img and casync
+  million asking a million images the questions that are asked of ten thousand
   open    opening a data directory of a million events beside a bare redb repair
 
 Options of `import`:
@@ -24,31 +25,39 @@ Options of `import`:
   --disk FILE a raw disk instead of the Debian test disk; leaves out the second version
   --kiln FILE another program than the present sources give, to compare releases
 
+Options of `million`:
+  --dir DIR   where the sets of images lie, some 10 GB, and stay for the next run
+  --fresh     makes them anew
+  --audit     proves the log of the million as well, which takes minutes and gigabytes of memory
+
 Options of the others are handed on to the bench.
 ";
 
-/// The bench targets of the product.
-const TARGETS: [&str; 2] = ["commit", "open"];
+/// The bench targets of the product, and the rooms they are beside.
+const TARGETS: [(&str, &str); 3] = [("commit", "engine"), ("million", "service"), ("open", "engine")];
 
 /// Runs one bench or all.
 pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
     match arguments.split_first() {
         None => {
-            target("commit", &[])?;
+            target("commit", "engine", &[])?;
             bench_import::begin(&[])?;
-            target("open", &[])
+            target("million", "service", &[])?;
+            target("open", "engine", &[])
         }
         Some((name, rest)) if name == "import" => bench_import::begin(rest),
-        Some((name, rest)) if TARGETS.contains(&name.as_str()) => target(name, rest),
-        Some((name, _)) => {
-            Err(Error::new(format!("there is no bench `{name}`")).try_next("cargo xtask bench --help"))
-        }
+        Some((name, rest)) => match TARGETS.iter().find(|(target, _)| target == name) {
+            Some((_, room)) => target(name, room, rest),
+            None => {
+                Err(Error::new(format!("there is no bench `{name}`")).try_next("cargo xtask bench --help"))
+            }
+        },
     }
 }
 
-fn target(name: &str, rest: &[String]) -> Result<bool> {
+fn target(name: &str, room: &str, rest: &[String]) -> Result<bool> {
     let mut command = run::cargo()?;
-    command.args(["bench", "--package", "engine", "--bench", name]);
+    command.args(["bench", "--package", room, "--bench", name]);
     if !rest.is_empty() {
         command.arg("--").args(rest);
     }

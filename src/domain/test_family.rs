@@ -1,0 +1,175 @@
+//! Which image a family stands for is read from an index. Goal: whatever happens to images, in any
+//! order, the index says what looking at every image would. Method: random events, whether or not a
+//! rule would have them, and after each the answer found the long way.
+
+use std::collections::BTreeMap;
+
+use event::{Actor, Cause, Draft, FlowId, Fold, Path, Record, Rows, RowsMut, Scope, Seq};
+
+use crate::events::{
+    Attributes, DiskPlan, FamilyHeadSet, ImageDeleted, ImageDeprecated, ImageModified, ImageReleased,
+    ImageReserved, ImageRestored, ImageSealed,
+};
+use crate::image::{
+    self, DiskKind, FAMILY_AVAILABLE, FAMILY_HEADS, IMAGES, Image, Making, Status, families, family_head,
+    family_head_id,
+};
+use crate::machine::Machine;
+use crate::{ImageId, Projections, SnapshotId};
+
+const FAMILIES: [&str; 3] = ["web", "web-2", "db"];
+const IMAGES_AT_ONCE: u64 = 8;
+const EVENTS: u64 = 1000;
+
+#[derive(Default)]
+struct Memory(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Rows for Memory {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(key).cloned()
+    }
+
+    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        for (key, value) in self.0.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix)) {
+            if !visit(key, value) {
+                return;
+            }
+        }
+    }
+}
+
+impl RowsMut for Memory {
+    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        match value {
+            Some(value) => _ = self.0.insert(key, value),
+            None => _ = self.0.remove(&key),
+        }
+    }
+}
+
+fn scope() -> Scope {
+    image::scope(&"100000".into(), &"cn-a".into())
+}
+
+fn tell(rows: &mut Memory, seq: u64, event: impl Into<Draft>) {
+    let draft = event.into();
+    let record = Record {
+        seq: Seq(seq),
+        time_ms: 1_800_000_000_000,
+        flow: FlowId([0; 16]),
+        path: Path::from("1"),
+        kind: draft.kind.to_owned(),
+        scope: scope(),
+        subjects: draft.subjects,
+        actor: Actor::default(),
+        cause: Cause::Request("test".to_owned()),
+        previous: None,
+        payload: draft.payload,
+    };
+    Projections.apply(rows, &record);
+}
+
+fn reserved(id: &ImageId, name: String, family: Option<String>) -> ImageReserved {
+    let disk = DiskPlan {
+        device: "/dev/xvda".to_owned(),
+        kind: DiskKind::System,
+        snapshot: SnapshotId("s-1".to_owned()),
+        own: false,
+        size_bytes: 512,
+        disk_bytes: 512,
+        format: None,
+        source: None,
+        disk: None,
+    };
+    ImageReserved {
+        image: id.clone(),
+        name,
+        description: String::new(),
+        family,
+        tags: BTreeMap::new(),
+        account: "100000".into(),
+        region: "cn-a".into(),
+        machine: Machine::default(),
+        disks: vec![disk],
+        making: Making::Snapshots,
+        task: None,
+        waits: false,
+        check: false,
+    }
+}
+
+/// SplitMix64.
+fn below(state: &mut u64, end: u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) % end
+}
+
+/// The image a family stands for, found by looking at all there are.
+fn the_long_way(rows: &Memory, family: &str) -> Option<ImageId> {
+    let images = IMAGES.list(rows, &scope(), &[]);
+    let available = |image: &&Image| image.status == Status::Available;
+    let told = FAMILY_HEADS.get(rows, &scope(), &[family]).and_then(|told| told.image);
+    let told = told.and_then(|told| images.iter().filter(available).find(|image| image.id == told));
+    let members = images.iter().filter(available).filter(|image| image.family.as_deref() == Some(family));
+    told.or_else(|| members.max_by_key(|image| image.born)).map(|image| image.id.clone())
+}
+
+#[test]
+fn a_family_stands_for_the_same_image_whether_it_is_looked_up_or_found_among_all() {
+    let (mut rows, mut state) = (Memory::default(), 42);
+    let mut answers = 0;
+    for seq in 1..=EVENTS {
+        let id = ImageId(format!("m-{}", below(&mut state, IMAGES_AT_ONCE)));
+        let there = IMAGES.get(&rows, &scope(), &[id.as_str()]);
+        let family =
+            FAMILIES.get(usize::try_from(below(&mut state, 4)).unwrap()).map(|&name| name.to_owned());
+        let deprecated = [None, Some(true), Some(false)][usize::try_from(below(&mut state, 3)).unwrap()];
+        let made = there.as_ref().is_some_and(|image| !image.status.is_being_made());
+        match below(&mut state, 8) {
+            // An id is given once; and what is being made is neither deprecated nor deleted.
+            0 | 1 if there.is_none() => tell(&mut rows, seq, reserved(&id, format!("name-{seq}"), family)),
+            2 | 3 if !made => tell(&mut rows, seq, ImageSealed { image: id }),
+            4 if made => tell(&mut rows, seq, ImageDeprecated { image: id }),
+            5 if made => tell(&mut rows, seq, ImageRestored { image: id }),
+            6 if made => {
+                let to = Attributes { family, deprecated, ..Attributes::default() };
+                tell(&mut rows, seq, ImageModified { image: id, to, from: Attributes::default() });
+            }
+            7 => match below(&mut state, 3) {
+                0 => tell(&mut rows, seq, ImageReleased { image: id }),
+                1 => {
+                    let family = family.unwrap_or_else(|| FAMILIES[0].to_owned());
+                    let image = there.map(|image| image.id);
+                    tell(&mut rows, seq, FamilyHeadSet { family, image, before: None });
+                }
+                _ => {
+                    let name = there.map(|image| image.name).unwrap_or_default();
+                    let snapshots = Vec::new();
+                    tell(&mut rows, seq, ImageDeleted { image: id, name, snapshots, force: false });
+                }
+            },
+            _ => {}
+        }
+        let images = IMAGES.list(&rows, &scope(), &[]);
+        for family in FAMILIES {
+            let expected = the_long_way(&rows, family);
+            answers += u64::from(expected.is_some());
+            assert_eq!(family_head_id(&rows, &scope(), family), expected, "{family} after {seq} events");
+            assert_eq!(family_head(&rows, &scope(), family).map(|image| image.id), expected);
+        }
+        let mut counted: BTreeMap<String, u32> = BTreeMap::new();
+        images
+            .iter()
+            .filter_map(|image| image.family.clone())
+            .for_each(|name| *counted.entry(name).or_default() += 1);
+        assert_eq!(families(&rows, &scope()), counted.into_iter().collect::<Vec<_>>(), "after {seq} events");
+        // Nothing is left of those that are gone.
+        let indexed = FAMILY_AVAILABLE.list_all(&rows).len();
+        let available = |image: &&Image| image.status == Status::Available && image.family.is_some();
+        assert_eq!(indexed, images.iter().filter(available).count(), "after {seq} events");
+    }
+    assert!(answers > EVENTS, "families stood for something most of the time, not {answers} times");
+}

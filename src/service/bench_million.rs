@@ -1,0 +1,224 @@
+//! Does what a question costs depend on what it returns, and not on how much there is?
+//!
+//! The same questions are asked, at the service's door and as the API asks them, of ten thousand
+//! images of 10 accounts and of a million images of 1,000 accounts with 10,000 families and 200,000
+//! shares. Both sets have about a thousand images an account; the million has one account with a
+//! hundred thousand, which is reported by itself. Two processes, one a set, are asked in turns.
+//!
+//! Expected on paper, before the first run: an image's row is some 900 bytes, so a page of 4 KB has
+//! three or four and the million's rows are 1.5 GB with the flows, of which redb caches 32 MiB: a
+//! point read is a descent of four levels, of which the lowest two are read from the kernel's page
+//! cache (2 µs each) where the ten thousand find most in redb's own. A description is a transaction,
+//! five such reads and the making of a view, 30 µs against 20 µs; a list decodes a thousand rows, 4 ms
+//! for both. A bare point read is 5 µs. Opening reads some pages: 5 ms for both. Memory is the cache, the
+//! page of a list and the program: under 100 MB.
+//!
+//! | asked for | limit |
+//! |---|---|
+//! | every question | 2 times the same question over ten thousand images |
+//! | describe by id | 10 times a bare redb point read in the same run |
+//! | memory of the process that opens the million and answers everything | 1 GiB |
+//!
+//! The sets stay in the directory for the next run; `--fresh` makes them anew.
+//!
+//! `cargo bench -p service --bench million -- [--dir DIR] [--fresh] [--audit]`
+
+#[path = "bench_million_ask.rs"]
+mod ask;
+#[path = "bench_million_set.rs"]
+mod set;
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use ask::{QUESTIONS, QUESTIONS_BIG, peak_kib};
+use event::Seq;
+use set::Set;
+
+/// Turns of the two processes.
+const TURNS: usize = 12;
+/// Times a question is asked in a turn; those of the first turn are not counted.
+const TIMES: usize = 25;
+/// Times a question about the big account is asked in all: some take a second.
+const TIMES_BIG: usize = 20;
+/// The bare read a description is measured by.
+const BARE: &str = "a bare redb point read";
+/// What a question may cost more over a million than over ten thousand.
+const RATIO_MAX: f64 = 2.0;
+/// What a description may cost more than a bare point read.
+const RATIO_BARE_MAX: f64 = 10.0;
+/// Memory the process may take that answers for the million.
+const MEMORY_KIB_MAX: u64 = 1 << 20;
+
+fn main() {
+    let root = argument("--dir")
+        .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-million"), PathBuf::from);
+    let named =
+        |name: &str| if name == set::small(&root).name { set::small(&root) } else { set::large(&root) };
+    if let Some(name) = argument("--make") {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let make = async { named(&name).make(|line| eprintln!("{line}")).await };
+        return runtime.expect("a runtime is made").block_on(make);
+    }
+    if let Some(name) = argument("--ask") {
+        return ask::answer_lines(&named(&name));
+    }
+    if let Some(name) = argument("--prove") {
+        return prove(&named(&name));
+    }
+    if flag("--fresh") {
+        // There is nothing to remove the first time.
+        let _ = std::fs::remove_dir_all(&root);
+    }
+    for set in [set::small(&root), set::large(&root)] {
+        let status = child(&root, "--make", &set).status().expect("a child starts");
+        assert!(status.success(), "the set of {} images was not made", set.name);
+    }
+    let bare = root.join("bare.redb");
+    if !bare.exists() {
+        ask::make_bare(&bare, 900);
+    }
+    measure(&root);
+    if flag("--audit") {
+        let status = child(&root, "--prove", &set::large(&root)).status().expect("a child starts");
+        assert!(status.success(), "the log of a million images was not proven");
+    }
+}
+
+/// The value behind an argument: `--dir /mnt/x`.
+fn argument(name: &str) -> Option<String> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1)
+}
+
+fn flag(name: &str) -> bool {
+    std::env::args().any(|argument| argument == name)
+}
+
+fn child(root: &Path, what: &str, set: &Set) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("a program knows itself"));
+    command.arg("--dir").arg(root).arg(what).arg(set.name);
+    command
+}
+
+/// A process that answers.
+struct Answering {
+    process: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+    opening_ms: f64,
+}
+
+impl Answering {
+    fn start(root: &Path, set: &Set) -> Self {
+        let mut command = child(root, "--ask", set);
+        command.env("KILN_BENCH_BARE", root.join("bare.redb"));
+        let mut process =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a child starts");
+        let lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+        let mut answering = Self { process, lines, opening_ms: 0.0 };
+        answering.opening_ms = answering.line().trim().parse::<f64>().expect("a time") / 1e6;
+        answering
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().expect("the child answers").expect("in text")
+    }
+
+    /// What each of some answers took, in microseconds.
+    fn ask(&mut self, question: &str, times: usize) -> Vec<f64> {
+        let stdin = self.process.stdin.as_mut().expect("it is piped");
+        writeln!(stdin, "{question} {times}").expect("the child reads");
+        let line = self.line();
+        line.split_whitespace().map(|time| time.parse::<f64>().expect("a time") / 1e3).collect()
+    }
+
+    /// Ends it, and says how much memory it had at most.
+    fn end(mut self) -> u64 {
+        drop(self.process.stdin.take());
+        let peak = self.line().trim().parse().expect("a size");
+        self.process.wait().expect("the child ends");
+        peak
+    }
+}
+
+fn measure(root: &Path) {
+    let mut small = Answering::start(root, &set::small(root));
+    let mut large = Answering::start(root, &set::large(root));
+    let asked: Vec<&str> = QUESTIONS.into_iter().chain([BARE]).collect();
+    let mut times = vec![(Vec::new(), Vec::new()); asked.len()];
+    for turn in 0..TURNS {
+        for (question, (at_small, at_large)) in asked.iter().zip(&mut times) {
+            let (of_small, of_large) = (small.ask(question, TIMES), large.ask(question, TIMES));
+            if turn > 0 {
+                at_small.extend(of_small);
+                at_large.extend(of_large);
+            }
+        }
+    }
+    let times: Vec<(f64, f64)> = times.into_iter().map(|(a, b)| (median(a), median(b))).collect();
+    let bare = times[asked.len() - 1].1;
+    println!("| question | µs at 10,000 | µs at 1,000,000 | ratio | limit | |");
+    println!("|---|---|---|---|---|---|");
+    let row = |what: &str, small: String, large: String, ratio: f64, limit: f64| {
+        let verdict = if ratio <= limit { "reached" } else { "MISSED" };
+        println!("| {what} | {small} | {large} | {ratio:.2} | {limit} | {verdict} |");
+    };
+    for (question, (at_small, at_large)) in QUESTIONS.iter().zip(&times) {
+        let ratio = at_large / at_small;
+        row(question, format!("{at_small:.1}"), format!("{at_large:.1}"), ratio, RATIO_MAX);
+    }
+    row(
+        "describe by id, against a bare redb point read",
+        format!("bare {bare:.1}"),
+        format!("{:.1}", times[0].1),
+        times[0].1 / bare,
+        RATIO_BARE_MAX,
+    );
+    let (at_small, at_large) = (small.opening_ms, large.opening_ms);
+    row("opening (ms)", format!("{at_small:.1}"), format!("{at_large:.1}"), at_large / at_small, RATIO_MAX);
+    println!("\n| the account with 100,000 images | median µs | slowest µs |\n|---|---|---|");
+    for question in QUESTIONS_BIG {
+        let mut times = large.ask(question, TIMES_BIG);
+        times.sort_by(f64::total_cmp);
+        println!("| {question} | {:.0} | {:.0} |", median(times.clone()), times[times.len() - 1]);
+    }
+    let (small, large) = (small.end(), large.end());
+    let verdict = if large <= MEMORY_KIB_MAX { "reached" } else { "MISSED" };
+    println!(
+        "\nMemory at most: {} MiB at 10,000, {} MiB at 1,000,000; limit {} MiB: {verdict}.",
+        small >> 10,
+        large >> 10,
+        MEMORY_KIB_MAX >> 10
+    );
+    for set in [set::small(root), set::large(root)] {
+        let bytes = std::fs::metadata(set.dir().join(engine::DATABASE)).map_or(0, |file| file.len());
+        println!("The log of {} images with its projections has {} MiB.", set.images(), bytes >> 20);
+    }
+}
+
+/// What proving the log takes, and the past: each reads all of it, and the fold holds it in memory.
+fn prove(set: &Set) {
+    let engine = set::engine(&set.dir());
+    let head = engine.snapshot().and_then(|snapshot| snapshot.head()).expect("the log reads");
+    println!("\n| of {} events | seconds | memory at most, MiB |\n|---|---|---|", head.0);
+    let row = |what: &str, begun: Instant| {
+        println!("| {what} | {:.1} | {} |", begun.elapsed().as_secs_f64(), peak_kib() >> 10);
+    };
+    let begun = Instant::now();
+    assert_eq!(engine.verify().expect("the log reads").fault, None);
+    row("`audit verify`", begun);
+    let begun = Instant::now();
+    let past = engine.at(Seq(head.0 / 2)).expect("the log reads");
+    row("the projections in the middle of the log", begun);
+    drop(past);
+    let begun = Instant::now();
+    assert_eq!(engine.rebuild().expect("the log reads").differing, 0);
+    row("`audit rebuild`", begun);
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
