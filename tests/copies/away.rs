@@ -46,7 +46,6 @@ fn incarnation<T>(work: impl Future<Output = T>) -> T {
 /// A house whose source region is away, and a copy that waits for it.
 struct Away {
     house: House,
-    meter: Meter,
     flow: FlowId,
     store: PathBuf,
     hidden: PathBuf,
@@ -59,13 +58,15 @@ async fn away() -> Away {
     let meter = Meter::new(packs.clone(), None);
     let house = House::make(dir.path(), &meter, Arc::new(Paused(Instant::now()))).await;
     let disk = dir.path().join("disk.raw");
-    small::make(&disk, &mut Chance::new(7));
+    small::make_long(&disk, &mut Chance::new(7));
     house.import(NAME, &disk).await;
     let (store, hidden) = (packs.parent().unwrap().to_owned(), dir.path().join("hidden"));
     let image = house.image(SOURCE, NAME);
     let (from, to) = (store.clone(), hidden.clone());
-    // Behind the pages, among the chunks.
-    meter.when(meter.bytes() + (300 << 10), move || fs::rename(from, to).unwrap());
+    // Behind the pages, among the chunks, when half of the disk is still to come.
+    let half = image.system().stored_bytes / 2;
+    meter.when(meter.bytes() + half, move || fs::rename(from, to).unwrap());
+    let before = meter.bytes();
     let flow = house.copy(&image, None).await;
     let mut watch = house.engine.watch(flow).expect("it has not ended");
     // It says what it waits for, longer than other steps are tried.
@@ -80,18 +81,18 @@ async fn away() -> Away {
     assert!(hidden.exists() && !store.exists(), "nothing grows where no store is");
     let row = house.engine.snapshot().unwrap().flow(flow).unwrap();
     assert_eq!((row.state, row.turn, row.parked), (State::Running, None, None));
-    Away { house, meter, flow, store, hidden, _dir: dir }
+    let sent = meter.bytes() - before;
+    assert!(sent > half && sent < image.system().stored_bytes, "it went in the middle");
+    Away { house, flow, store, hidden, _dir: dir }
 }
 
 pub fn check_comes_back() {
     incarnation(async {
-        let Away { house, meter, flow, store, hidden, _dir } = away().await;
-        let sent_first = meter.bytes();
+        let Away { house, flow, store, hidden, _dir } = away().await;
         fs::rename(&hidden, &store).unwrap();
         assert_eq!(house.engine.wait(flow).await.unwrap().trouble(), None);
         let (source, copy) = (house.image(SOURCE, NAME), house.image(TARGET, NAME));
         assert_eq!(source.system().disk, copy.system().disk);
-        assert!(sent_first < copy.system().stored_bytes, "it went in the middle");
         assert_eq!(copies(&house).sealed, 1);
         for region in [SOURCE, TARGET] {
             house.examine(region).await;
@@ -103,7 +104,7 @@ pub fn check_comes_back() {
 
 pub fn check_cancelled() {
     incarnation(async {
-        let Away { house, flow, store, hidden, _dir, .. } = away().await;
+        let Away { house, flow, store, hidden, _dir } = away().await;
         house.engine.cancel(actor(), flow, "it takes too long").await.unwrap();
         assert_eq!(house.engine.wait(flow).await.unwrap().state, State::Undone);
         assert!(house.images(TARGET).is_empty(), "name and id are free again");

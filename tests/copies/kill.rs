@@ -247,7 +247,7 @@ struct Sent {
 fn report_sent(place: &Place, kills: u64, sent: u64, took: Duration, was: &Sent, came: Copies) {
     let _ = place;
     println!(
-        "soak: {kills} kills in {:.1} s: {sent} bytes sent, {} stored in chunks, packs {} here {} there; {came:?}",
+        "soak: copies: {kills} kills in {:.1} s: {sent} bytes sent, {} stored in chunks, packs {} here {} there; {came:?}",
         took.as_secs_f64(),
         was.stored,
         was.here,

@@ -17,6 +17,13 @@ const STRETCHES_MAX: u64 = 16;
 /// Disks end in the middle of nothing: an odd number of sectors behind the last stretch.
 const TAIL_BYTES: u64 = 512;
 
+/// A part of a long disk: what the data plane records as one.
+const PART_BYTES: u64 = 16 << 20;
+/// Parts of a long disk.
+const LONG_PARTS: u64 = 8;
+/// Stretches in each part of it.
+const LONG_STRETCHES: u64 = 4;
+
 /// Makes a disk of 1 to 4 MiB.
 pub fn make(path: &Path, chance: &mut Chance) {
     let file = File::create_new(path).unwrap();
@@ -30,6 +37,18 @@ pub fn make(path: &Path, chance: &mut Chance) {
             _ => content(chance.next()),
         };
         file.write_all_at(&bytes, stretch * STRETCH_BYTES).unwrap();
+    }
+}
+
+/// Makes a disk that is large for what is in it: a few stretches at long distances, so that a copy of
+/// it is recorded in several steps.
+pub fn make_long(path: &Path, chance: &mut Chance) {
+    let file = File::create_new(path).unwrap();
+    file.set_len(LONG_PARTS * PART_BYTES + TAIL_BYTES).unwrap();
+    for part in 0..LONG_PARTS {
+        for stretch in 0..LONG_STRETCHES {
+            file.write_all_at(&content(chance.next()), part * PART_BYTES + stretch * STRETCH_BYTES).unwrap();
+        }
     }
 }
 
