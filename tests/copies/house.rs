@@ -27,12 +27,14 @@ pub const SOURCE: &str = "cn-a";
 pub const TARGET: &str = "cn-b";
 const DEVICE: &str = "/dev/xvda";
 
-/// What the data plane records how often: small, so that little is in flight.
-pub fn options() -> data::Options {
+/// What may be handed out and not yet recorded of a transfer: a segment, so that little is in flight.
+pub const CHECKPOINT_INTERVAL_BYTES: u64 = 16 << 20;
+
+fn options() -> data::Options {
     data::Options {
         workers: 2,
         checkpoint_bytes: 4 << 20,
-        checkpoint_interval_bytes: 16 << 20,
+        checkpoint_interval_bytes: CHECKPOINT_INTERVAL_BYTES,
         reserve_bytes: 0,
         ..data::Options::default()
     }
@@ -193,13 +195,9 @@ pub fn actor() -> Actor {
     Actor { account: ACCOUNT.to_owned(), key: String::new() }
 }
 
-fn store_dir(dir: &Path, region: &str) -> PathBuf {
-    dir.join("regions").join(region)
-}
-
 /// The directory of a region's packs.
 pub fn packs(dir: &Path, region: &str) -> PathBuf {
-    store_dir(dir, region).join("packs")
+    dir.join("regions").join(region).join("packs")
 }
 
 /// Bytes of the packs of a region.

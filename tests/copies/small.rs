@@ -14,6 +14,8 @@ pub const SHARED: u64 = 16;
 const STRETCHES_MIN: u64 = 4;
 /// And at most so many: 4 MiB.
 const STRETCHES_MAX: u64 = 16;
+/// Size of the largest.
+pub const BYTES_MAX: u64 = STRETCHES_MAX * STRETCH_BYTES + TAIL_BYTES;
 /// Disks end in the middle of nothing: an odd number of sectors behind the last stretch.
 const TAIL_BYTES: u64 = 512;
 
