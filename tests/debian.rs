@@ -10,6 +10,8 @@
 #[expect(dead_code, reason = "written for the torture, which also kills")]
 #[path = "torture/child.rs"]
 mod child;
+#[path = "debian/disks.rs"]
+mod disks;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -18,27 +20,13 @@ use std::process::Command;
 
 use child::Place;
 use demo::sparse::{self, Comparison};
+use disks::disks;
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// Blocks a file system may allocate beside the data, for its own list of them.
 const BLOCKS_SLACK: u64 = 1 << 20;
 const FIRST: [&str; 4] = ["v1.raw", "v1-plain.qcow2", "v1-zlib.qcow2", "v1-zstd.qcow2"];
-
-/// The folder of the disks; made if it is not there, which takes some minutes.
-fn disks() -> PathBuf {
-    if let Some(place) = std::env::var_os("KILN_TEST_DISKS") {
-        return PathBuf::from(place);
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let folder = target.join("test-disks");
-    if !folder.join("recipe").exists() {
-        let made = Command::new(env!("CARGO")).args(["xtask", "disks"]).current_dir(root).status().unwrap();
-        assert!(made.success(), "`cargo xtask disks` says above why it could not make the disks");
-    }
-    folder
-}
 
 /// A fresh data directory, and a folder for what comes out.
 fn place() -> (TempDir, Place) {

@@ -280,6 +280,11 @@ impl<P: Send + Sync + 'static> Flow<P> {
         self.inner.live.is_cancelled() || lock(&self.inner.told).turned
     }
 
+    /// Whether the log holds more of the story than it has asked for: it is being told again.
+    pub(crate) fn came_further(&self) -> bool {
+        !lock(&self.inner.told).journal.is_empty()
+    }
+
     /// Submits an event of this flow without waiting for it.
     pub(crate) fn append(&self, path: &str, draft: Draft) {
         let (sender, receiver) = oneshot::channel();

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::at::work_key;
 use crate::committer::Committer;
 use crate::fold::{self, EngineFold, FlowRow, State};
+use crate::hold::{Returning, Returns};
 use crate::live::{Live, Watch};
 use crate::queue::{Queue, Ticket, lock};
 use crate::shared::Shared;
@@ -66,6 +67,8 @@ pub struct Options<P> {
 pub struct Engine<P: Send + Sync + 'static> {
     pub(crate) shared: Arc<Shared<P>>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    /// Whoever is to say which flows come back; until then nobody gets a place that another had.
+    opening: Mutex<Option<Returns>>,
 }
 
 impl<P: Send + Sync + 'static> Engine<P> {
@@ -120,6 +123,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
             .name("committer".to_owned())
             .spawn(move || committer.run())
             .map_err(|error| Error::Stopped { why: error.to_string().into() })?;
+        let (returning, opening) = Returning::new();
         let shared = Shared {
             store,
             queue,
@@ -133,10 +137,15 @@ impl<P: Send + Sync + 'static> Engine<P> {
             live: Mutex::default(),
             limits: Mutex::default(),
             numbers: Mutex::default(),
+            returning,
             arrivals: Notify::new(),
             departures: Arc::default(),
         };
-        Ok(Self { shared: Arc::new(shared), committer: Mutex::new(Some(thread)) })
+        Ok(Self {
+            shared: Arc::new(shared),
+            committer: Mutex::new(Some(thread)),
+            opening: Mutex::new(Some(opening)),
+        })
     }
 
     /// Drives every flow that has not ended, and those started from now on. Has to be called
@@ -145,6 +154,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
         if self.shared.driving.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        // Dropped however this ends, so that nobody waits for flows that do not come.
+        let _opening = lock(&self.opening).take();
         let (sender, receiver) = oneshot::channel();
         let ticket = self.shared.queue.submit(Box::new(move |batch| {
             let open: Vec<FlowRow> =
@@ -159,8 +170,10 @@ impl<P: Send + Sync + 'static> Engine<P> {
         }));
         let driven = receiver.await.map_err(|_| self.shared.queue.error())?;
         self.shared.queue.durable(ticket).await?;
-        for (id, cancelled) in driven {
-            self.shared.spawn(id, cancelled);
+        // All are expected before the first is heard of.
+        let returning: Vec<_> = driven.iter().map(|_| self.shared.returning.another()).collect();
+        for ((id, cancelled), returns) in driven.into_iter().zip(returning) {
+            self.shared.spawn_returning(id, cancelled, Some(returns));
         }
         Ok(())
     }

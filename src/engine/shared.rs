@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::at::work_key;
 use crate::committer::{Origin, Slot};
 use crate::fold::{self, FLOWS, FlowRow, REQUESTS, State, house};
+use crate::hold::{Returning, Returns};
 use crate::kinds::{CancelRequested, Released, Started};
 use crate::live::Live;
 use crate::queue::{Queue, Ticket, lock};
@@ -42,6 +43,8 @@ pub(crate) struct Shared<P> {
     /// Number of the last attempt that failed at a step or its undo in this incarnation: a later one
     /// fences those before, whatever made it be tried again.
     pub(crate) numbers: Mutex<HashMap<FlowId, HashMap<String, u32>>>,
+    /// Who is still to be heard of after an opening.
+    pub(crate) returning: Arc<Returning>,
     /// Rings when a flow begins to be driven.
     pub(crate) arrivals: Notify,
     /// Rings when a flow has come to rest, for whoever starts what follows from it.
@@ -155,7 +158,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
             return Begun { ticket, known };
         };
         // The story begins before its first record is on disk: its effects wait, its decides need not.
-        spawn_with(live.clone(), async move {
+        spawn_with(live.clone(), None, async move {
             match story.await {
                 Ok(Some(time_ms)) => {
                     live.ahead.taken();
@@ -184,6 +187,11 @@ impl<P: Send + Sync + 'static> Shared<P> {
 
     /// Drives a flow from the log.
     pub(crate) fn spawn(self: &Arc<Self>, id: FlowId, cancelled: bool) {
+        self.spawn_returning(id, cancelled, None);
+    }
+
+    /// The same, for one that an opening has found.
+    pub(crate) fn spawn_returning(self: &Arc<Self>, id: FlowId, cancelled: bool, returns: Option<Returns>) {
         let live = {
             let mut all = lock(&self.live);
             if let Some(live) = all.get(&id) {
@@ -196,7 +204,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
         };
         self.arrivals.notify_waiters();
         self.begins(id);
-        self.tell(id, live);
+        self.tell(id, live, returns);
     }
 
     fn begins(&self, id: FlowId) {
@@ -205,9 +213,9 @@ impl<P: Send + Sync + 'static> Shared<P> {
         }
     }
 
-    fn tell(self: &Arc<Self>, id: FlowId, live: Arc<Live>) {
+    fn tell(self: &Arc<Self>, id: FlowId, live: Arc<Live>, returns: Option<Returns>) {
         let shared = self.clone();
-        spawn_with(live.clone(), async move { unwind::drive(shared, id, live, None).await });
+        spawn_with(live.clone(), returns, async move { unwind::drive(shared, id, live, None).await });
     }
 
     /// A flow is no longer driven here, unless somebody has asked for that meanwhile.
@@ -231,7 +239,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
         // One that nobody waits for now is kept for who waits next, so that none is missed.
         self.departures.notify_one();
         if let Some(again) = again {
-            self.tell(id, again);
+            self.tell(id, again, None);
         }
     }
 
@@ -345,6 +353,6 @@ fn known_as(
     Ok(known)
 }
 
-fn spawn_with(live: Arc<Live>, story: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(unwind::Polled::new(live, story));
+fn spawn_with(live: Arc<Live>, returns: Option<Returns>, story: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(unwind::Polled::new(live, returns, story));
 }

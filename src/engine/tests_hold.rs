@@ -114,6 +114,32 @@ fn after_a_restart_the_oldest_get_the_places_first_and_nobody_repeats_what_was_d
     house.check();
 }
 
+/// Two stories, of which the younger got the place first and has a record of what it did there. The
+/// older one must not get in before the younger has ended, or both were at it by what the log says.
+#[test]
+fn after_a_restart_those_who_had_a_place_by_the_log_get_it_before_older_ones_that_waited() {
+    let house = House::new();
+    house.world.plan("k", [Plan::Gate("never")]);
+    let ids = house.crash(async |engine| {
+        let younger = start(&house, engine, vec![holding([make("j"), make("k")])]).await;
+        house.world.until_at_work("k").await;
+        house.clock.pass(-100);
+        let older = start(&house, engine, vec![holding([make("o")])]).await;
+        waits_for_its_turn(engine, older[0]).await;
+        settle(engine).await;
+        [older[0], younger[0]]
+    });
+    assert!(ids[0] < ids[1], "the one that waits is driven first");
+    house.world.plan("k", []);
+    house.live(async |engine| {
+        for id in ids {
+            assert_eq!(engine.wait(id).await.unwrap().state, State::Done);
+        }
+    });
+    assert_eq!(house.world.call_names().iter().filter(|name| name.len() == 1).last().unwrap(), "o");
+    house.check();
+}
+
 #[test]
 fn a_cancel_finds_a_story_that_waits_for_a_place_and_undoes_what_it_began() {
     let house = House::new();

@@ -16,6 +16,7 @@ use crate::attempt::{self, Tried};
 use crate::committer::{Batch, Slot, panic_text};
 use crate::flow::{Armed, Flow, Inner, Policy, Told, Undo};
 use crate::fold::{self, FlowRow, State};
+use crate::hold::Returns;
 use crate::kinds::{Ended, Failed, Outcome, Parked, Refused, Released, Started, Turn, Turned};
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
@@ -39,12 +40,14 @@ pub(crate) struct Begin {
 /// A story's future that says each time it has been polled to a stand-still.
 pub(crate) struct Polled<F> {
     live: Arc<Live>,
+    /// Until it was polled to its first stand-still, which is behind all that the log holds of it.
+    returns: Option<Returns>,
     story: Pin<Box<F>>,
 }
 
 impl<F> Polled<F> {
-    pub(crate) fn new(live: Arc<Live>, story: F) -> Self {
-        Self { live, story: Box::pin(story) }
+    pub(crate) fn new(live: Arc<Live>, returns: Option<Returns>, story: F) -> Self {
+        Self { live, returns, story: Box::pin(story) }
     }
 }
 
@@ -54,6 +57,7 @@ impl<F: Future<Output = ()>> Future for Polled<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let polled = self.story.as_mut().poll(context);
         self.live.ahead.polled();
+        self.returns = None;
         polled
     }
 }
