@@ -192,7 +192,14 @@ pub fn take(scene: &Scene) -> CreateSnapshot {
 pub fn modify_snapshot(scene: &Scene) -> ModifySnapshot {
     let (account, region, _) = owner(scene);
     let name = Some("renamed".to_owned());
-    ModifySnapshot { account, region, snapshot: scene.taken.clone(), name, description: None, retention_days: None }
+    ModifySnapshot {
+        account,
+        region,
+        snapshot: scene.taken.clone(),
+        name,
+        description: None,
+        retention_days: None,
+    }
 }
 
 pub fn delete_snapshot(scene: &Scene, snapshot: &SnapshotId) -> DeleteSnapshot {
