@@ -10,6 +10,7 @@
 #![expect(unreachable_pub, reason = "what the modules of a test offer, they offer to it")]
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+#[expect(dead_code, reason = "a run of its own unless a seed is given")]
 #[path = "torture/chance.rs"]
 mod chance;
 #[path = "operations/ports.rs"]
@@ -93,12 +94,11 @@ fn check_moments(house: &House, records: &[Record], recorded: &[Recorded], chanc
         while let Some(record) = left.next_if(|record| record.seq <= seq) {
             Projections.apply(&mut own, record);
         }
-        let rows = match recorded.iter().find(|recorded| recorded.seq == seq) {
-            Some(recorded) => recorded.rows.clone(),
-            None => {
-                between += 1;
-                own.0.clone()
-            }
+        let rows = if let Some(recorded) = recorded.iter().find(|recorded| recorded.seq == seq) {
+            recorded.rows.clone()
+        } else {
+            between += 1;
+            own.0.clone()
         };
         check(house, &Expected { moment, seq, rows });
     }

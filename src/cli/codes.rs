@@ -87,7 +87,7 @@ mod tests {
                 && part.chars().all(|c| c.is_ascii_alphabetic())
                 && part.chars().any(|c| c.is_ascii_lowercase())
         };
-        let shaped = parts.iter().all(|part| word(&part));
+        let shaped = parts.iter().all(|part| word(part));
         let begins = BEGINNINGS.iter().any(|beginning| text.starts_with(beginning) && text != *beginning);
         shaped && (parts.len() > 1 || begins)
     }
@@ -114,7 +114,10 @@ mod tests {
         for file in std::fs::read_dir(room).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if !name.ends_with(".rs") || name.contains("test") || name.contains("bench") {
+            if path.extension().is_none_or(|extension| extension != "rs")
+                || name.contains("test")
+                || name.contains("bench")
+            {
                 continue;
             }
             for (before, text) in texts(&std::fs::read_to_string(&path).unwrap()) {

@@ -12,7 +12,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = text.split_at(digits);
     let unit = unit.to_ascii_uppercase();
     let unit = unit.strip_suffix("IB").or_else(|| unit.strip_suffix('B').filter(|unit| !unit.is_empty()));
-    let named = unit.map(str::to_owned).unwrap_or_else(|| text[digits..].to_ascii_uppercase());
+    let named = unit.map_or_else(|| text[digits..].to_ascii_uppercase(), str::to_owned);
     let power = UNITS.iter().find(|(word, _)| *word == named).ok_or_else(wrong)?.1;
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() || part.contains('.') || part.len() > DECIMALS_MAX {

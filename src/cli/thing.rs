@@ -43,6 +43,7 @@ pub(crate) fn by_id(id: &str) -> ThingAt {
 }
 
 /// `KEY` or `KEY=VALUE`.
+#[expect(clippy::unnecessary_wraps, reason = "a parser of the command line may fail")]
 pub(crate) fn tag_wanted(text: &str) -> Result<(String, Option<String>), String> {
     Ok(match text.split_once('=') {
         Some((key, value)) => (key.to_owned(), Some(value.to_owned())),

@@ -179,7 +179,7 @@ impl DataPlane for Plane {
         job: &Job,
         disk: &StoredDisk,
     ) -> Result<Verified> {
-        let (place, job, disk) = (place.clone(), job.clone(), disk.clone());
+        let (place, job, disk) = (place.clone(), job.clone(), *disk);
         self.blocking(move |inner| {
             let turn = inner.fences.begin(&job, "verify", work.attempt())?;
             let store = inner.place(&place)?;
@@ -238,7 +238,7 @@ impl DataPlane for Plane {
         job: &Job,
         pace: Pace,
     ) -> Result<Transferred> {
-        let (source, disk, target, job) = (source.clone(), disk.clone(), target.clone(), job.clone());
+        let (source, disk, target, job) = (source.clone(), *disk, target.clone(), job.clone());
         self.blocking(move |inner| {
             let turn = inner.fences.begin(&job, "copy", work.attempt())?;
             let bytes_per_second = copy::bytes_per_second(pace)?;
@@ -274,7 +274,7 @@ impl DataPlane for Plane {
         place: &Place,
         disk: &StoredDisk,
     ) -> Result<Vec<CheckItem>> {
-        let (place, disk) = (place.clone(), disk.clone());
+        let (place, disk) = (place.clone(), *disk);
         self.blocking(move |inner| {
             let store = inner.place(&place)?;
             reader::check_guest(&store, domain_of(&place.account), &disk, &*work)
@@ -308,7 +308,7 @@ impl DataPlane for Plane {
         disk: &StoredDisk,
         target: &Target,
     ) -> Result<()> {
-        let (place, job, disk, target) = (place.clone(), job.clone(), disk.clone(), target.clone());
+        let (place, job, disk, target) = (place.clone(), job.clone(), *disk, target.clone());
         self.blocking(move |inner| {
             let turn = inner.fences.begin(&job, "export", work.attempt())?;
             let store = inner.place(&place)?;

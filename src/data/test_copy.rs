@@ -388,7 +388,7 @@ fn a_disk_that_the_source_account_does_not_have_is_not_copied_from_another_accou
     let (disk, _) = house.import("m-1", &guest_disk(1));
     let result = house.copy(attempt(1, 1), "c-1", &place("2"), &disk, &far("2"));
     assert_eq!(code(result), "Storage.Corrupt");
-    let smaller = StoredDisk { disk_bytes: disk.disk_bytes - 512, ..disk.clone() };
+    let smaller = StoredDisk { disk_bytes: disk.disk_bytes - 512, ..disk };
     let result = house.copy(attempt(1, 1), "c-2", &place("1"), &smaller, &far("1"));
     assert_eq!(code(result), "Storage.Corrupt");
     let other = StoredDisk { root: domain::ContentRoot(domain::Digest([7; 32])), ..disk };

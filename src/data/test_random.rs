@@ -41,7 +41,7 @@ impl Shelf {
     /// Sealing is what the log would do: it cannot be undone.
     fn seal(&self, at: &Place, disk: &StoredDisk) {
         self.live(at).add(&at.account.0, disk);
-        self.disks.lock().unwrap().push((at.clone(), disk.clone()));
+        self.disks.lock().unwrap().push((at.clone(), *disk));
     }
 
     fn delete(&self, which: usize) {
@@ -114,7 +114,7 @@ fn bring(
                 let disk = stored(&source, &transferred);
                 (transferred, disk)
             }
-            Deed::Copy { from, disk, .. } => (house.copy(work(), &job.0, from, disk, to)?, disk.clone()),
+            Deed::Copy { from, disk, .. } => (house.copy(work(), &job.0, from, disk, to)?, *disk),
             Deed::Collect { .. } => unreachable!("it brings nothing"),
         };
         assert_eq!((transferred.manifest, transferred.root), (disk.manifest, disk.root));

@@ -136,7 +136,7 @@ fn after_a_restart_those_who_had_a_place_by_the_log_get_it_before_older_ones_tha
             assert_eq!(engine.wait(id).await.unwrap().state, State::Done);
         }
     });
-    assert_eq!(house.world.call_names().iter().filter(|name| name.len() == 1).last().unwrap(), "o");
+    assert_eq!(house.world.call_names().iter().rfind(|name| name.len() == 1).unwrap(), "o");
     house.check();
 }
 

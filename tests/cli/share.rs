@@ -61,8 +61,8 @@ fn an_image_is_found_by_those_it_is_shared_with_and_by_nobody_else() {
     let id = id.as_str();
     refused(&by_other(&place, &["image", "show", id]), "InvalidImageId.NotFound");
     let shares = place.json(&["image", "share", "web-1", "--with", OTHER, "--until", "2999-01-31"]);
-    let shared = &shares["Accounts"][0];
-    assert_eq!((text(shared, "AccountId"), text(shared, "UntilTime")), (OTHER, "2999-01-31T00:00:00Z"));
+    let first = &shares["Accounts"][0];
+    assert_eq!((text(first, "AccountId"), text(first, "UntilTime")), (OTHER, "2999-01-31T00:00:00Z"));
     let seen = by_other(&place, &["image", "show", id, "--output", "json"]);
     assert_eq!(seen.code, 0, "{}", seen.err);
     let seen: Value = serde_json::from_str(&seen.out).unwrap();

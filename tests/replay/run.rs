@@ -182,7 +182,7 @@ impl Run<'_> {
     async fn disk_or_snapshot(&mut self) {
         let rows = self.house.engine.snapshot().unwrap();
         let disks = DISK_ROWS.list(&rows, &scope(), &[]);
-        if let Some(disk) = self.chance.pick(&disks).filter(|_| self.number % 2 == 0) {
+        if let Some(disk) = self.chance.pick(&disks).filter(|_| self.number.is_multiple_of(2)) {
             let snapshot = CreateSnapshot {
                 account: ACCOUNT.into(),
                 region: REGION.into(),
@@ -249,7 +249,7 @@ impl Run<'_> {
 
     async fn tag_or_limit(&mut self) {
         let number = self.number;
-        let Some(image) = self.image().filter(|_| number % 3 > 0) else {
+        let Some(image) = self.image().filter(|_| !number.is_multiple_of(3)) else {
             let quotas = Quotas { images: Some(30 + u32::try_from(number).unwrap()), ..Quotas::default() };
             let set = SetQuotas { account: ACCOUNT.into(), region: REGION.into(), quotas };
             return self.run(set).await;
@@ -263,7 +263,11 @@ impl Run<'_> {
     async fn promote(&mut self) {
         let rows = self.house.engine.snapshot().unwrap();
         let images = IMAGES.list(&rows, &scope(), &[]);
-        let image = self.chance.pick(&images).filter(|_| self.number % 4 > 0).map(|image| image.id.clone());
+        let image = self
+            .chance
+            .pick(&images)
+            .filter(|_| !self.number.is_multiple_of(4))
+            .map(|image| image.id.clone());
         let family = format!("f{}", self.chance.below(3));
         let moves = vec![Move { region: REGION.into(), image }];
         self.run(PromoteFamily { account: ACCOUNT.into(), family, moves }).await;
