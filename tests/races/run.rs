@@ -1,6 +1,7 @@
 //! Runs pairs: one after the other, to know what may be, and at once, to see what is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -249,7 +250,7 @@ async fn finish(house: &House, disk: &SimFiles, stage: &Stage, flows: [Option<Fl
 /// Says how an outcome differs from those there may be.
 fn tell(what: &str, known: &Known, found: &Outcome, choices: &Choices) -> String {
     let mut text = format!("{what}: that is the outcome of no order: {:?}\n", found.ends);
-    text += &format!("  order {}\n", choices.join(" "));
+    _ = writeln!(text, "  order {}", choices.join(" "));
     let outcomes = [
         ("A then B", &known.orders[0]),
         ("B then A", &known.orders[1]),
@@ -257,15 +258,15 @@ fn tell(what: &str, known: &Known, found: &Outcome, choices: &Choices) -> String
         ("B alone", &known.alone[1]),
     ];
     for (name, outcome) in outcomes {
-        text += &format!("  {name}: {:?}\n", outcome.ends);
+        _ = writeln!(text, "  {name}: {:?}", outcome.ends);
         let differs = |a: &[String], b: &[String]| -> Vec<String> {
             a.iter().filter(|line| !b.contains(line)).cloned().collect()
         };
         for line in differs(&outcome.world, &found.world) {
-            text += &format!("    wanted {line}\n");
+            _ = writeln!(text, "    wanted {line}");
         }
         for line in differs(&found.world, &outcome.world) {
-            text += &format!("    found  {line}\n");
+            _ = writeln!(text, "    found  {line}");
         }
     }
     text
