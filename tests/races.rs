@@ -13,14 +13,16 @@
 //! | B alone, and A refused so | the same from the other side |
 //! | B alone, and A cancelled | a third competitor cancels A, and its cancel was accepted |
 //! | nothing, A cancelled and B refused so | both of that |
+//! | A then B, B then A, but A cancelled | A is a check, [`rule::KEPT`]: what it found before stays found |
 //!
-//! and nothing else: two operations that overlap never make a third thing. After each race the log
+//! and nothing else: two operations that overlap never make a third thing. Into every other race from
+//! each side come collections of chunks, which change no outcome. After each race the log
 //! verifies and folds anew to the same rows, every count in a row is what can be counted, nothing
 //! is held by a flow that has ended, and after a collection neither store lacks or hoards a chunk.
 //!
 //! `KILN_ORDERS` says how many orders a pair is tried in, `KILN_SEED` the first seed, and
-//! `KILN_PAIR=publish/delete_image` picks pairs by their operations' names. What is deliberately not here: threads.
-//! An attempt at a step runs by itself, so what is raced is the order of what the log and the
+//! `KILN_PAIR=publish/delete_image` picks pairs by their operations' names. What is deliberately not
+//! here: threads. An attempt at a step runs by itself, so what is raced is the order of what the log and the
 //! stores are told, and not of instructions.
 
 #![expect(unreachable_pub, reason = "what the modules of a test offer, they offer to it")]

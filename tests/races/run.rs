@@ -1,6 +1,7 @@
 //! Runs pairs: one after the other, to know what may be, and at once, to see what is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +15,15 @@ use crate::consistent;
 use crate::operation::{ALL, Operation};
 use crate::outcome::{End, Names, Outcome, world};
 use crate::requests;
-use crate::rule::Known;
+use crate::rule::{KEPT, Known};
 use crate::scene::{Need, Stage, everything, with};
 use crate::world::{House, Way, actor, incarnation};
 
 /// Orders each pair is tried in when `KILN_ORDERS` does not say, with nobody cancelled and with each of the
 /// two cancelled taken together.
 const ORDERS: u64 = 6;
+/// Collections in a race that has any: one seldom comes just between a deletion and a late step.
+const COLLECTIONS: u64 = 3;
 /// What the competitors are called.
 const COMPETITORS: [&str; 2] = ["A", "B"];
 /// Stands for whoever cancels; the id of no flow.
@@ -28,8 +31,8 @@ const CANCELLER: FlowId = FlowId([0; 16]);
 /// Longer than a share that has an end in a scene.
 const LATER: Duration = Duration::from_secs(1);
 
-/// Who was let through, and to what.
-type Choices = Vec<(FlowId, String)>;
+/// Who was let through, and to what: `A:1`.
+type Choices = Vec<String>;
 
 /// Two operations.
 type Pair = [&'static Operation; 2];
@@ -71,6 +74,7 @@ pub fn play(part: usize, parts: usize) {
             orders: [in_turn(stage, pair, &[0, 1]), in_turn(stage, pair, &[1, 0])],
             alone: [alone(&[0]), alone(&[1])],
             nothing: alone(&[]),
+            kept: pair.map(|one| KEPT.contains(&one.name)),
         };
         let races = cancels(pair);
         // At least one from each side.
@@ -162,10 +166,10 @@ impl Attempt<'_> {
         format!("A {a} and B {b}{cancelled} with KILN_SEED={}", self.seed)
     }
 
-    /// Whether a collection comes as well, at any time: it changes no outcome, but takes away what nobody
-    /// holds, so that whoever did not hold what it needs is found out.
-    fn is_collected(&self) -> bool {
-        self.seed / 2 % 2 == 1
+    /// How many collections come as well, at any time: they change no outcome, but take away what nobody
+    /// holds, so that whoever did not hold what it needs is found out. In every other race from each side.
+    fn collections(&self) -> u64 {
+        self.seed / 2 % 2 * COLLECTIONS
     }
 
     /// Runs both at once; the first to be begun is A for even seeds and B for odd ones.
@@ -183,10 +187,10 @@ impl Attempt<'_> {
             for which in if seed.is_multiple_of(2) { [0, 1] } else { [1, 0] } {
                 ids[which] = pair[which].start(&house, &stage.scene, COMPETITORS[which]).await.unwrap();
             }
-            let mut collection = None;
-            if self.is_collected() {
-                let collect = requests::collect(&stage.scene);
-                collection = Some(house.engine.start(actor(), "collection", collect).await.unwrap());
+            let mut collections = Vec::new();
+            for number in 0..self.collections() {
+                let (collect, request) = (requests::collect(&stage.scene), format!("collection {number}"));
+                collections.push(house.engine.start(actor(), &request, collect).await.unwrap());
             }
             let cancel = async {
                 let which = self.cancelled?;
@@ -197,10 +201,14 @@ impl Attempt<'_> {
             let (cancelled, a, b) =
                 tokio::join!(cancel, house.engine.wait(ids[0]), house.engine.wait(ids[1]));
             let rows = [a.unwrap(), b.unwrap()];
-            if let Some(id) = collection {
+            for id in collections {
                 assert_eq!(house.engine.wait(id).await.unwrap().trouble(), None, "{what}");
             }
-            let choices = race.choices();
+            let choices = race.choices().into_iter().map(|(flow, path)| {
+                let who = ids.iter().position(|id| *id == flow).map_or("other", |which| COMPETITORS[which]);
+                format!("{who}:{path}")
+            });
+            let choices = choices.collect();
             answers(&house, &rows, cancelled, &what);
             let outcome = finish(&house, &disk, stage, rows.map(Some)).await;
             house.collect("afterwards").await.unwrap();
@@ -242,18 +250,7 @@ async fn finish(house: &House, disk: &SimFiles, stage: &Stage, flows: [Option<Fl
 /// Says how an outcome differs from those there may be.
 fn tell(what: &str, known: &Known, found: &Outcome, choices: &Choices) -> String {
     let mut text = format!("{what}: that is the outcome of no order: {:?}\n", found.ends);
-    let first = choices.iter().map(|(flow, _)| *flow).filter(|flow| *flow != CANCELLER).max();
-    let names = choices.iter().map(|(flow, path)| {
-        let who = if *flow == CANCELLER {
-            "-"
-        } else if Some(*flow) == first {
-            "y"
-        } else {
-            "x"
-        };
-        format!("{who}:{path}")
-    });
-    text += &format!("  order {}\n", names.collect::<Vec<_>>().join(" "));
+    _ = writeln!(text, "  order {}", choices.join(" "));
     let outcomes = [
         ("A then B", &known.orders[0]),
         ("B then A", &known.orders[1]),
@@ -261,15 +258,15 @@ fn tell(what: &str, known: &Known, found: &Outcome, choices: &Choices) -> String
         ("B alone", &known.alone[1]),
     ];
     for (name, outcome) in outcomes {
-        text += &format!("  {name}: {:?}\n", outcome.ends);
+        _ = writeln!(text, "  {name}: {:?}", outcome.ends);
         let differs = |a: &[String], b: &[String]| -> Vec<String> {
             a.iter().filter(|line| !b.contains(line)).cloned().collect()
         };
         for line in differs(&outcome.world, &found.world) {
-            text += &format!("    wanted {line}\n");
+            _ = writeln!(text, "    wanted {line}");
         }
         for line in differs(&found.world, &outcome.world) {
-            text += &format!("    found  {line}\n");
+            _ = writeln!(text, "    found  {line}");
         }
     }
     text
