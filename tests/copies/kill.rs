@@ -298,8 +298,8 @@ async fn second_version(place: &Place, mut disks: BTreeMap<String, PathBuf>) -> 
     let grown = pack_bytes(&place.house, TARGET) - packs_before;
     let (stored, first) = (stored_bytes(&copy), stored_bytes(&house.image(TARGET, FIRST)));
     println!(
-        "soak: a second version: {read} sent ({charged} by the toll), {stored} stored in chunks, packs grow by {grown}; \
-         the first stored {first}"
+        "soak: a second version: {read} sent ({charged} by the toll), {stored} stored in chunks, packs grow by \
+         {grown}; the first stored {first}"
     );
     assert_eq!(stored, stored_bytes(&source), "both regions lacked the same of it");
     assert!(stored <= charged && charged <= read, "nothing is sent that the pace does not know of");
