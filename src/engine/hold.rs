@@ -31,8 +31,8 @@ pub struct Hold {
 impl<P: Send + Sync + 'static> Flow<P> {
     /// Takes one of `count` places under `key`, and waits for it while all are taken. Places go
     /// out in the order in which they are asked for; after a restart first to those whose records
-    /// show that they had one, then to the oldest, which are driven first. Whoever asks first says how many there are, for as long
-    /// as anybody holds or wants one.
+    /// show that they had one, then to the oldest, which are driven first. Whoever asks first
+    /// says how many there are, for as long as anybody holds or wants one.
     ///
     /// It is no step: nothing of it is written, and a replay that passes it waits again. A flow
     /// that is cancelled or has turned is not kept waiting, it goes on to what it has to undo;

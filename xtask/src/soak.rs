@@ -33,6 +33,7 @@ Environment for the tests:
   KILN_SEEDS             how many seeds
   KILN_ORDERS            how many orders each pair of operations races in
   KILN_TORTURE_KILLS     how many times the real binary is killed
+  KILN_COPIES_KILLS      how many times copies are killed on the way
   KILN_SOAK_SECONDS      how long, for a soak that goes by time
   KILN_TEST_DISKS        where the real Debian disks lie
 ";
@@ -72,6 +73,13 @@ const SOAKS: &[Soak] = &[
         package: "kiln",
         tests: "torture_power_cuts",
         how_much: HowMuch::Count("KILN_SEEDS", 2_000),
+    },
+    Soak {
+        name: "copies",
+        judges: "issue 2: copies of 200 images and a Debian disk, killed on the way",
+        package: "kiln",
+        tests: "copies_of_200_images",
+        how_much: HowMuch::Count("KILN_COPIES_KILLS", 50),
     },
     Soak {
         name: "operations",
