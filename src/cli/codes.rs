@@ -87,7 +87,7 @@ mod tests {
                 && part.chars().all(|c| c.is_ascii_alphabetic())
                 && part.chars().any(|c| c.is_ascii_lowercase())
         };
-        let shaped = parts.iter().all(|part| word(part));
+        let shaped = parts.iter().all(word);
         let begins = BEGINNINGS.iter().any(|beginning| text.starts_with(beginning) && text != *beginning);
         shaped && (parts.len() > 1 || begins)
     }

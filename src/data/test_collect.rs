@@ -118,7 +118,7 @@ fn a_collection_leaves_unfinished_imports_alone() {
 fn a_live_manifest_that_cannot_be_read_stops_a_collection_before_anything_is_removed() {
     let house = House::new(1);
     let (kept, _) = house.import("m-1", &guest_disk(1));
-    let lost = domain::port::StoredDisk { manifest: domain::ManifestId(domain::Digest([7; 32])), ..*kept };
+    let lost = domain::port::StoredDisk { manifest: domain::ManifestId(domain::Digest([7; 32])), ..kept };
     let live = Live::of("1", &[&lost]);
     assert_eq!(code(house.collect(attempt(1, 1), "c-1", &live)), "Storage.Corrupt");
     assert_eq!(house.examine(&live).missing.len(), 1);

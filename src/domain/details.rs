@@ -37,7 +37,7 @@ impl<T: Concerned> Concerned for Vec<T> {
 
 impl<T: Concerned> Concerned for Option<T> {
     fn tell(&self, subjects: &mut Vec<Subject>) {
-        for one in self {
+        if let Some(one) = self {
             one.tell(subjects);
         }
     }
