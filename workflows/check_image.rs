@@ -3,7 +3,7 @@
 //! It never changes what becomes of the image, and one that cannot be read to its end is given up.
 
 use async_trait::async_trait;
-use domain::events::ImageChecked;
+use domain::events::GuestRead;
 use domain::port::{CheckItem, Place, StoredDisk};
 use domain::{AccountId, ImageId, RegionId, StoreId, image, rules};
 use engine::{Halt, Workflow};
@@ -49,14 +49,19 @@ impl Workflow for CheckImage {
         let disk = flow.decide(self.scope(), of(&self, |view, it| rules::ask_check(view, &it.image)))   // CheckAsked
             .undo(of(&self, |view, it| rules::drop_check(view, &it.image))).await?.disk;                // CheckDropped
 
-        let found = flow.step(on(&(self, disk), look))                                                  // ImageChecked
-            .nothing_to_undo("what was found is what was found").await?;
+        let found = flow.step(on(&(self.clone(), disk), look))                                          // GuestRead
+            .nothing_to_undo("reading changes nothing").await?;
+
+        flow.decide(self.scope(), of(&(self, found.items.clone()), |view, (it, items)| {
+                rules::end_check(view, &it.image, items)
+            }))
+            .point_of_no_return("what was found is what was found").await?;                             // ImageChecked
         Ok(found.items)
     }
 }
 
-async fn look(at: At, (it, disk): (CheckImage, StoredDisk)) -> Result<ImageChecked, Failure> {
+async fn look(at: At, (it, disk): (CheckImage, StoredDisk)) -> Result<GuestRead, Failure> {
     let place = Place { region: it.region, store: it.store, account: it.account };
     let items = at.ports().data.check_guest(at.work(), &place, &disk).await?;
-    Ok(ImageChecked { image: it.image, items })
+    Ok(GuestRead { image: it.image, items })
 }

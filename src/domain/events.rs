@@ -301,6 +301,13 @@ events! {
         /// Its system disk.
         disk: StoredDisk,
     }
+    /// An image's file systems were read.
+    GuestRead "image.guest-read/1" about image {
+        /// The image.
+        image: ImageId,
+        /// What was found.
+        items: Vec<CheckItem>,
+    }
     /// An image's file systems were checked.
     ImageChecked "image.checked/1" about image {
         /// The image.
