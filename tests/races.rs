@@ -13,7 +13,6 @@
 //! | B alone, and A refused so | the same from the other side |
 //! | B alone, and A cancelled | a third competitor cancels A, and its cancel was accepted |
 //! | nothing, A cancelled and B refused so | both of that |
-//! | A then B, B then A, but A cancelled | A is a check, [`rule::KEPT`]: what it found before stays found |
 //!
 //! and nothing else: two operations that overlap never make a third thing. Into every other race from
 //! each side come collections of chunks, which change no outcome. After each race the log

@@ -34,10 +34,6 @@ const HELD: &[&str] = &[
     "InvalidTarget.Exists",
 ];
 
-/// The operations of which what they found stays, whatever becomes of them afterwards. Their stories waive
-/// the undo in those words, and no others are excused.
-pub const KEPT: [&str; 1] = ["check"];
-
 /// The code of an operation that was cancelled.
 pub const CANCELLED: &str = "OperationCancelled";
 
@@ -49,23 +45,12 @@ pub struct Known {
     pub alone: [Outcome; 2],
     /// Neither.
     pub nothing: Outcome,
-    /// Of each, whether what it has done stays when it is cancelled after that; see [`KEPT`].
-    pub kept: [bool; 2],
 }
 
 impl Known {
     /// Whether an outcome is one that may be.
     pub fn allows(&self, found: &Outcome) -> bool {
-        self.orders.contains(found)
-            || (0..2).any(|gone| self.allows_without(gone, found) || self.allows_kept(gone, found))
-    }
-
-    /// Whether it is that of an order, but for one that was cancelled when it had found all it could find.
-    fn allows_kept(&self, which: usize, found: &Outcome) -> bool {
-        let cancelled = found.ends[which].as_ref().and_then(End::code) == Some(CANCELLED);
-        let other = 1 - which;
-        let same = |order: &Outcome| order.world == found.world && order.ends[other] == found.ends[other];
-        self.kept[which] && cancelled && self.orders.iter().any(same)
+        self.orders.contains(found) || (0..2).any(|gone| self.allows_without(gone, found))
     }
 
     /// Whether it is the other one alone, the one that is gone having been refused or cancelled.

@@ -15,7 +15,7 @@ use crate::consistent;
 use crate::operation::{ALL, Operation};
 use crate::outcome::{End, Names, Outcome, world};
 use crate::requests;
-use crate::rule::{KEPT, Known};
+use crate::rule::Known;
 use crate::scene::{Need, Stage, everything, with};
 use crate::world::{House, Way, actor, incarnation};
 
@@ -74,7 +74,6 @@ pub fn play(part: usize, parts: usize) {
             orders: [in_turn(stage, pair, &[0, 1]), in_turn(stage, pair, &[1, 0])],
             alone: [alone(&[0]), alone(&[1])],
             nothing: alone(&[]),
-            kept: pair.map(|one| KEPT.contains(&one.name)),
         };
         let races = cancels(pair);
         // At least one from each side.
