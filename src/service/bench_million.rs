@@ -13,14 +13,14 @@
 //! for both. A bare point read is 5 µs. Opening reads some pages: 5 ms for both. Memory is the cache, the
 //! page of a list and the program: under 100 MB.
 //!
-//! Found, on two cores that a dozen compilations had as well (so the medians are high; the quickest
-//! answers are in brackets) and before an image was looked up once instead of twice: a description
-//! 64 (47) µs against 33 (25), a bare read 14 (5), a family's page 685 against 397, lists that decode
-//! a thousand rows 11 to 16 ms against 8 to 12, a family 1.0 ms against 0.7. Two were not foreseen
-//! and miss the limit: what others share, 9.1 (1.6) ms against 1.7 (0.7), for its rows lie at two hundred
-//! places of the file, and the families of an account, 194 (69) µs against 66 (41). `*x*` over a hundred
-//! thousand took 1.7 s. Opening took 15 ms, memory 506 MiB: not the 100 that were expected, for a
-//! list of a hundred thousand images is in memory before its page is cut.
+//! Found on a machine that had other work as well, so nothing here is the last word: a description
+//! 55 µs against 20 (limit missed, 2.7) and 4.7 times a bare read of 11.5; a page of a family 981 µs against
+//! 344; lists that look at a thousand rows 11 to 13 ms against 4; a family 1,055 µs against 510; a check of
+//! quotas 55 µs against 18; families of an account 285 µs against 62; what others share 7.2 ms against 1.0.
+//! The quickest of each are far closer (lists 3.1 to 4.5 ms against 2.5 to 3.1): what was foreseen wrongly is
+//! the page that redb's 32 MiB do not hold, which costs several times the 2 µs expected, and all that ten
+//! thousand images need is held. Opening 2.4 ms against 0.8; memory 294 MiB to 506 MiB, for a list of a
+//! hundred thousand images is in memory before its page is cut; `*x*` over those took 0.9 s.
 //!
 //! | asked for | limit |
 //! |---|---|
