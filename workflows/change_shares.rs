@@ -49,7 +49,9 @@ impl Workflow for ChangeShares {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<ImageId, Halt> {
-        flow.decide(self.scope(), of(&self, |view, it| rules::change_shares(view, &it.image, &it.add, it.until_ms, &it.remove)))  // SharesChanged
+        flow.decide(self.scope(), of(&self, |view, it| {
+                rules::change_shares(view, &it.image, &it.add, it.until_ms, &it.remove)    // SharesChanged
+            }))
             .point_of_no_return("it is one event; sharing and unsharing are operations of their own").await?;
         Ok(self.image)
     }

@@ -71,11 +71,11 @@ impl Workflow for CopySnapshot {
         let begun = flow.decide(it.source_scope(), of(&it, |view, it| {
                 rules::begin_snapshot_copy(view, &it.asked.source, &it.target, &it.asked.to.region)
             }))                                                                         // SnapshotCopyBegun
-            .undo(of(&it, |view, it| it.let_go_of(view))).await?;                                        // SnapshotCopyEnded
+            .undo(of(&it, |view, it| it.let_go_of(view))).await?;  // SnapshotCopyEnded
 
         let (scope, arrival) = (it.asked.scope(), it.arrival(&begun));
         flow.decide(scope.clone(), of(&(it.clone(), begun), |view, (it, begun)| {
-                rules::reserve_snapshot(view, it.asked.reservation(&it.target, &begun))                   // SnapshotReserved
+                rules::reserve_snapshot(view, it.asked.reservation(&it.target, &begun))  // SnapshotReserved
             }))
             .undo(of(&it, |view, it| rules::release_snapshot(view, &it.target))).await?;    // SnapshotReleased
 

@@ -36,10 +36,11 @@ impl Workflow for CreateBucket {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<String, Halt> {
-        flow.decide(self.scope(), of(&self, |view, it| rules::reserve_bucket(view, it.reservation())))  // BucketReserved
+        // BucketReserved
+        flow.decide(self.scope(), of(&self, |view, it| rules::reserve_bucket(view, it.reservation())))
             .undo(of(&self, |view, it| rules::remove_bucket(view, &it.bucket.name))).await?;            // BucketRemoved
 
-        flow.step(on(&self.bucket, place))                                                                     // BucketPlaced
+        flow.step(on(&self.bucket, place))  // BucketPlaced
             .undo(on(&self.bucket, clear)).await?;                                                      // BucketCleared
 
         flow.decide(self.scope(), of(&self, |view, it| rules::made_bucket(view, &it.bucket.name)))      // BucketMade

@@ -37,7 +37,8 @@ impl Workflow for DeleteBucket {
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<String, Halt> {
         flow.decide(self.scope(), of(&self, |view, it| rules::close_bucket(view, &it.bucket.name, &it.account)))
-            .undo(of(&self, |view, it| rules::reopen_bucket(view, &it.bucket.name))).await?;   // BucketClosed, BucketReopened
+            // BucketClosed, BucketReopened
+            .undo(of(&self, |view, it| rules::reopen_bucket(view, &it.bucket.name))).await?;
 
         // A bucket that holds something refuses, and the story turns.
         flow.step(on(&self.bucket, clear))                                                     // BucketCleared

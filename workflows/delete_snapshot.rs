@@ -46,7 +46,9 @@ impl Workflow for DeleteSnapshot {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<SnapshotId, Halt> {
-        flow.decide(self.scope(), of(&self, |view, it| rules::delete_snapshot(view, &it.snapshot, it.force, it.expired)))  // SnapshotDeleted
+        flow.decide(self.scope(), of(&self, |view, it| {
+                rules::delete_snapshot(view, &it.snapshot, it.force, it.expired)           // SnapshotDeleted
+            }))
             .point_of_no_return("what is deleted is not brought back; its chunks may be collected from now on").await?;
         Ok(self.snapshot)
     }

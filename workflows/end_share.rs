@@ -44,7 +44,9 @@ impl Workflow for EndShare {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<ImageId, Halt> {
-        flow.decide(self.scope(), of(&self, |view, it| rules::end_share(view, &it.image, &it.with, it.until_ms)))  // ShareEnded
+        flow.decide(self.scope(), of(&self, |view, it| {
+                rules::end_share(view, &it.image, &it.with, it.until_ms)                   // ShareEnded
+            }))
             .point_of_no_return("its time has come; sharing again is an operation of its own").await?;
         Ok(self.image)
     }

@@ -52,7 +52,9 @@ impl Workflow for TagResources {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<(), Halt> {
-        flow.decide(self.scope(), of(&self, |view, it| rules::tag(view, &it.resources, it.tagging())))  // ResourcesTagged
+        flow.decide(self.scope(), of(&self, |view, it| {
+                rules::tag(view, &it.resources, it.tagging())                              // ResourcesTagged
+            }))
             .point_of_no_return("it is one event; tags are put on and taken off at will").await?;
         Ok(())
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use event::FlowId;
 use serde::Serialize;
 use serde_json::Value;
-use service::{AuditRequest, Head, LogAsked, LogLine, LogPage, Request, Time};
+use service::{AuditRequest, LogAsked, LogLine, LogPage, Request, Time};
 
 use crate::exit::Stop;
 use crate::session::Session;
@@ -115,8 +115,10 @@ impl Log {
         let from = match self.from {
             Some(from) => Some(from.max(1)),
             None if all => {
-                let head: Head = session.ask(Request::AuditHead).await?;
-                Some(head.event.saturating_sub(u64::from(self.count)) + 1)
+                // The last ones of those that whoever asks may see.
+                let last = LogAsked { count: self.count, reverse: true, ..LogAsked::default() };
+                let page: LogPage = session.ask(Request::Audit(AuditRequest::Log(last))).await?;
+                Some(page.log.last().map_or(1, |line| line.event))
             }
             None => None,
         };

@@ -2,8 +2,9 @@
 //!
 //! [`open`] finds out what a file is, or confirms what it is said to be, checks all it claims
 //! against what is there, and gives a [`Source`] of guest bytes. [`create`] gives a [`Sink`] that
-//! takes guest bytes and writes a file; [`create_wrapped`] puts it into an archive. Both may be used from several threads at once; neither
-//! starts a thread, keeps a file in memory, or opens another file.
+//! takes guest bytes and writes a file; [`create_wrapped`] puts it into an archive. Both may be used
+//! from several threads at once; neither starts a thread, keeps a file in memory, or opens another
+//! file.
 //!
 //! ```text
 //! file ── detect ──┬─ raw ────┐                      ┌─ raw ────┐

@@ -18,7 +18,7 @@ fn the_log_of_an_image_is_found_by_its_id_and_its_name_also_when_it_is_gone() {
     let place = Place::new();
     let id = place.image("web-1", &[]);
     place.done(&["image", "deprecate", "web-1"]);
-    place.done(&["image", "delete", "web-1"]);
+    place.done(&["image", "delete", "web-1", "--yes"]);
     place.image("web-2", &[]);
     let by_id = place.json(&["audit", "log", "--subject", &id]);
     assert_eq!(by_id["Log"][0]["Kind"], "image.reserved/1");
@@ -65,7 +65,7 @@ fn a_moment_is_shown_as_it_was_and_two_are_compared() {
     place.done(&["image", "modify", "web-1", "--description", "better"]);
     place.done(&["image", "deprecate", "web-1"]);
     let middle = head(&place);
-    place.done(&["image", "delete", "web-1"]);
+    place.done(&["image", "delete", "web-1", "--yes"]);
 
     for image in [id.as_str(), "web-1"] {
         let then = place.json(&["audit", "replay", "--at", &before, image]);

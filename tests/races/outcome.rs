@@ -128,6 +128,7 @@ fn row(table: &str, value: &[u8]) -> Value {
         "image-name" NAMES,
         "family" FAMILIES,
         "family-size" FAMILY_SIZES,
+        "family-available" FAMILY_AVAILABLE,
         "family-head" FAMILY_HEADS,
         "place" PLACES,
         "snapshot" SNAPSHOTS,
