@@ -30,7 +30,7 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn knows(&self, kind: &str) -> bool {
@@ -319,6 +319,7 @@ fn modified(rows: &mut dyn RowsMut, record: &Record, event: ImageModified) {
         }
         join_family(rows, scope, &family, &image);
         image.family = Some(family);
+        fold_shares::refresh(rows, scope, &image);
     }
     if let Some(deprecated) = to.deprecated {
         image.status = if deprecated { Status::Deprecated } else { Status::Available };

@@ -25,7 +25,7 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
         ImagePublished::KIND => with(record, |event: ImagePublished| {
             with_image(rows, record, &event.image, |rows, image| {
                 image.public = true;
-                let row = SharedImage { image: image.id.clone(), scope: record.scope.clone() };
+                let row = SharedImage::of(image, &record.scope, None);
                 PUBLIC.put(rows, &public_scope(&image.region), &[&birth(image.born)], &row);
             });
         }),
@@ -100,7 +100,7 @@ fn begin(
     }
     let since_ms = before.map_or(record.time_ms, |before| before.since_ms);
     image.shares.insert(account.clone(), Share { since_ms, until_ms });
-    let row = SharedImage { image: image.id.clone(), scope: record.scope.clone() };
+    let row = SharedImage::of(image, &record.scope, until_ms);
     SHARED.put(rows, &scope(account, &image.region), &[image.id.as_str()], &row);
     if let Some(until_ms) = until_ms {
         due(&record.scope, image, account, until_ms).put(rows);
@@ -119,6 +119,18 @@ fn end(rows: &mut dyn RowsMut, owner: &Scope, image: &mut Image, account: &Accou
 fn due(owner: &Scope, image: &Image, account: &AccountId, until_ms: i64) -> Due {
     let (image, scope, account) = (image.id.clone(), owner.clone(), account.clone());
     Due::ShareEnd { image, scope, account, until_ms }
+}
+
+/// An image stands in another family: those who find it by sharing find it there.
+pub(crate) fn refresh(rows: &mut dyn RowsMut, owner: &Scope, image: &Image) {
+    for (account, share) in &image.shares {
+        let row = SharedImage::of(image, owner, share.until_ms);
+        SHARED.put(rows, &scope(account, &image.region), &[image.id.as_str()], &row);
+    }
+    if image.public {
+        let row = SharedImage::of(image, owner, None);
+        PUBLIC.put(rows, &public_scope(&image.region), &[&birth(image.born)], &row);
+    }
 }
 
 /// An image is gone: nobody finds it any more.

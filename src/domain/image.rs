@@ -424,6 +424,19 @@ pub struct SharedImage {
     pub image: ImageId,
     /// The scope of its owner.
     pub scope: Scope,
+    /// Its family, so that a list can be put in order without looking at each image.
+    pub family: Option<String>,
+    /// Its place in the order of creation.
+    pub born: Seq,
+    /// Until when it is shared; for ever, or published, if that is not said.
+    pub until_ms: Option<i64>,
+}
+
+impl SharedImage {
+    pub(crate) fn of(image: &Image, scope: &Scope, until_ms: Option<i64>) -> Self {
+        let (family, born) = (image.family.clone(), image.born);
+        Self { image: image.id.clone(), scope: scope.clone(), family, born, until_ms }
+    }
 }
 
 /// Something that is to happen by itself at a time.

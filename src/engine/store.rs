@@ -44,8 +44,10 @@ pub const DATABASE: &str = "kiln.redb";
 pub const WITNESS: &str = "kiln.head";
 /// The name a database has until it is whole.
 const UNBORN: &str = "kiln.redb.new";
-/// redb's page cache. The projections of 100,000 images fit; a laptop does not notice it.
-const CACHE_BYTES: usize = 32 << 20;
+/// redb's page cache at most; it grows with what is read. The inner pages of a log of ten million
+/// rows fit with much of what is asked often, so that a question reads about one page from the file
+/// for each row it wants, however many rows there are. A small log never fills it.
+const CACHE_BYTES: usize = 384 << 20;
 
 /// Where the log ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
