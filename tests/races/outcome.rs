@@ -86,7 +86,7 @@ pub async fn world(house: &House, disk: &SimFiles, scene: &Scene, names: &Names)
         let table = parts[0];
         let key = match table {
             // The last part is a place in the order of creation: of that, only the order counts.
-            "family" | "public" => {
+            "family" | "family-available" | "public" => {
                 let before = parts[..parts.len() - 1].join("/");
                 let rank = ranks.entry(before.clone()).or_insert(0);
                 *rank += 1;
