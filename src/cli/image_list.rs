@@ -18,7 +18,7 @@ Examples:
   kiln image list
   kiln image list --family debian
   kiln image list --name 'web-*' --status Available,Deprecated --tag env=prod --tag team
-  kiln image list --owner others           # shared with this account
+  kiln image list --owner self             # nothing that others share
   kiln image list --owner public           # everybody's
   kiln image list --page 2 --page-size 50
   kiln image list --output json | jq -r '.Images[].ImageId'")]
@@ -36,8 +36,9 @@ pub(crate) struct List {
     #[arg(long = "tag", value_name = "KEY[=VALUE]")]
     tags: Vec<String>,
     /// Whose: self, others (shared with this account), public (everybody's), or an account's id
-    #[arg(long, value_name = "WHOSE", default_value = "self")]
-    owner: String,
+    /// [default: its own, and what is shared with it]
+    #[arg(long, value_name = "WHOSE")]
+    owner: Option<String>,
     /// Only those of this kind of system: linux or windows
     #[arg(long, value_name = "WORD")]
     os_type: Option<String>,
@@ -72,16 +73,17 @@ impl List {
     /// Whether anything was said of the images.
     fn filters(&self) -> bool {
         let said = [&self.family, &self.name, &self.status, &self.os_type, &self.architecture];
-        said.into_iter().any(Option::is_some) || !self.tags.is_empty() || self.owner != "self"
+        said.into_iter().any(Option::is_some) || !self.tags.is_empty() || self.owner.is_some()
     }
 
     fn query(&self, session: &Session) -> ImageQuery {
         let account = session.house.account();
-        let (owner, public, owner_id) = match self.owner.as_str() {
-            "public" => ("others", true, None),
-            own if own == account => ("self", false, None),
-            id if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) => {
-                ("others", false, Some(id.to_owned()))
+        let (owner, public, owner_id) = match self.owner.as_deref() {
+            None => (None, false, None),
+            Some("public") => (Some("others"), true, None),
+            Some(own) if own == account => (Some("self"), false, None),
+            Some(id) if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (Some("others"), false, Some(id.to_owned()))
             }
             word => (word, false, None),
         };
@@ -92,7 +94,7 @@ impl List {
             None => (text.clone(), None),
         };
         ImageQuery {
-            owner: Some(owner.to_owned()),
+            owner: owner.map(str::to_owned),
             owner_id,
             public,
             status: self.status.clone(),
