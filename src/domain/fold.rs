@@ -30,7 +30,7 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn knows(&self, kind: &str) -> bool {
