@@ -102,7 +102,7 @@ fn an_import_boots_in_one_way_and_tells_its_tags_apart_by_more_than_case() {
     assert_eq!(reserve(&world, booting(Making::Snapshots, either)), Ok(()));
     let tagged = |making, keys: &[&str]| {
         let tags = keys.iter().map(|key| ((*key).to_owned(), String::new())).collect();
-        ImageReserved { making, tags, ..image(disks(1)) }
+        ImageReserved { tags, making, ..image(disks(1)) }
     };
     let alike = ["env", "Env"];
     assert_eq!(code(reserve(&world, tagged(Making::Import, &alike))), "TagKey.Duplication");

@@ -133,8 +133,8 @@ fn every_platform_of_the_api_is_known_and_of_its_kind_of_system() {
         assert_eq!(machine.platform, platform, "in any case of letters");
         assert_eq!(machine.os_type == OsType::Windows, platform.contains("Windows"), "{platform}");
         let kinds = [OsType::Linux, OsType::Windows].map(|os_type| {
-            let (platform, os_type) = (Some(platform.to_owned()), Some(os_type));
-            MachineAsked { platform, os_type, ..MachineAsked::default() }.resolve().is_ok()
+            let (os_type, platform) = (Some(os_type), Some(platform.to_owned()));
+            MachineAsked { os_type, platform, ..MachineAsked::default() }.resolve().is_ok()
         });
         assert_eq!(kinds[0], !kinds[1], "{platform} is of one kind");
     }

@@ -293,7 +293,7 @@ impl Game {
     fn share(&mut self, scope: &Scope) -> Option<()> {
         let image = self.any_image(scope)?;
         let friends: Vec<AccountId> = ["1", "2", "3"].iter().map(|id| AccountId::from(*id)).collect();
-        let friend = vec![self.chance.one(&friends)?];
+        let friend = [self.chance.one(&friends)?];
         let until_ms = self.chance.one(&[None, Some(self.world.now_ms + DAY_MS)])?;
         match self.chance.below(5) {
             0 => _ = self.world.decide(scope, |view| rules::publish(view, &image)).ok()?,
