@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use event::Refusal;
 
-use crate::events::{Attributes, DiskPlan, ImageReserved, SnapshotSealed};
+use crate::events::{Attributes, BucketReserved, DiskPlan, ImageReserved, SnapshotSealed};
 use crate::image::{DiskKind, Making, Quotas};
 use crate::machine::{BootMode, LicenseType, MachineAsked, Nvme};
 use crate::port::{Compression, Format, Location, Target, Wrapping};
@@ -313,4 +313,30 @@ fn accounts_and_regions_are_named_once_and_as_they_have_to_be() {
     let known = ["cn-x".into()];
     assert_eq!(rules::known_region(&known, &"cn-x".into()), Ok(()));
     assert_eq!(code(rules::known_region(&known, &"cn-y".into())), "InvalidRegionId.NotFound");
+}
+
+#[test]
+fn a_buckets_name_is_taken_once() {
+    let mut world = World::new();
+    let house = crate::image::house();
+    let bucket = |account: &str, bucket: &str| BucketReserved {
+        bucket: bucket.to_owned(),
+        account: account.into(),
+        region: "cn-a".into(),
+    };
+    let reserve = |world: &World, account: &str, name: &str| {
+        world.ask(&house, |view| rules::reserve_bucket(view, bucket(account, name))).map(drop)
+    };
+    assert_eq!(code(reserve(&world, "1", "X")), "InvalidOSSBucket.Malformed");
+    world.decide(&house, |view| rules::reserve_bucket(view, bucket("1", "mine"))).unwrap();
+    assert_eq!(code(reserve(&world, "1", "mine")), "BucketAlreadyOwnedByYou");
+    assert_eq!(code(reserve(&world, "2", "mine")), "BucketAlreadyExists");
+    assert_eq!(reserve(&world, "2", "theirs"), Ok(()));
+    let close =
+        |world: &World, by: &str| world.ask(&house, |view| rules::close_bucket(view, "mine", &by.into()));
+    assert_eq!(code(close(&world, "1")), "InvalidOSSBucket.NotFound", "it is not made yet");
+    let made = world.ask(&house, |view| rules::made_bucket(view, "mine")).unwrap();
+    world.tell(&house, made);
+    assert!(close(&world, "1").is_ok());
+    assert_eq!(code(close(&world, "2")), "InvalidOSSBucket.NotFound", "to others it is not there");
 }

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use domain::RegionId;
+use domain::image::DiskKind;
 use domain::port::Format;
 use tempfile::TempDir;
 
 use crate::tests::{ask, call, disk, finished, import, open};
 use crate::{
-    BucketRequest, ExportTo, ImageAt, ImageCopy, ImageCreate, ImageExport, ImageImport, ImageQuery,
-    ImageRequest, Images, Manner, Page, Request, Service, ShareRequest, SnapshotQuery, SnapshotRequest,
-    Started, TagRequest, TaskQuery, TaskRequest, Tasks, dispatch, local_actor,
+    BucketRequest, Called, CreateDisk, ExportTo, ImageAt, ImageCopy, ImageCreate, ImageExport, ImageImport,
+    ImageQuery, ImageRequest, Images, Manner, Page, Request, Service, ShareRequest, SnapshotQuery,
+    SnapshotRequest, Snapshots, Started, TagRequest, TaskQuery, TaskRequest, Tasks, ThingAt, dispatch,
+    local_actor,
 };
 
 /// The code by which a request is refused; nothing if it is not.
@@ -240,4 +242,85 @@ async fn a_token_stands_for_one_request_and_each_action_says_so_in_its_own_code(
         bytes_per_second: None,
     }));
     assert_eq!(told("three", copy).await, "InvalidImageName.Malformed", "named as any other image");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_still_being_answered_is_not_answered_twice() {
+    let place = tempfile::tempdir().unwrap();
+    let service = open(&place).await;
+    let mut call = call(&local_actor(), "", import(&disk(&place), "web-1"));
+    call.manner = Manner { dry_run: false, token: some("one") };
+    let (_, answering) = service.asked(&call).unwrap();
+    assert_eq!(service.asked(&call).err().map(|no| no.code).as_deref(), Some("IdempotentProcessing"));
+    drop(answering);
+    assert!(service.asked(&call).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_named_for_an_image_decides_what_it_is_made_of() {
+    let (_place, service, image) = house().await;
+    let at = ImageAt { image, region: None };
+    let shown: crate::ImageView = ask(&service, &local_actor(), "", Request::ImageShow(at)).await.unwrap();
+    let create = |ask: ImageCreate| {
+        Request::Image(ImageRequest::Create(ImageCreate { name: "x-1".to_owned(), ..ask }))
+    };
+    let on = |snapshot: &str| CreateDisk { snapshot: some(snapshot), ..CreateDisk::default() };
+    let (known, unknown) = (shown.snapshot_id.as_str(), "s-none");
+    let empty = CreateDisk { kind: Some(DiskKind::System), ..CreateDisk::default() };
+    let none = ImageCreate::default;
+    for (ask, refused) in [
+        (none(), "MissingParameter"),
+        (
+            ImageCreate { instance: some("i-1"), disks: vec![on(known)], snapshot: some(known), ..none() },
+            "InvalidInstanceId.NotFound",
+        ),
+        (
+            ImageCreate { disks: vec![on(unknown)], snapshot: some(known), ..none() },
+            "InvalidSnapshotId.NotFound",
+        ),
+        (ImageCreate { disks: vec![empty], ..none() }, "InvalidSystemSnapshot.Missing"),
+        (ImageCreate { disks: vec![on(known)], snapshot: some(unknown), ..none() }, ""),
+    ] {
+        assert_eq!(code(&service, create(ask.clone())).await, refused, "{ask:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_being_made_is_stopped_by_deleting_it() {
+    let (_place, service, image) = house().await;
+    let at = ImageAt { image, region: None };
+    let shown: crate::ImageView = ask(&service, &local_actor(), "", Request::ImageShow(at)).await.unwrap();
+    let far = RegionId::from("cn-beijing");
+    let copy = Request::Snapshot(SnapshotRequest::Copy {
+        at: ThingAt { thing: shown.snapshot_id, region: None },
+        to: far.clone(),
+        called: Called::default(),
+        retention_days: None,
+        // So slow that it is not done before it is stopped.
+        bytes_per_second: Some(1),
+    });
+    let started: Started = ask(&service, &local_actor(), "copy", copy).await.unwrap();
+    let copies = async || {
+        let query = SnapshotQuery { region: Some(far.clone()), ..SnapshotQuery::default() };
+        let found: Snapshots =
+            ask(&service, &local_actor(), "", Request::Snapshot(SnapshotRequest::List(query))).await.unwrap();
+        found.snapshots
+    };
+    let mut events = 0;
+    let made = loop {
+        if let Some(made) = copies().await.pop() {
+            break made;
+        }
+        let wait = Request::WorkflowWait { workflow: started.workflow_id, events };
+        let view: crate::WorkflowView = ask(&service, &local_actor(), "", wait).await.unwrap();
+        assert!(!view.rests(), "{view:?}");
+        events += 1;
+    };
+    assert_eq!(made.status, "progressing");
+    let at = ThingAt { thing: made.snapshot_id, region: None };
+    let delete = Request::Snapshot(SnapshotRequest::Delete { at, force: false });
+    let stopped: Started = ask(&service, &local_actor(), "delete", delete).await.unwrap();
+    assert_eq!(stopped.workflow_id, started.workflow_id, "its making ends, and nothing else begins");
+    assert_eq!(finished(&service, &local_actor(), &started).await.state, "Undone");
+    assert_eq!(copies().await, []);
 }
