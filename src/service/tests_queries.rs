@@ -10,10 +10,10 @@ use tempfile::TempDir;
 
 use crate::tests::{ask, call, disk, finished, import, open};
 use crate::{
-    BucketRequest, Called, CreateDisk, ExportTo, ImageAt, ImageCopy, ImageCreate, ImageExport, ImageImport,
-    ImageQuery, ImageRequest, Images, Manner, Page, Request, Service, ShareRequest, SnapshotQuery,
-    SnapshotRequest, Snapshots, Started, TagRequest, TaskQuery, TaskRequest, Tasks, ThingAt, dispatch,
-    local_actor,
+    BucketRequest, Called, CreateDisk, DiskQuery, DiskRequest, ExportTo, ImageAt, ImageCopy, ImageCreate,
+    ImageExport, ImageImport, ImageQuery, ImageRequest, Images, Manner, Page, Request, Service, ShareRequest,
+    SnapshotQuery, SnapshotRequest, Snapshots, Started, TagRequest, TaskQuery, TaskRequest, Tasks, ThingAt,
+    dispatch, local_actor,
 };
 
 /// The code by which a request is refused; nothing if it is not.
@@ -108,6 +108,20 @@ async fn lists_of_snapshots_tags_and_tasks_are_asked_for_in_words_of_the_api() {
         (SnapshotQuery { tags: tags(21), ..all() }, "InvalidTagCount"),
     ] {
         assert_eq!(code(&service, list(query.clone())).await, refused, "{query:?}");
+    }
+    let disks = DiskQuery::default;
+    let ids = |count: usize| Some((0..count).map(|number| format!("d-{number}")).collect::<Vec<_>>());
+    for (query, refused) in [
+        (DiskQuery { ids: ids(100), ..disks() }, ""),
+        (DiskQuery { ids: ids(101), ..disks() }, "InvalidDiskIds.Malformed"),
+        (DiskQuery { status: some("All"), ..disks() }, ""),
+        (DiskQuery { status: some("Gone"), ..disks() }, "InvalidStatus.NotFound"),
+        (DiskQuery { disk_type: some("all"), ..disks() }, ""),
+        (DiskQuery { disk_type: some("boot"), ..disks() }, "InvalidDiskType.ValueNotSupported"),
+        (DiskQuery { tags: tags(21), ..disks() }, "InvalidTagCount"),
+    ] {
+        let list = Request::Disk(DiskRequest::List(query.clone()));
+        assert_eq!(code(&service, list).await, refused, "{query:?}");
     }
     let listed = |resources: usize, count: usize| {
         let resources = vec![image.clone(); resources];
