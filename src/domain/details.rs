@@ -29,13 +29,17 @@ concerned!(AccountId, DiskId, ImageId, RegionId, SnapshotId, TaskId, ResourceId)
 
 impl<T: Concerned> Concerned for Vec<T> {
     fn tell(&self, subjects: &mut Vec<Subject>) {
-        self.iter().for_each(|one| one.tell(subjects));
+        for one in self {
+            one.tell(subjects);
+        }
     }
 }
 
 impl<T: Concerned> Concerned for Option<T> {
     fn tell(&self, subjects: &mut Vec<Subject>) {
-        self.iter().for_each(|one| one.tell(subjects));
+        if let Some(one) = self {
+            one.tell(subjects);
+        }
     }
 }
 

@@ -5,7 +5,11 @@ use event::Refusal;
 use serde::{Deserialize, Serialize};
 
 macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident $code:literal $what:literal { $($(#[$case_doc:meta])* $case:ident $word:literal,)* })*) => {
+    ($(
+        $(#[$doc:meta])* $name:ident $code:literal $what:literal {
+            $($(#[$case_doc:meta])* $case:ident $word:literal,)*
+        }
+    )*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
