@@ -48,12 +48,20 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
+fn is_rust(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == "rs")
+}
+
+/// The names of the files in a folder of the tree.
+fn names(folder: &str) -> Vec<String> {
+    let files = std::fs::read_dir(root().join(folder)).expect("the folder is in the tree");
+    files.flatten().map(|file| file.file_name().to_string_lossy().into_owned()).collect()
+}
+
 /// The pages, by their paths.
 fn pages() -> BTreeMap<String, String> {
     let mut pages = vec!["docs/rules.md".to_owned()];
-    for file in std::fs::read_dir(root().join("docs/rules")).unwrap() {
-        pages.push(format!("docs/rules/{}", file.unwrap().file_name().to_string_lossy()));
-    }
+    pages.extend(names("docs/rules").into_iter().map(|name| format!("docs/rules/{name}")));
     pages.into_iter().map(|page| (page.clone(), read(&root().join(page)))).collect()
 }
 
@@ -84,7 +92,7 @@ fn ticked(text: &str) -> Vec<String> {
 /// The file and the function that a path names: `room::file::function`, or a path of the tree and a function.
 fn file_and_function(path: &str) -> Option<(PathBuf, &str)> {
     let (place, function) = path.rsplit_once("::")?;
-    if place.ends_with(".rs") {
+    if is_rust(place) {
         return Some((root().join(place), function));
     }
     let (room, file) = place.split_once("::")?;
@@ -117,10 +125,10 @@ fn wrong_with(path: &str, is_test: bool) -> Option<String> {
 fn sources(rooms: &[&str]) -> String {
     let mut all = String::new();
     for room in rooms {
-        for file in std::fs::read_dir(root().join(room)).unwrap() {
-            let path = file.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name.ends_with(".rs") && !name.starts_with("test") && !name.starts_with("bench") {
+        for name in names(room) {
+            let is_source = is_rust(&name) && !name.starts_with("test") && !name.starts_with("bench");
+            if is_source {
+                let path = root().join(room).join(name);
                 let text = read(&path);
                 all.push_str(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
             }

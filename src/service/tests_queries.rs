@@ -10,10 +10,10 @@ use tempfile::TempDir;
 
 use crate::tests::{ask, call, disk, finished, import, open};
 use crate::{
-    BucketRequest, Called, CreateDisk, DiskQuery, DiskRequest, ExportTo, ImageAt, ImageCopy, ImageCreate,
-    ImageExport, ImageImport, ImageQuery, ImageRequest, Images, Manner, Page, Request, Service, ShareRequest,
-    SnapshotQuery, SnapshotRequest, Snapshots, Started, TagRequest, TaskQuery, TaskRequest, Tasks, ThingAt,
-    dispatch, local_actor,
+    BucketRequest, Called, CreateDisk, DiskQuery, DiskRequest, ExportTo, Family, ImageAt, ImageCopy,
+    ImageCreate, ImageExport, ImageImport, ImageQuery, ImageRequest, Images, Manner, Page, Request, Service,
+    ShareRequest, SnapshotQuery, SnapshotRequest, Snapshots, Started, TagRequest, TaskQuery, TaskRequest,
+    Tasks, ThingAt, Trouble, dispatch, local_actor,
 };
 
 /// The code by which a request is refused; nothing if it is not.
@@ -341,4 +341,14 @@ async fn a_snapshot_that_is_being_made_is_stopped_by_deleting_it() {
     assert_eq!(stopped.workflow_id, started.workflow_id, "its making ends, and nothing else begins");
     assert_eq!(finished(&service, &local_actor(), &started).await.state, "Undone");
     assert_eq!(copies().await, []);
+}
+
+#[test]
+fn what_is_ours_to_blame_is_answered_as_that_and_as_nothing_else() {
+    let ours = Trouble::from(event::Failure::Ours("two heads".to_owned()));
+    assert_eq!((ours.family, ours.code.as_str()), (Family::Ours, "InternalError"));
+    let callers = Trouble::from(event::Failure::caller("InvalidUsage", "none"));
+    assert_eq!((callers.family, callers.code.as_str()), (Family::Refused, "InvalidUsage"));
+    let worlds = Trouble::from(event::Failure::World("no disk".to_owned()));
+    assert_eq!(worlds.family, Family::World);
 }
