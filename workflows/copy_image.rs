@@ -154,6 +154,7 @@ impl Copy {
             format: None,
             source: None,
             disk: None,
+            data_bytes: 0,
         });
         ImageReserved {
             image: target,

@@ -149,6 +149,7 @@ impl Creation {
                 format: None,
                 source: None,
                 disk: None,
+                data_bytes: 0,
             }
         };
         let disks = asked.disks.into_iter().zip(empty).map(plan).collect();

@@ -184,6 +184,7 @@ fn plans(asked: &[DiskFile], sources: Vec<Source>, snapshots: Vec<SnapshotId>) -
         format: Some(source.format),
         source: Some(source.at),
         disk: None,
+        data_bytes: 0,
     };
     found.map(plan).collect()
 }

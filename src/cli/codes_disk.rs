@@ -296,9 +296,9 @@ pub(crate) const DISK: &[Page] = &[
     },
     Page {
         code: "QuotaExceed.Snapshot",
-        means: "The account has as many snapshots in the region as it may have.",
+        means: "The account has as many snapshots in the region as it may have, or the disk has 256.",
         cause: "Snapshots were made and none deleted; an image makes one for each of its disks.",
-        todo: "Delete images or snapshots that are not needed, or ask for a higher quota.",
+        todo: "Delete images or snapshots that are not needed, or ask for a higher quota of the region.",
     },
     Page {
         code: "SnapshotCreatedDisk",

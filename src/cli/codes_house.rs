@@ -427,6 +427,12 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "Ask again; what was begun is kept.",
     },
     Page {
+        code: "TagKey.Duplication",
+        means: "Two tags of an import have keys that are alike but for the case of their letters.",
+        cause: "`Env` and `env` were both named.",
+        todo: "Name each key once.",
+    },
+    Page {
         code: "Throttling.Connections",
         means: "Too many processes ask at the same time.",
         cause: "A script starts many `kiln` at once.",

@@ -27,8 +27,8 @@ pub(crate) const IMAGE: &[Page] = &[
     Page {
         code: "Image.Public",
         means: "The image is everybody's already.",
-        cause: "It was published before.",
-        todo: "Nothing is left to do; to take it back, unpublish it.",
+        cause: "It was published before; what everybody may use is neither published again nor shared with some.",
+        todo: "Nothing is left to do; to share it with some only, unpublish it first.",
     },
     Page {
         code: "ImageFamilyQuotaExceed",

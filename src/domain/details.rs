@@ -90,6 +90,9 @@ pub struct DiskPlan {
     /// What is in the store already, if it stands on a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<StoredDisk>,
+    /// How much of that is not zero.
+    #[serde(default)]
+    pub data_bytes: u64,
 }
 
 /// What a copy takes from its image.

@@ -12,8 +12,8 @@ use crate::events::{
 };
 use crate::image::{
     ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_AVAILABLE, FAMILY_SIZES, IMAGES,
-    Image, ImageDisk, NAMES, PLACES, QUOTAS, REGIONS, Region, SNAPSHOTS, Status, TASKS, Task, TaskAction,
-    USAGE, Usage, birth, house, youth,
+    Image, ImageDisk, NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE, Usage,
+    birth, house, youth,
 };
 use crate::port::CheckItem;
 use crate::{ImageId, fold_disks, fold_shares};
@@ -182,25 +182,21 @@ pub(crate) fn change_usage(rows: &mut dyn RowsMut, scope: &Scope, change: impl F
 
 fn reserved(rows: &mut dyn RowsMut, record: &Record, event: ImageReserved) {
     let scope = &record.scope;
-    let mut disks = Vec::with_capacity(event.disks.len());
-    for plan in event.disks {
-        // What a snapshot holds was counted and verified when that was made.
-        let held = SNAPSHOTS.get(rows, scope, &[plan.snapshot.as_str()]).filter(|_| !plan.own);
-        disks.push(ImageDisk {
-            device: plan.device,
-            kind: plan.kind,
-            snapshot: plan.snapshot,
-            own: plan.own,
-            size_bytes: plan.size_bytes,
-            disk_bytes: plan.disk_bytes,
-            format: plan.format,
-            source: plan.source,
-            verified: plan.disk.is_some(),
-            disk: plan.disk,
-            data_bytes: held.map_or(0, |snapshot| snapshot.data_bytes),
-            stored_bytes: 0,
-        });
-    }
+    let disks = event.disks.into_iter().map(|plan| ImageDisk {
+        device: plan.device,
+        kind: plan.kind,
+        snapshot: plan.snapshot,
+        own: plan.own,
+        size_bytes: plan.size_bytes,
+        disk_bytes: plan.disk_bytes,
+        format: plan.format,
+        source: plan.source,
+        // What a snapshot holds was verified when that was made.
+        verified: plan.disk.is_some(),
+        disk: plan.disk,
+        data_bytes: plan.data_bytes,
+        stored_bytes: 0,
+    });
     let image = Image {
         id: event.image,
         name: event.name,
@@ -211,7 +207,7 @@ fn reserved(rows: &mut dyn RowsMut, record: &Record, event: ImageReserved) {
         account: event.account,
         region: event.region,
         machine: event.machine,
-        disks,
+        disks: disks.collect(),
         making: event.making,
         created_ms: record.time_ms,
         born: record.seq,

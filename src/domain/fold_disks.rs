@@ -235,7 +235,10 @@ fn snapshot_reserved(rows: &mut dyn RowsMut, record: &Record, event: SnapshotRes
         stored_bytes: 0,
     };
     if let Some(disk) = &snapshot.of_disk {
-        change_disk(rows, &record.scope, disk, |disk| disk.snapshotting += 1);
+        change_disk(rows, &record.scope, disk, |disk| {
+            disk.snapshots += 1;
+            disk.snapshotting += 1;
+        });
     }
     PLACES.put(rows, &house(), &[snapshot.id.as_str()], &record.scope);
     change_usage(rows, &record.scope, |usage| usage.snapshots += 1);
@@ -262,8 +265,11 @@ pub(crate) fn drop_snapshot(rows: &mut dyn RowsMut, scope: &Scope, id: &Snapshot
     if let Some(end) = end_of(&snapshot, scope) {
         end.remove(rows);
     }
-    if let (false, Some(disk)) = (snapshot.ready, &snapshot.of_disk) {
-        change_disk(rows, scope, disk, |disk| disk.snapshotting = disk.snapshotting.saturating_sub(1));
+    if let Some(disk) = &snapshot.of_disk {
+        change_disk(rows, scope, disk, |disk| {
+            disk.snapshots = disk.snapshots.saturating_sub(1);
+            disk.snapshotting = disk.snapshotting.saturating_sub(u32::from(!snapshot.ready));
+        });
     }
     change_usage(rows, scope, |usage| usage.snapshots = usage.snapshots.saturating_sub(1));
 }
@@ -292,6 +298,7 @@ fn disk_reserved(rows: &mut dyn RowsMut, record: &Record, event: DiskReserved) {
         kind: event.kind,
         of_snapshot: event.of_snapshot,
         of_image: event.of_image,
+        snapshots: 0,
         snapshotting: 0,
         copies: std::collections::BTreeMap::new(),
         data_bytes: data_bytes.unwrap_or_default(),

@@ -284,6 +284,8 @@ pub struct Disk {
     pub of_snapshot: Option<SnapshotId>,
     /// The image it was made from.
     pub of_image: Option<ImageId>,
+    /// Snapshots of it, those being made included.
+    pub snapshots: u32,
     /// Snapshots of it that are being made.
     pub snapshotting: u32,
     /// Its snapshots that are being copied, by the region they go to.

@@ -29,7 +29,15 @@ mod tests_disk;
 #[cfg(test)]
 mod tests_kit;
 #[cfg(test)]
+mod tests_limits;
+#[cfg(test)]
+mod tests_names;
+#[cfg(test)]
 mod tests_random;
+#[cfg(test)]
+mod tests_share;
+#[cfg(test)]
+mod tests_status;
 mod told;
 
 pub use fold::Projections;

@@ -4,7 +4,7 @@
 //! This file has the life of an image; sharing, copying and families, snapshots and disks, and the
 //! house have theirs beside it. The codes are those of the ECS API, spelt as it spells them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use event::{Refusal, View};
 
@@ -14,9 +14,10 @@ use crate::events::{
     ImageRestored, ImageSealed,
 };
 use crate::image::{
-    DiskKind, FAMILY_SIZES, IMAGES, Image, NAMES, QUOTAS, SNAPSHOTS, Snapshot, Status, USAGE, Usage, in_view,
+    DiskKind, FAMILY_SIZES, IMAGES, Image, Making, NAMES, QUOTAS, SNAPSHOTS, Snapshot, Status, USAGE, Usage,
+    in_view,
 };
-use crate::machine::{LicenseType, OsType, check_boot_mode, check_imds};
+use crate::machine::{BootMode, LicenseType, OsType, check_boot_mode, check_imds};
 use crate::port::{CheckItem, Target};
 use crate::{ImageId, SnapshotId, TaskId, name};
 
@@ -37,6 +38,9 @@ pub const EXPORT_DISK_MAX: u64 = 500 << 30;
 pub fn reserve(view: &View<'_>, wanted: ImageReserved) -> Result<ImageReserved, Refusal> {
     check_attributes(&wanted.name, &wanted.description, wanted.family.as_deref())?;
     check_tags(&wanted.tags)?;
+    if wanted.making == Making::Import {
+        check_imported(&wanted)?;
+    }
     check_disks(&wanted.disks)?;
     name_is_free(view, &wanted.name)?;
     let limit = Limit::of(view);
@@ -53,6 +57,22 @@ pub fn reserve(view: &View<'_>, wanted: ImageReserved) -> Result<ImageReserved, 
     Ok(ImageReserved { disks, ..wanted })
 }
 
+/// What the API asks of imports beside: they boot in one way, and no two keys of their tags are alike.
+fn check_imported(wanted: &ImageReserved) -> Result<(), Refusal> {
+    if wanted.machine.boot_mode == BootMode::UefiPreferred {
+        return Err(Refusal::new("InvalidBootMode.NotSupport", "an import boots by BIOS or by UEFI")
+            .advise("name the one it boots by; it can be set to `UEFI-Preferred` afterwards"));
+    }
+    let mut seen = BTreeSet::new();
+    match wanted.tags.keys().find(|key| !seen.insert(key.to_lowercase())) {
+        Some(key) => {
+            let why = format!("the tag `{key}` differs from another only in the case of its letters");
+            Err(Refusal::new("TagKey.Duplication", why).advise("name each key once"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// A disk of an image that stands on a snapshot, with what the snapshot says of it.
 fn on_snapshot(view: &View<'_>, plan: DiskPlan) -> Result<DiskPlan, Refusal> {
     let snapshot = ready_snapshot(view, &plan.snapshot)?;
@@ -65,7 +85,7 @@ fn on_snapshot(view: &View<'_>, plan: DiskPlan) -> Result<DiskPlan, Refusal> {
         return Err(Refusal::new("InvalidSize.ValueNotSupported", why).advise("a disk never gets smaller"));
     }
     let disk_bytes = snapshot.disk.map_or(0, |disk| disk.disk_bytes);
-    Ok(DiskPlan { size_bytes, disk_bytes, disk: snapshot.disk, ..plan })
+    Ok(DiskPlan { size_bytes, disk_bytes, disk: snapshot.disk, data_bytes: snapshot.data_bytes, ..plan })
 }
 
 /// A snapshot of the scope that may be used.
@@ -297,9 +317,9 @@ fn not_being_made(image: &Image) -> Result<(), Refusal> {
         return Ok(());
     }
     let (code, doing) = match image.making {
-        crate::image::Making::Copy { .. } => ("OperationDenied.ImageCopying", "copied"),
-        crate::image::Making::Import => ("ImageIsImporting", "imported"),
-        crate::image::Making::Snapshots => ("InvalidStatus.ImageIsCreating", "made"),
+        Making::Copy { .. } => ("OperationDenied.ImageCopying", "copied"),
+        Making::Import => ("ImageIsImporting", "imported"),
+        Making::Snapshots => ("InvalidStatus.ImageIsCreating", "made"),
     };
     let advice = "cancel that instead: `kiln workflow list` names it, `kiln workflow cancel` stops it";
     Err(Refusal::new(code, format!("the image `{}` is being {doing}", image.id)).advise(advice))

@@ -17,6 +17,8 @@ pub const DISK_SIZE_MIN: u64 = 1 << 30;
 pub const SECTOR_BYTES: u64 = 512;
 /// Milliseconds in a day, as snapshots are kept.
 pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// Snapshots a disk may have that were asked for, as the API documents.
+pub const DISK_SNAPSHOTS_MAX: u32 = 256;
 /// Days a snapshot may be kept for, as the API documents.
 pub const RETENTION_DAYS: std::ops::RangeInclusive<u32> = 1..=65536;
 
@@ -33,6 +35,12 @@ pub fn reserve_snapshot(view: &View<'_>, wanted: SnapshotReserved) -> Result<Sna
         let why = format!("another snapshot of the disk `{id}` is being made");
         return Err(Refusal::new("IncorrectDiskStatus.CreatingSnapshot", why)
             .advise("wait until that is accomplished"));
+    }
+    if disk.snapshots >= DISK_SNAPSHOTS_MAX {
+        let why = format!("the disk `{id}` has {} snapshots", disk.snapshots);
+        return Err(
+            Refusal::new("QuotaExceed.Snapshot", why).advise("delete snapshots of it that are not needed")
+        );
     }
     Ok(SnapshotReserved { size_bytes: disk.size_bytes, kind: disk.kind, disk: disk.disk, ..wanted })
 }

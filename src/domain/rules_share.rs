@@ -39,6 +39,12 @@ pub fn change_shares(
         let why = format!("the image `{id}` is Deprecated");
         return Err(Refusal::new("OperationDenied.InvalidImageStatus", why).advise("restore it first"));
     }
+    if !add.is_empty() && image.public {
+        let why = format!("the image `{id}` is everybody's");
+        return Err(
+            Refusal::new("Image.Public", why).advise("unpublish it first, to share it with some only")
+        );
+    }
     if until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
         let why = "the share would have ended before it began";
         return Err(Refusal::new("InvalidParameter.ShareUntil", why).advise("give a time that is to come"));

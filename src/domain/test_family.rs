@@ -80,6 +80,7 @@ fn reserved(id: &ImageId, name: String, family: Option<String>) -> ImageReserved
         format: None,
         source: None,
         disk: None,
+        data_bytes: 0,
     };
     ImageReserved {
         image: id.clone(),

@@ -150,6 +150,7 @@ fn reservation(id: &str, name: &str, family: Option<&str>) -> ImageReserved {
             format: Some(Format::Raw),
             source: Some(Location::file("/disk")),
             disk: None,
+            data_bytes: 0,
         }],
         making: Making::Import,
         task: None,

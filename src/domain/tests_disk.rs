@@ -3,43 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::events::ResourceId;
-use crate::image::{self, DUE, Due, Making};
+use crate::image::{self, DUE, Due};
 use crate::rules::{self, Deletion, SECTOR_BYTES, Tagging};
-use crate::tests_kit::{World, code, image_of, new_disk, new_snapshot, plan, scope};
+use crate::tests_kit::{GIB, World, code, make_image, new_disk, new_snapshot, plan, scope, take, with_disk};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-const GIB: u64 = 1 << 30;
-
-/// A world with the disk `d-1`, empty and of 2 GiB.
-fn with_disk() -> World {
-    let mut world = World::new();
-    make_disk(&mut world, "d-1");
-    world
-}
-
-fn make_disk(world: &mut World, id: &str) {
-    let wanted = crate::events::DiskReserved { size_bytes: 2 * GIB, ..new_disk(&scope(), id) };
-    world.decide(&scope(), |view| rules::reserve_disk(view, wanted)).unwrap();
-    world.arrive(&scope(), id, None, 2 * GIB, 1);
-    world.decide(&scope(), |view| rules::seal_disk(view, &id.into())).unwrap();
-}
-
-fn take(world: &mut World, id: &str, disk: &str) {
-    world
-        .decide(&scope(), |view| rules::reserve_snapshot(view, new_snapshot(&scope(), id, Some(disk))))
-        .unwrap();
-    world.decide(&scope(), |view| rules::seal_snapshot(view, &id.into())).unwrap();
-}
-
-fn make_image(world: &mut World, id: &str, disks: Vec<crate::events::DiskPlan>) {
-    let own: Vec<_> = disks.iter().filter(|disk| disk.own).cloned().collect();
-    let wanted = image_of(&scope(), id, disks, Making::Snapshots);
-    world.decide(&scope(), |view| rules::reserve(view, wanted)).unwrap();
-    for (content, disk) in own.iter().enumerate() {
-        world.arrive(&scope(), id, Some(&disk.snapshot), disk.disk_bytes, 100 + content as u64);
-    }
-    world.decide(&scope(), |view| rules::seal(view, &id.into())).unwrap();
-}
 
 fn due(world: &World) -> Vec<Due> {
     DUE.list(&world.rows, &image::house(), &[])

@@ -9,7 +9,7 @@ use crate::image::{self, DISKS, Disk, DiskKind, IMAGES, Image, Making, SNAPSHOTS
 use crate::machine::Machine;
 use crate::port::Transferred;
 use crate::tests::Memory;
-use crate::{ContentRoot, Digest, ManifestId, Projections, SnapshotId};
+use crate::{ContentRoot, Digest, ManifestId, Projections, SnapshotId, rules};
 
 /// The time at which every log here begins, milliseconds since 1970 UTC.
 pub(crate) const BEGIN_MS: i64 = 1_800_000_000_000;
@@ -17,6 +17,7 @@ pub(crate) const BEGIN_MS: i64 = 1_800_000_000_000;
 pub(crate) const ACCOUNT: &str = "100000";
 /// The region most tests act in.
 pub(crate) const REGION: &str = "cn-a";
+pub(crate) const GIB: u64 = 1 << 30;
 
 /// Rows in memory, the log's counter and its time.
 pub(crate) struct World {
@@ -153,6 +154,7 @@ pub(crate) fn plan(place: u8, snapshot: &str, own: bool, disk_bytes: u64) -> Dis
         format: None,
         source: None,
         disk: None,
+        data_bytes: 0,
     }
 }
 
@@ -191,6 +193,40 @@ pub(crate) fn new_snapshot(scope: &Scope, id: &str, of_disk: Option<&str>) -> Sn
         disk: None,
         retention_days: None,
     }
+}
+
+/// A world with the disk `d-1`, empty and of 2 GiB.
+pub(crate) fn with_disk() -> World {
+    let mut world = World::new();
+    make_disk(&mut world, "d-1");
+    world
+}
+
+/// A disk, empty and of 2 GiB.
+pub(crate) fn make_disk(world: &mut World, id: &str) {
+    let wanted = DiskReserved { size_bytes: 2 * GIB, ..new_disk(&scope(), id) };
+    world.decide(&scope(), |view| rules::reserve_disk(view, wanted)).unwrap();
+    world.arrive(&scope(), id, None, 2 * GIB, 1);
+    world.decide(&scope(), |view| rules::seal_disk(view, &id.into())).unwrap();
+}
+
+/// Takes a snapshot of a disk.
+pub(crate) fn take(world: &mut World, id: &str, disk: &str) {
+    world
+        .decide(&scope(), |view| rules::reserve_snapshot(view, new_snapshot(&scope(), id, Some(disk))))
+        .unwrap();
+    world.decide(&scope(), |view| rules::seal_snapshot(view, &id.into())).unwrap();
+}
+
+/// An image of those disks through its whole birth.
+pub(crate) fn make_image(world: &mut World, id: &str, disks: Vec<DiskPlan>) {
+    let own: Vec<_> = disks.iter().filter(|disk| disk.own).cloned().collect();
+    let wanted = image_of(&scope(), id, disks, Making::Snapshots);
+    world.decide(&scope(), |view| rules::reserve(view, wanted)).unwrap();
+    for (content, disk) in own.iter().enumerate() {
+        world.arrive(&scope(), id, Some(&disk.snapshot), disk.disk_bytes, 100 + content as u64);
+    }
+    world.decide(&scope(), |view| rules::seal(view, &id.into())).unwrap();
 }
 
 /// The code of a refusal.

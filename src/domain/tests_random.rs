@@ -482,8 +482,9 @@ impl Game {
         }
         assert_eq!(on, BTreeMap::new(), "images stand on snapshots that are not there");
         for disk in &disks {
-            let coming = snapshots.iter().filter(|snapshot| !snapshot.ready);
-            let coming = coming.filter(|snapshot| snapshot.of_disk.as_ref() == Some(&disk.id)).count();
+            let of = snapshots.iter().filter(|snapshot| snapshot.of_disk.as_ref() == Some(&disk.id));
+            let coming = of.clone().filter(|snapshot| !snapshot.ready).count();
+            assert_eq!(disk.snapshots, count(of.count()), "snapshots of `{}`", disk.id);
             assert_eq!(disk.snapshotting, count(coming), "snapshots of `{}` under way", disk.id);
         }
         let shared = SHARED.list(rows, scope, &[]);

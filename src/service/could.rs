@@ -332,9 +332,10 @@ impl Evidence {
             "OperationDenied.ImageCopying" | "OperationDenied.ImageCopyConflict" => {
                 self.copying.or(self.status)
             }
-            "ImageIsPublic" | "InvalidImageCategory.NotSupported" | "OperationDenied.CommunityImage" => {
-                self.published.as_ref().map(|shown| shown.event)
-            }
+            "Image.Public"
+            | "ImageIsPublic"
+            | "InvalidImageCategory.NotSupported"
+            | "OperationDenied.CommunityImage" => self.published.as_ref().map(|shown| shown.event),
             "ImageUseShared" => self.shares.values().flatten().map(|shown| shown.event).max(),
             code if code.contains("Status") || code == "ImageIsImporting" => self.status,
             _ => None,

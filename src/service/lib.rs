@@ -80,6 +80,8 @@ mod tests_audit;
 #[cfg(test)]
 mod tests_images;
 #[cfg(test)]
+mod tests_queries;
+#[cfg(test)]
 mod tests_share;
 mod trouble;
 mod unfinished;

@@ -367,6 +367,9 @@ async fn another_account_is_told_of_its_own_past_alone() {
     let own: Told = day.ask(FRIEND, AuditRequest::Story { id: FRIEND.to_owned() }).await.unwrap();
     assert!(own.history.iter().any(|it| it.text.contains("shared with `200000`")), "{own:?}");
     let (account, region) = (AccountId::from(DEFAULT_ACCOUNT), RegionId::from(DEFAULT_REGION));
+    // What is everybody's is not shared with some.
+    let (owner, there, image) = (account.clone(), region.clone(), day.image.clone());
+    day.run("unpublish", UnpublishImage { account: owner, region: there, image }).await;
     let add = vec![STRANGER.into(), FRIEND.into()];
     let (image, until_ms, remove) = (day.image.clone(), None, Vec::new());
     day.run("both", ChangeShares { account, region, image, add, until_ms, remove }).await;

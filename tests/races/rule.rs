@@ -17,6 +17,7 @@ pub const BUSY: &[&str] = &[
     "Operation.Conflict",
     "InvalidOperation.DiskHasUnfinishedSnapshotCopy",
     "DiskCreatingSnapshot",
+    "IncorrectDiskStatus.CreatingSnapshot",
     // A bucket that is being removed, and one with something on its way into it.
     "InvalidOSSBucket.NotFound",
     "BucketNotEmpty",
