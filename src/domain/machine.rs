@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! words {
     ($(
-        $(#[$doc:meta])* $name:ident $code:literal $what:literal {
-            $($(#[$case_doc:meta])* $case:ident $word:literal,)*
-        }
+        $(#[$doc:meta])*
+        $name:ident $code:literal $what:literal { $($(#[$case_doc:meta])* $case:ident $word:literal,)* }
     )*) => {
         $(
             $(#[$doc])*

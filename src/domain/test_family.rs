@@ -98,7 +98,7 @@ fn reserved(id: &ImageId, name: String, family: Option<String>) -> ImageReserved
     }
 }
 
-/// `SplitMix64`.
+/// A small generator: `SplitMix64`.
 fn below(state: &mut u64, end: u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
