@@ -8,7 +8,6 @@ use engine::{Halt, Workflow};
 use event::{Failure, Scope};
 use serde::{Deserialize, Serialize};
 
-use crate::create_bucket::still_own;
 use crate::{At, Flow, Ports, of, on};
 
 /// What a removal is asked for.
@@ -48,8 +47,11 @@ impl Workflow for RemoveObject {
 }
 
 async fn remove(at: At, it: RemoveObject) -> Result<ObjectRemoved, Failure> {
-    // A bucket that is another's by now took the object along when it was removed.
-    if still_own(&at, &it.account, &it.at).is_ok() {
+    // A bucket that is gone, or another's by now, took the object along when it was removed; one that
+    // is only being removed still holds it.
+    let name = it.at.bucket.as_ref().map_or("", |bucket| &bucket.name);
+    let bucket = image::BUCKETS.get(&*at.rows()?, &image::house(), &[name]);
+    if bucket.is_some_and(|bucket| bucket.account == it.account) {
         at.ports().data.remove_object(&it.at).await?;
     }
     Ok(ObjectRemoved { at: it.at })

@@ -30,7 +30,7 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     fn knows(&self, kind: &str) -> bool {

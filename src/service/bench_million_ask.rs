@@ -5,6 +5,7 @@
 //! Every answer is looked at, so that an error is never timed as an answer.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, Write as _};
 use std::os::unix::fs::FileExt as _;
@@ -80,7 +81,7 @@ pub(crate) fn answer_lines(set: &Set) {
             let (question, count) = line.rsplit_once(' ').expect("a question and a count");
             let mut times = String::new();
             for _ in 0..count.parse::<u32>().expect("a count") {
-                times += &format!("{} ", asker.ask(question).await.as_nanos());
+                write!(times, "{} ", asker.ask(question).await.as_nanos()).expect("a string takes all");
             }
             println!("{times}");
         }

@@ -373,8 +373,8 @@ impl Maker {
         drop(sender);
         while let Some(made) = clients.join_next().await {
             for (line, text) in made.expect("a client makes images") {
-                let begin = usize::try_from(line).expect("a line") * LINE_BYTES;
-                list[begin..begin + text.len()].copy_from_slice(text.as_bytes());
+                let place = usize::try_from(line).expect("a line") * LINE_BYTES;
+                list[place..place + text.len()].copy_from_slice(text.as_bytes());
             }
         }
         std::fs::write(set.list(), list).expect("the bench's directory takes a file");

@@ -35,7 +35,7 @@ impl Service {
         let rows = self.engine.snapshot()?;
         let now_ms = self.clock.now_ms();
         if wanted.is_all_that_is_shared() {
-            return self.shared_images(&rows, actor, query, now_ms);
+            return shared_images(&rows, actor, query, now_ms);
         }
         let mut found = Vec::new();
         for region in lookup::regions(&rows, query.region.as_ref())? {
@@ -71,48 +71,40 @@ impl Service {
     }
 }
 
-impl Service {
-    /// All that others share with the account. Its rows tell the order and how many there are, so that only the
-    /// images of the page are looked at.
-    fn shared_images(
-        &self,
-        rows: &Snapshot,
-        actor: &Actor,
-        query: &ImageQuery,
-        now_ms: i64,
-    ) -> Result<Images, Trouble> {
-        let account = account(actor);
-        let mut found = Vec::new();
-        for region in lookup::regions(rows, query.region.as_ref())? {
-            let shared = SHARED.list(rows, &scope(&account, &region), &[]).into_iter();
-            let held = shared.filter(|shared| shared.until_ms.is_none_or(|until_ms| now_ms < until_ms));
-            let named = |shared: SharedImage| {
-                let owner = parts_of(&shared.scope).map(|(owner, _)| owner).unwrap_or_default();
-                let family = shared.family.as_deref();
-                let family = family.map(|family| ImageView::family_of_others(&owner, family));
-                (family.unwrap_or_default(), shared)
-            };
-            let mut held: Vec<_> = held.map(named).collect();
-            held.sort_by(|(a_family, a), (b_family, b)| (a_family, b.born).cmp(&(b_family, a.born)));
-            found.extend(held);
-        }
-        if query.newest_first {
-            found.sort_by_key(|(_, shared)| std::cmp::Reverse(shared.born));
-        }
-        let page = page_of(found, query.page);
-        let mut heads = Heads::new(rows);
-        let view = |(_, shared): (String, SharedImage)| {
-            let image = IMAGES.get(rows, &shared.scope, &[shared.image.as_str()])?;
-            let is_head = heads.is_head(&image);
-            Some(ImageView::for_others(&image, is_head, now_ms))
+/// All that others share with the account. Its rows tell the order and how many there are, so that only the
+/// images of the page are looked at.
+fn shared_images(rows: &Snapshot, actor: &Actor, query: &ImageQuery, now_ms: i64) -> Result<Images, Trouble> {
+    let account = account(actor);
+    let mut found = Vec::new();
+    for region in lookup::regions(rows, query.region.as_ref())? {
+        let shared = SHARED.list(rows, &scope(&account, &region), &[]).into_iter();
+        let held = shared.filter(|shared| shared.until_ms.is_none_or(|until_ms| now_ms < until_ms));
+        let named = |shared: SharedImage| {
+            let owner = parts_of(&shared.scope).map(|(owner, _)| owner).unwrap_or_default();
+            let family = shared.family.as_deref();
+            let family = family.map(|family| ImageView::family_of_others(&owner, family));
+            (family.unwrap_or_default(), shared)
         };
-        Ok(Images {
-            images: page.items.into_iter().filter_map(view).collect(),
-            total_count: page.total,
-            page_number: page.number,
-            page_size: page.size,
-        })
+        let mut held: Vec<_> = held.map(named).collect();
+        held.sort_by(|(a_family, a), (b_family, b)| (a_family, b.born).cmp(&(b_family, a.born)));
+        found.extend(held);
     }
+    if query.newest_first {
+        found.sort_by_key(|(_, shared)| std::cmp::Reverse(shared.born));
+    }
+    let page = page_of(found, query.page);
+    let mut heads = Heads::new(rows);
+    let view = |(_, shared): (String, SharedImage)| {
+        let image = IMAGES.get(rows, &shared.scope, &[shared.image.as_str()])?;
+        let is_head = heads.is_head(&image);
+        Some(ImageView::for_others(&image, is_head, now_ms))
+    };
+    Ok(Images {
+        images: page.items.into_iter().filter_map(view).collect(),
+        total_count: page.total,
+        page_number: page.number,
+        page_size: page.size,
+    })
 }
 
 /// An image, and how the account that asks sees it.
