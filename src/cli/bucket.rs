@@ -259,9 +259,7 @@ impl Put {
             follow::leave(session, &started);
             return Ok(());
         }
-        follow::to_end(session, &started).await?;
-        let size = size_of(session, &bucket, &key).await?;
-        let moved = Moved { bucket_name: bucket, key, path, size, workflow_id: started.workflow_id };
+        let moved = moved(session, &started, bucket, key, path).await?;
         session.screen.give(&moved, |moved| {
             let Moved { bucket_name, key, path, size, .. } = moved;
             let seconds = begun.elapsed().as_secs_f64();
@@ -291,9 +289,7 @@ impl Get {
             follow::leave(session, &started);
             return Ok(());
         }
-        follow::to_end(session, &started).await?;
-        let size = size_of(session, &bucket, &key).await?;
-        let moved = Moved { bucket_name: bucket, key, path, size, workflow_id: started.workflow_id };
+        let moved = moved(session, &started, bucket, key, path).await?;
         session.screen.give(&moved, |moved| {
             let Moved { bucket_name, key, path, size, .. } = moved;
             let seconds = begun.elapsed().as_secs_f64();
@@ -311,6 +307,19 @@ fn going_on(session: &Session, started: &Started, what: &str) {
         let id = started.workflow_id;
         session.screen.say(&format!("going on with the {what} that has begun already, workflow `{id}`"));
     }
+}
+
+/// What has been carried, once it has.
+async fn moved(
+    session: &Session,
+    started: &Started,
+    bucket_name: String,
+    key: String,
+    path: String,
+) -> Result<Moved, Stop> {
+    follow::to_end(session, started).await?;
+    let size = size_of(session, &bucket_name, &key).await?;
+    Ok(Moved { bucket_name, key, path, size, workflow_id: started.workflow_id })
 }
 
 /// Length of an object; 0 for one that is gone already.

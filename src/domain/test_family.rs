@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use event::{Actor, Cause, Draft, FlowId, Fold, Path, Record, Rows, RowsMut, Scope, Seq};
+use event::{Actor, Cause, Draft, FlowId, Fold, Path, Record, Scope, Seq};
 
 use crate::events::{
     Attributes, DiskPlan, FamilyHeadSet, ImageDeleted, ImageDeprecated, ImageModified, ImageReleased,
@@ -15,37 +15,12 @@ use crate::image::{
     family_head_id,
 };
 use crate::machine::Machine;
+use crate::tests::Memory;
 use crate::{ImageId, Projections, SnapshotId};
 
 const FAMILIES: [&str; 3] = ["web", "web-2", "db"];
 const IMAGES_AT_ONCE: u64 = 8;
 const EVENTS: u64 = 1000;
-
-#[derive(Default)]
-struct Memory(BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl Rows for Memory {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key).cloned()
-    }
-
-    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
-        for (key, value) in self.0.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix)) {
-            if !visit(key, value) {
-                return;
-            }
-        }
-    }
-}
-
-impl RowsMut for Memory {
-    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        match value {
-            Some(value) => _ = self.0.insert(key, value),
-            None => _ = self.0.remove(&key),
-        }
-    }
-}
 
 fn scope() -> Scope {
     image::scope(&"100000".into(), &"cn-a".into())

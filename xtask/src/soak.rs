@@ -76,7 +76,7 @@ const SOAKS: &[Soak] = &[
     },
     Soak {
         name: "copies",
-        judges: "issue 2: copies of 200 images and a Debian disk, killed on the way",
+        judges: "issue 3: copies of 200 images and a Debian disk, killed on the way",
         package: "kiln",
         tests: "copies_of_200_images",
         how_much: HowMuch::Count("KILN_COPIES_KILLS", 50),
@@ -90,7 +90,7 @@ const SOAKS: &[Soak] = &[
     },
     Soak {
         name: "races",
-        judges: "issue 2, races: each pair of operations that can meet, in a thousand commit orders",
+        judges: "issue 3, races: each pair of operations that can meet, in a thousand commit orders",
         package: "kiln",
         tests: "races_of",
         how_much: HowMuch::Count("KILN_ORDERS", 1_000),
