@@ -16,7 +16,7 @@ use crate::image::{
     birth, house, youth,
 };
 use crate::port::CheckItem;
-use crate::{ImageId, fold_disks, fold_shares};
+use crate::{ImageId, Listed, fold_disks, fold_shares, listed};
 
 /// The system's own tags, set when an image check has ended.
 const SYSTEM_TAGS: [(&str, &str); 2] = [
@@ -30,7 +30,7 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        5
+        6
     }
 
     fn knows(&self, kind: &str) -> bool {
@@ -150,12 +150,12 @@ pub(crate) fn change(
 ) {
     let scope = &record.scope;
     let Some(mut row) = IMAGES.get(rows, scope, &[image.as_str()]) else { return };
-    let status = row.status;
+    let before = Listed::from(&row);
     change(&mut row);
-    if row.status != status {
+    if row.status != before.status {
         stand(rows, scope, &row);
     }
-    IMAGES.put(rows, scope, &[image.as_str()], &row);
+    listed::put(rows, scope, Some(&before), &row);
 }
 
 /// Has the image among those its family may stand for, or no more.
@@ -246,7 +246,7 @@ fn reserved(rows: &mut dyn RowsMut, record: &Record, event: ImageReserved) {
             snapshot.making += 1;
         });
     }
-    IMAGES.put(rows, scope, &[image.id.as_str()], &image);
+    listed::put(rows, scope, None, &image);
 }
 
 fn put_task(rows: &mut dyn RowsMut, scope: &Scope, task: &Task) {
@@ -304,6 +304,7 @@ fn sealed(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
 fn modified(rows: &mut dyn RowsMut, record: &Record, event: ImageModified) {
     let scope = &record.scope;
     let Some(mut image) = IMAGES.get(rows, scope, &[event.image.as_str()]) else { return };
+    let before = Listed::from(&image);
     let to = event.to;
     if let Some(name) = to.name {
         NAMES.remove(rows, scope, &[&image.name]);
@@ -336,7 +337,7 @@ fn modified(rows: &mut dyn RowsMut, record: &Record, event: ImageModified) {
         }
     }
     stand(rows, scope, &image);
-    IMAGES.put(rows, scope, &[event.image.as_str()], &image);
+    listed::put(rows, scope, Some(&before), &image);
 }
 
 fn export_begun(rows: &mut dyn RowsMut, record: &Record, event: ExportBegun) {
@@ -381,7 +382,7 @@ fn not_due(rows: &mut dyn RowsMut, scope: &Scope, image: &ImageId) {
 fn drop_image(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
     let scope = &record.scope;
     let Some(image) = IMAGES.get(rows, scope, &[id.as_str()]) else { return };
-    IMAGES.remove(rows, scope, &[id.as_str()]);
+    listed::remove(rows, scope, id);
     NAMES.remove(rows, scope, &[&image.name]);
     PLACES.remove(rows, &house(), &[id.as_str()]);
     not_due(rows, scope, id);

@@ -12,7 +12,7 @@ use crate::image::{DISKS, Disk, Due, IMAGES, Image, ImageDisk, PLACES, SNAPSHOTS
 use crate::name::SYSTEM_TAGS;
 use crate::port::StoredDisk;
 use crate::rules::until_ms;
-use crate::{DiskId, SnapshotId};
+use crate::{DiskId, ImageId, SnapshotId};
 
 /// Folds the record, if it is one of these; says whether it was.
 pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
@@ -60,7 +60,7 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
             change_disk(rows, scope, &event.disk, |disk| disk.ready = true);
         }),
         DiskDeleted::KIND => with(record, |event: DiskDeleted| drop_disk(rows, scope, &event.disk)),
-        ResourcesTagged::KIND => with(record, |event: ResourcesTagged| tagged(rows, scope, &event)),
+        ResourcesTagged::KIND => with(record, |event: ResourcesTagged| tagged(rows, record, &event)),
         _ => false,
     }
 }
@@ -330,14 +330,15 @@ fn drop_disk(rows: &mut dyn RowsMut, scope: &Scope, id: &DiskId) {
     change_usage(rows, scope, |usage| usage.disks = usage.disks.saturating_sub(1));
 }
 
-fn tagged(rows: &mut dyn RowsMut, scope: &Scope, event: &ResourcesTagged) {
+fn tagged(rows: &mut dyn RowsMut, record: &Record, event: &ResourcesTagged) {
+    let scope = &record.scope;
     let change = |tags: &mut std::collections::BTreeMap<String, String>| {
         tags.retain(|key, _| !event.all || key.starts_with(SYSTEM_TAGS));
         event.removed.iter().for_each(|key| _ = tags.remove(key));
         tags.extend(event.set.clone());
     };
     for ResourceId(id) in &event.resources {
-        IMAGES.change(rows, scope, &[id], |image| change(&mut image.tags));
+        crate::fold::change(rows, record, &ImageId::from(id.as_str()), |image| change(&mut image.tags));
         SNAPSHOTS.change(rows, scope, &[id], |snapshot| change(&mut snapshot.tags));
         DISKS.change(rows, scope, &[id], |disk| change(&mut disk.tags));
     }

@@ -529,9 +529,9 @@ pub const USAGE: Table<Usage> = Table::new("usage");
 /// Quotas by account and region.
 pub const QUOTAS: Table<Quotas> = Table::new("quota");
 /// What others share, by the account and region it is shared with, and image.
-pub const SHARED: Table<SharedImage> = Table::new("shared");
+pub const SHARED: Table<SharedImage> = Table::new("shared").by_place();
 /// What is everybody's, in the scope of a region, by order of publication.
-pub const PUBLIC: Table<SharedImage> = Table::new("public");
+pub const PUBLIC: Table<SharedImage> = Table::new("public").by_place();
 /// What is to happen by itself, in the scope of the house, by time.
 pub const DUE: Table<Due> = Table::new("due");
 /// Regions, in the scope of the house.

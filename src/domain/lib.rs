@@ -12,6 +12,7 @@ mod fold_disks;
 mod fold_shares;
 mod id;
 pub mod image;
+mod listed;
 pub mod machine;
 pub mod name;
 pub mod port;
@@ -45,3 +46,4 @@ pub use id::{
     AccountId, ContentRoot, Digest, DiskId, ImageId, ManifestId, NotADigest, RegionId, SnapshotId, StoreId,
     TaskId,
 };
+pub use listed::{LISTED, Listed};

@@ -16,7 +16,7 @@ use crate::image::{
 };
 use crate::machine::Machine;
 use crate::tests::Memory;
-use crate::{ImageId, Projections, SnapshotId};
+use crate::{ImageId, LISTED, Listed, Projections, SnapshotId};
 
 const FAMILIES: [&str; 3] = ["web", "web-2", "db"];
 const IMAGES_AT_ONCE: u64 = 8;
@@ -143,6 +143,8 @@ fn a_family_stands_for_the_same_image_whether_it_is_looked_up_or_found_among_all
             .for_each(|name| *counted.entry(name).or_default() += 1);
         assert_eq!(families(&rows, &scope()), counted.into_iter().collect::<Vec<_>>(), "after {seq} events");
         // Nothing is left of those that are gone.
+        let listed: Vec<Listed> = images.iter().map(Listed::from).collect();
+        assert_eq!(LISTED.list_all(&rows), listed, "after {seq} events");
         let indexed = FAMILY_AVAILABLE.list_all(&rows).len();
         let available = |image: &&Image| image.status == Status::Available && image.family.is_some();
         assert_eq!(indexed, images.iter().filter(available).count(), "after {seq} events");

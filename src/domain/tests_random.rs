@@ -17,7 +17,7 @@ use crate::image::{self, DISKS, DUE, IMAGES, Making, NAMES, PLACES, SHARED, SNAP
 use crate::port::{Compression, Format, Location, Target, Wrapping};
 use crate::rules::{self, Deletion};
 use crate::tests_kit::{World, image_of, new_disk, new_snapshot, plan};
-use crate::{AccountId, ImageId, ManifestId, SnapshotId};
+use crate::{AccountId, ImageId, LISTED, Listed, ManifestId, SnapshotId};
 
 /// Games that are played, and moves in each: a few seconds unoptimised, and all moves succeed.
 const GAMES: u64 = 16;
@@ -432,6 +432,8 @@ impl Game {
             assert_eq!(PLACES.get(rows, &image::house(), &key).as_ref(), Some(scope), "`{id}`");
         }
         let due = DUE.list(rows, &image::house(), &[]);
+        let listed: Vec<Listed> = IMAGES.list_all(rows).iter().map(Listed::from).collect();
+        assert_eq!(LISTED.list_all(rows), listed, "what lists look at is what images are");
         let shares = IMAGES.list_all(rows).into_iter().flat_map(|image| image.shares.into_values());
         let kept = SNAPSHOTS.list_all(rows).into_iter();
         let kept = kept.filter(|snapshot| snapshot.ready && snapshot.until_ms.is_some()).count();

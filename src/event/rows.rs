@@ -47,13 +47,21 @@ pub trait Fold: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Table<T> {
     name: &'static str,
+    by_place: bool,
     row: PhantomData<fn() -> T>,
 }
 
 impl<T: Serialize + DeserializeOwned> Table<T> {
     /// The table of that name; names are unique in the house.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, row: PhantomData }
+        Self { name, by_place: false, row: PhantomData }
+    }
+
+    /// The same with rows that hold their fields by place, without names: a third of the size where fields
+    /// are short. A type of such rows leaves none of its fields out.
+    #[must_use]
+    pub const fn by_place(self) -> Self {
+        Self { by_place: true, ..self }
     }
 
     /// The bytes of a key.
@@ -80,7 +88,8 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
 
     /// Puts one row.
     pub fn put(&self, rows: &mut dyn RowsMut, scope: &Scope, parts: &[&str], row: &T) {
-        let value = rmp_serde::to_vec_named(row).expect("rows are plain data");
+        let value = if self.by_place { rmp_serde::to_vec(row) } else { rmp_serde::to_vec_named(row) };
+        let value = value.expect("rows are plain data");
         rows.set(self.key(scope, parts), Some(value));
     }
 

@@ -3,10 +3,10 @@
 //! A family stands for its newest Available image, or for the one it was told to while that is
 //! Available. In several regions it is told at once: everywhere that is meant, or nowhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::image::{self, FAMILY_HEADS, IMAGES, Image, Making, Status, scope};
-use domain::{AccountId, RegionId, rules};
+use domain::{AccountId, LISTED, Listed, RegionId, rules};
 use engine::Snapshot;
 use event::{Actor, Refusal, Rows, View};
 use workflows::{Move, PromoteFamily};
@@ -23,16 +23,30 @@ use crate::{Service, Trouble};
 impl Service {
     pub(crate) fn families(&self, actor: &Actor, region: Option<&RegionId>) -> Result<Families, Trouble> {
         let rows = self.engine.snapshot()?;
-        let (own, now_ms) = (account(actor), self.clock.now_ms());
+        let own = account(actor);
         let mut families = Vec::new();
         for region in lookup::regions(&rows, region)? {
+            let scope = scope(&own, &region);
+            let listed = LISTED.list(&rows, &scope, &[]);
+            let by_id: BTreeMap<_, _> = listed.iter().map(|image| (&image.id, image)).collect();
+            let mut members: BTreeMap<&str, Vec<&Listed>> = BTreeMap::new();
+            for image in listed.iter().filter(|image| !image.status.is_being_made()) {
+                members.entry(image.family.as_deref().unwrap_or_default()).or_default().push(image);
+            }
             for family in names(&rows, &own, &region) {
-                let seen = seen(&rows, &own, &own, &region, &family, now_ms);
+                let members = members.get(family.as_str()).map(Vec::as_slice).unwrap_or_default();
+                let is_available = |image: &&Listed| image.status == Status::Available;
+                let told = FAMILY_HEADS.get(&rows, &scope, &[&family]).and_then(|told| told.image);
+                let told = told.and_then(|told| by_id.get(&told).copied());
+                let standing = told.filter(is_available);
+                let newest = || members.iter().copied().filter(is_available).max_by_key(|image| image.born);
+                let head = standing.or_else(newest);
+                let guest = told.filter(|told| told.family.as_deref() != Some(family.as_str()));
                 families.push(FamilySummary {
-                    image_id: seen.head.as_ref().map(|image| image.id.0.clone()).unwrap_or_default(),
-                    image_name: seen.head.as_ref().map(|image| image.name.clone()).unwrap_or_default(),
-                    is_pinned: seen.is_told,
-                    images: seen.members.len() as u64,
+                    image_id: head.map(|image| image.id.0.clone()).unwrap_or_default(),
+                    image_name: head.map(|image| image.name.clone()).unwrap_or_default(),
+                    is_pinned: standing.is_some(),
+                    images: members.len() as u64 + u64::from(guest.is_some()),
                     image_family: family,
                     region_id: region.0.clone(),
                 });

@@ -13,7 +13,7 @@ use domain::image::{
 };
 use domain::machine::{Architecture, OsType};
 use domain::name::TAGS_MAX;
-use domain::{ImageId, RegionId};
+use domain::{AccountId, ImageId, LISTED, Listed, RegionId};
 use engine::Snapshot;
 use event::{Actor, Refusal, Rows, Scope};
 
@@ -44,26 +44,27 @@ impl Service {
                 images.extend(own(&rows, actor, &region, query));
             }
             images.extend(others(&rows, actor, &region, &wanted, now_ms));
-            images.retain(|found| wanted.fits(found));
-            images.sort_by(|a, b| (&a.family, b.image.born).cmp(&(&b.family, a.image.born)));
+            images.retain(|found| wanted.fits(&rows, found));
+            images.sort_by(|a, b| (&a.family, b.listed.born).cmp(&(&b.family, a.listed.born)));
             found.extend(images);
         }
         if query.newest_first {
-            found.sort_by_key(|found| std::cmp::Reverse(found.image.born));
+            found.sort_by_key(|found| std::cmp::Reverse(found.listed.born));
         }
         let page = page_of(found, query.page);
         let mut heads = Heads::new(&rows);
         // Of those alone that are shown.
         let view = |found: Found| {
-            let is_head = heads.is_head(&found.image);
-            if found.own {
-                ImageView::of(&found.image, is_head, now_ms)
+            let image = found.image(&rows)?;
+            let is_head = heads.is_head(&image);
+            Some(if found.own {
+                ImageView::of(&image, is_head, now_ms)
             } else {
-                ImageView::for_others(&found.image, is_head, now_ms)
-            }
+                ImageView::for_others(&image, is_head, now_ms)
+            })
         };
         Ok(Images {
-            images: page.items.into_iter().map(view).collect(),
+            images: page.items.into_iter().filter_map(view).collect(),
             total_count: page.total,
             page_number: page.number,
             page_size: page.size,
@@ -109,39 +110,49 @@ fn shared_images(rows: &Snapshot, actor: &Actor, query: &ImageQuery, now_ms: i64
 
 /// An image, and how the account that asks sees it.
 struct Found {
-    image: Image,
+    listed: Listed,
+    account: AccountId,
+    region: RegionId,
     own: bool,
     /// Its family as that account sees it; empty for none.
     family: String,
 }
 
 impl Found {
-    fn of(image: Image, own: bool) -> Self {
-        let family = image.family.as_deref().unwrap_or_default();
-        let family = if own || family.is_empty() {
-            family.to_owned()
-        } else {
-            ImageView::family_of_others(&image.account, family)
-        };
-        Self { image, own, family }
+    fn own(listed: Listed, account: &AccountId, region: &RegionId) -> Self {
+        let family = listed.family.clone().unwrap_or_default();
+        Self { listed, account: account.clone(), region: region.clone(), own: true, family }
+    }
+
+    fn others(image: &Image) -> Self {
+        let family = image.family.as_deref();
+        let family = family.map(|family| ImageView::family_of_others(&image.account, family));
+        let (account, region) = (image.account.clone(), image.region.clone());
+        Self { listed: image.into(), account, region, own: false, family: family.unwrap_or_default() }
+    }
+
+    /// All of it.
+    fn image(&self, rows: &Snapshot) -> Option<Image> {
+        IMAGES.get(rows, &scope(&self.account, &self.region), &[self.listed.id.as_str()])
     }
 }
 
 /// The account's own images: those of a family or of some ids, where only they are asked for.
 fn own(rows: &Snapshot, actor: &Actor, region: &RegionId, query: &ImageQuery) -> Vec<Found> {
-    let scope = scope(&account(actor), region);
+    let account = account(actor);
+    let scope = scope(&account, region);
     let plain = |text: &&String| !text.contains('\0');
-    let by_id = |id: &str| IMAGES.get(rows, &scope, &[id]);
-    let images: Vec<Image> = if !query.ids.is_empty() {
+    let by_id = |id: &str| LISTED.get(rows, &scope, &[id]);
+    let images: Vec<Listed> = if !query.ids.is_empty() {
         let ids: BTreeSet<&String> = query.ids.iter().filter(plain).collect();
         ids.into_iter().filter_map(|id| by_id(id)).collect()
     } else if let Some(family) = query.family.as_ref().filter(plain) {
         let ids = FAMILIES.list(rows, &scope, &[family]);
         ids.iter().filter_map(|id| by_id(id.as_str())).collect()
     } else {
-        IMAGES.list(rows, &scope, &[])
+        LISTED.list(rows, &scope, &[])
     };
-    images.into_iter().map(|image| Found::of(image, true)).collect()
+    images.into_iter().map(|image| Found::own(image, &account, region)).collect()
 }
 
 /// The images of others that the account may use and asks for.
@@ -160,7 +171,7 @@ fn others(rows: &Snapshot, actor: &Actor, region: &RegionId, wanted: &Wanted<'_>
     let visible = images.filter(|image| {
         image.account != account && !image.status.is_being_made() && image.is_visible_to(&account, now_ms)
     });
-    visible.map(|image| Found::of(image, false)).collect()
+    visible.map(|image| Found::others(&image)).collect()
 }
 
 /// The image each family stands for, found out once a family.
@@ -251,8 +262,8 @@ impl<'a> Wanted<'a> {
             && statuses.is_none_or(|statuses| statuses.contains(&available))
     }
 
-    fn fits(&self, found: &Found) -> bool {
-        let (query, image) = (self.query, &found.image);
+    fn fits(&self, rows: &Snapshot, found: &Found) -> bool {
+        let (query, image) = (self.query, &found.listed);
         let is = |said: &Option<String>, word: &str| said.as_deref().is_none_or(|said| said == word);
         let is_word = |said: &Option<String>, word: &str| {
             said.as_deref().is_none_or(|said| said.eq_ignore_ascii_case(word))
@@ -263,17 +274,18 @@ impl<'a> Wanted<'a> {
             && (query.ids.is_empty() || query.ids.contains(&image.id.0))
             && query.name.as_deref().is_none_or(|name| is_called(&image.name, name))
             && is(&query.family, &found.family)
-            && is(&query.owner_id, image.account.as_str())
-            && is_word(&query.architecture, image.machine.architecture.word())
-            && is_word(&query.os_type, image.machine.os_type.word())
-            && query.snapshot.as_ref().is_none_or(|snapshot| {
-                found.own && image.disks.iter().any(|disk| disk.snapshot.0 == *snapshot)
-            })
+            && is(&query.owner_id, found.account.as_str())
+            && is_word(&query.architecture, image.architecture.word())
+            && is_word(&query.os_type, image.os_type.word())
             && query.from_ms.is_none_or(|from_ms| image.created_ms >= from_ms)
             && query.until_ms.is_none_or(|until_ms| image.created_ms <= until_ms)
             && query.tags.iter().all(|(key, value)| {
                 let has = image.tags.get(key).filter(|_| found.own);
                 has.is_some_and(|has| value.as_ref().is_none_or(|value| value == has))
+            })
+            && query.snapshot.as_ref().is_none_or(|snapshot| {
+                let disks = found.image(rows).filter(|_| found.own).map(|image| image.disks);
+                disks.is_some_and(|disks| disks.iter().any(|disk| disk.snapshot.0 == *snapshot))
             })
     }
 }

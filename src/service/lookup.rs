@@ -84,7 +84,7 @@ pub(crate) fn image(rows: &dyn Rows, actor: &Actor, at: &ImageAt) -> Result<Imag
         };
     }
     let own = |image: &Image| image.account.as_str() == actor.account && regions.contains(&image.region);
-    match by_id(rows, &at.image).filter(own) {
+    match by_id(rows, actor, &regions, &at.image).filter(own) {
         Some(image) => Ok(image),
         None => by_name(rows, actor, at, &regions),
     }
@@ -126,7 +126,8 @@ pub(crate) fn visible_image(
     let visible = |image: &Image| {
         image.account == account || !image.status.is_being_made() && image.is_visible_to(&account, now_ms)
     };
-    match by_id(rows, &at.image).filter(|image| regions.contains(&image.region) && visible(image)) {
+    let found = by_id(rows, actor, &regions, &at.image);
+    match found.filter(|image| regions.contains(&image.region) && visible(image)) {
         Some(image) => {
             let own = image.account == account;
             Ok((image, own))
@@ -172,10 +173,16 @@ pub(crate) fn anothers(rows: &dyn Rows, actor: &Actor, at: &ImageAt, now_ms: i64
     })
 }
 
-/// The image of that id, whosesoever it is.
-fn by_id(rows: &dyn Rows, id: &str) -> Option<Image> {
+/// The image of that id, whosesoever it is. Most that are asked for are the asker's own: where one region
+/// is meant, that is looked at first, and the row that says where an image is need not be read.
+fn by_id(rows: &dyn Rows, actor: &Actor, regions: &[RegionId], id: &str) -> Option<Image> {
     if id.contains('\0') {
         return None;
+    }
+    if let [region] = regions
+        && let Some(own) = IMAGES.get(rows, &scope(&account(actor), region), &[id])
+    {
+        return Some(own);
     }
     let place = PLACES.get(rows, &house(), &[id])?;
     IMAGES.get(rows, &place, &[id])

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use domain::LISTED;
 use domain::events::ResourceId;
-use domain::image::{DISKS, IMAGES, SNAPSHOTS, scope};
+use domain::image::{DISKS, SNAPSHOTS, scope};
 use domain::{RegionId, rules};
 use event::{Actor, Refusal, View};
 use workflows::TagResources;
@@ -116,7 +117,7 @@ impl Service {
         };
         for region in lookup::regions(&rows, region)? {
             let scope = scope(&account(actor), &region);
-            for image in IMAGES.list(&rows, &scope, &[]) {
+            for image in LISTED.list(&rows, &scope, &[]) {
                 add(image.id.as_str(), &image.tags);
             }
             for snapshot in SNAPSHOTS.list(&rows, &scope, &[]) {

@@ -116,31 +116,32 @@ async fn objects(house: &House, at: &BucketAt) -> Vec<String> {
 /// A row as text, without what differs from run to run.
 fn row(table: &str, value: &[u8]) -> Value {
     macro_rules! json {
-        ($($name:literal $table:ident,)*) => {
+        ($($name:literal $table:path,)*) => {
             match table {
-                $($name => serde_json::to_value(image::$table.read(value)).unwrap(),)*
+                $($name => serde_json::to_value($table.read(value)).unwrap(),)*
                 other => panic!("the table `{other}` is new: say here what its rows are"),
             }
         };
     }
     let mut json = json! {
-        "image" IMAGES,
-        "image-name" NAMES,
-        "family" FAMILIES,
-        "family-size" FAMILY_SIZES,
-        "family-available" FAMILY_AVAILABLE,
-        "family-head" FAMILY_HEADS,
-        "place" PLACES,
-        "snapshot" SNAPSHOTS,
-        "disk" DISKS,
-        "usage" USAGE,
-        "quota" QUOTAS,
-        "shared" SHARED,
-        "public" PUBLIC,
-        "due" DUE,
-        "region" REGIONS,
-        "account" ACCOUNTS,
-        "bucket" BUCKETS,
+        "image" image::IMAGES,
+        "image-listed" domain::LISTED,
+        "image-name" image::NAMES,
+        "family" image::FAMILIES,
+        "family-size" image::FAMILY_SIZES,
+        "family-available" image::FAMILY_AVAILABLE,
+        "family-head" image::FAMILY_HEADS,
+        "place" image::PLACES,
+        "snapshot" image::SNAPSHOTS,
+        "disk" image::DISKS,
+        "usage" image::USAGE,
+        "quota" image::QUOTAS,
+        "shared" image::SHARED,
+        "public" image::PUBLIC,
+        "due" image::DUE,
+        "region" image::REGIONS,
+        "account" image::ACCOUNTS,
+        "bucket" image::BUCKETS,
     };
     blank(&mut json);
     json
