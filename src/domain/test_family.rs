@@ -8,7 +8,7 @@ use event::{Actor, Cause, Draft, FlowId, Fold, Path, Record, Scope, Seq};
 
 use crate::events::{
     Attributes, DiskPlan, FamilyHeadSet, ImageDeleted, ImageDeprecated, ImageModified, ImageReleased,
-    ImageReserved, ImageRestored, ImageSealed,
+    ImageReserved, ImageRestored, ImageSealed, ResourceId, ResourcesTagged,
 };
 use crate::image::{
     self, DiskKind, FAMILY_AVAILABLE, FAMILY_HEADS, IMAGES, Image, Making, Status, families, family_head,
@@ -114,12 +114,17 @@ fn a_family_stands_for_the_same_image_whether_it_is_looked_up_or_found_among_all
                 let to = Attributes { family, deprecated, ..Attributes::default() };
                 tell(&mut rows, seq, ImageModified { image: id, to, from: Attributes::default() });
             }
-            7 => match below(&mut state, 3) {
+            7 => match below(&mut state, 4) {
                 0 => tell(&mut rows, seq, ImageReleased { image: id }),
                 1 => {
                     let family = family.unwrap_or_else(|| FAMILIES[0].to_owned());
                     let image = there.map(|image| image.id);
                     tell(&mut rows, seq, FamilyHeadSet { family, image, before: None });
+                }
+                2 => {
+                    let set = BTreeMap::from([("tagged".to_owned(), seq.to_string())]);
+                    let resources = vec![ResourceId(id.0)];
+                    tell(&mut rows, seq, ResourcesTagged { resources, set, removed: Vec::new(), all: false });
                 }
                 _ => {
                     let name = there.map(|image| image.name).unwrap_or_default();
