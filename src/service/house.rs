@@ -15,6 +15,7 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Clock as _, SystemClock};
@@ -40,6 +41,9 @@ const SILENCE_MAX: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same for an answer; most take milliseconds.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long somebody else may hold a directory that is to be held here: a command that looks takes a
+/// moment, one that waits for an import takes long.
+const HOLD_PATIENCE: Duration = Duration::from_secs(5);
 /// Pauses between two tries, doubling.
 const PAUSE: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
@@ -143,6 +147,28 @@ impl House {
             *role = Role::Outside;
         }
         Err(last.unwrap_or_else(|| self.silent("it vanished again and again")))
+    }
+
+    /// Holds the directory, to answer others for as long as this process lives. Whoever has it now for a
+    /// command is waited for; one that holds it for long has to end first.
+    pub async fn hold(&self) -> Result<Arc<Service>, Trouble> {
+        let begun = Instant::now();
+        let mut role = self.role.lock().await;
+        loop {
+            if matches!(*role, Role::Outside) {
+                *role = self.enter().await?;
+            }
+            if let Role::Holds(holder) = &*role {
+                return Ok(holder.service.clone());
+            }
+            if begun.elapsed() > HOLD_PATIENCE {
+                let why = format!("{} holds the data directory `{}`", self.holder(), self.dir.display());
+                let held = Trouble::new(Family::World, "ServiceUnavailable", why);
+                return Err(held.advise("end it first, or use another directory with `--data`"));
+            }
+            *role = Role::Outside;
+            tokio::time::sleep(PAUSE_MAX).await;
+        }
     }
 
     /// Stops using the directory. A process that held it holds it until it is gone, so that nobody

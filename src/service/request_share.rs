@@ -91,6 +91,15 @@ pub enum ShareRequest {
         /// With whom; all if none is named.
         from: Option<Vec<AccountId>>,
     },
+    /// Shares an image with some accounts for ever and no more with others, at once.
+    Change {
+        /// The image.
+        at: ImageAt,
+        /// With whom.
+        add: Vec<AccountId>,
+        /// With whom no more.
+        remove: Vec<AccountId>,
+    },
     /// With whom an image is shared.
     Shares(ImageAt),
     /// Lets everybody in the region use an image.

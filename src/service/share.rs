@@ -37,6 +37,10 @@ impl Service {
             R::AccountList => self.accounts(&actor)?.into(),
             R::Share { at, with, term } => self.share_with(actor, asked, &at, with, term).await?.into(),
             R::Unshare { at, from } => self.unshare(actor, asked, &at, from).await?.into(),
+            R::Change { at, add, remove } => match self.known(asked)? {
+                Some(known) => known.into(),
+                None => self.change_shares(actor, asked, &at, add, None, &remove).await?.into(),
+            },
             R::Shares(at) => self.shares(&actor, &at)?.into(),
             R::Publish(at) => self.publish(actor, asked, &at).await?.into(),
             R::Unpublish(at) => self.unpublish(actor, asked, &at).await?.into(),

@@ -1,0 +1,87 @@
+//! The list of actions, and what each of them touches.
+
+use std::pin::Pin;
+
+use crate::ask::{Ask, Outcome};
+
+/// An action of the API.
+pub struct Action {
+    /// Its name.
+    pub name: &'static str,
+    /// The version of its API.
+    pub version: &'static str,
+    /// What it touches, for policies: the kind of resource, and the parameter that names it. Several
+    /// parameters are several resources; none is everything of the account.
+    pub resources: &'static [(&'static str, &'static str)],
+    run: fn(Ask) -> Running,
+}
+
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+impl Action {
+    /// Answers a request of this action.
+    pub async fn answer(&self, ask: Ask) -> Outcome {
+        (self.run)(ask).await
+    }
+}
+
+/// The version of the ECS API.
+const ECS: &str = "2014-05-26";
+
+/// The versions of the APIs that are spoken, by which they are told apart.
+pub const VERSIONS: &[&str] = &[ECS];
+
+/// The action of a name in an API, if there is one.
+pub fn find(version: &str, name: &str) -> Option<&'static Action> {
+    ACTIONS.iter().find(|action| action.name == name && action.version == version)
+}
+
+/// The name of an action, if there is one of that name in any API.
+pub fn known_name(name: &str) -> Option<&'static str> {
+    ACTIONS.iter().map(|action| action.name).find(|known| *known == name)
+}
+
+macro_rules! actions {
+    ($($version:ident { $($name:literal $file:ident [$($kind:literal $param:literal),*];)* })*) => {
+        /// Every action there is.
+        const ACTIONS: &[Action] = &[
+            $($(Action {
+                name: $name,
+                version: $version,
+                resources: &[$(($kind, $param)),*],
+                run: |ask| Box::pin(crate::$file::run(ask)),
+            },)*)*
+        ];
+    };
+}
+
+actions! {
+    ECS {
+        "CancelCopyImage" cancel_copy_image ["image" "ImageId"];
+        "CancelTask" cancel_task ["task" "TaskId"];
+        "CopyImage" copy_image ["image" "ImageId"];
+        "CopySnapshot" copy_snapshot ["snapshot" "SnapshotId"];
+        "CreateDisk" create_disk ["snapshot" "SnapshotId"];
+        "CreateImage" create_image ["instance" "InstanceId", "snapshot" "SnapshotId"];
+        "CreateSnapshot" create_snapshot ["disk" "DiskId"];
+        "DeleteDisk" delete_disk ["disk" "DiskId"];
+        "DeleteImage" delete_image ["image" "ImageId"];
+        "DeleteSnapshot" delete_snapshot ["snapshot" "SnapshotId"];
+        "DescribeDisks" describe_disks [];
+        "DescribeImageFromFamily" describe_image_from_family [];
+        "DescribeImageSharePermission" describe_image_share_permission ["image" "ImageId"];
+        "DescribeImages" describe_images ["image" "ImageId"];
+        "DescribeRegions" describe_regions [];
+        "DescribeSnapshots" describe_snapshots [];
+        "DescribeTaskAttribute" describe_task_attribute ["task" "TaskId"];
+        "DescribeTasks" describe_tasks [];
+        "ExportImage" export_image ["image" "ImageId"];
+        "ImportImage" import_image [];
+        "ListTagResources" list_tag_resources [];
+        "ModifyImageAttribute" modify_image_attribute ["image" "ImageId"];
+        "ModifyImageSharePermission" modify_image_share_permission ["image" "ImageId"];
+        "ModifySnapshotAttribute" modify_snapshot_attribute ["snapshot" "SnapshotId"];
+        "TagResources" tag_resources [];
+        "UntagResources" untag_resources [];
+    }
+}

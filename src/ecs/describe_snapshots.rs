@@ -1,0 +1,70 @@
+//! `DescribeSnapshots`: snapshots in pages, by number or by token.
+
+use service::{Request, SnapshotQuery, SnapshotRequest, SnapshotView, Snapshots};
+use wire::Object;
+
+use crate::ask::{Ask, Outcome};
+use crate::pages::Paging;
+use crate::shape_image::tags;
+
+/// Entries of a page by token where nobody says, and at most, as the API documents.
+const RESULTS: (u32, u32) = (10, 100);
+
+pub(crate) async fn run(ask: Ask) -> Outcome {
+    let region = ask.region().await?;
+    let params = &ask.params;
+    let paging = Paging::of(&ask, RESULTS)?;
+    if params.text("InstanceId").is_some() || params.text("SnapshotLinkId").is_some() {
+        // Snapshots here are of disks, of which no instance has any.
+        return ask
+            .read_only(paging.answer(Object::new().list("Snapshots", "Snapshot", Vec::<Object>::new()), 0));
+    }
+    let query = SnapshotQuery {
+        region: Some(region.clone()),
+        ids: params.several("SnapshotIds")?,
+        disk: params.string("DiskId"),
+        name: params.string("SnapshotName"),
+        status: params.string("Status"),
+        usage: params.string("Usage"),
+        source_disk_type: params.string("SourceDiskType"),
+        snapshot_type: params.string("SnapshotType"),
+        tags: ask.wanted_tags()?,
+        page: Some(paging.page),
+    };
+    let found: Snapshots = ask.look(Request::Snapshot(SnapshotRequest::List(query))).await?;
+    let answer = Object::new().list("Snapshots", "Snapshot", found.snapshots.iter().map(snapshot));
+    ask.read_only(paging.answer(answer, found.total_count))
+}
+
+fn snapshot(snapshot: &SnapshotView) -> Object {
+    let shape = Object::new()
+        .put("SnapshotId", &snapshot.snapshot_id)
+        .put("SnapshotSN", &snapshot.snapshot_id)
+        .put("SnapshotName", &snapshot.snapshot_name)
+        .put("Description", &snapshot.description)
+        .put("Status", &snapshot.status)
+        .put("Progress", &snapshot.progress)
+        .put("RemainTime", 0)
+        .put("Available", snapshot.available)
+        .put("Usage", &snapshot.usage)
+        .put("Category", "standard")
+        .put("SnapshotType", "user")
+        .put("SourceDiskId", &snapshot.source_disk_id)
+        .put("SourceDiskSize", snapshot.source_disk_size.to_string())
+        .put("SourceDiskType", &snapshot.source_disk_type)
+        .put("SourceStorageType", "disk")
+        .put("RegionId", &snapshot.region_id)
+        .put("CreationTime", &snapshot.creation_time)
+        .put("LastModifiedTime", &snapshot.creation_time)
+        .put("Encrypted", false)
+        .put("KMSKeyId", "")
+        .put("InstantAccess", false)
+        .put("ProductCode", "")
+        .put("ResourceGroupId", "")
+        .put("FullSnapshotSizeInBytes", snapshot.data_bytes)
+        .put("Tags", tags(&snapshot.tags));
+    let told = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let shape = shape.put_some("SourceSnapshotId", told(&snapshot.source_snapshot_id));
+    let shape = shape.put_some("SourceRegionId", told(&snapshot.source_region_id));
+    shape.put_some("RetentionDays", (snapshot.retention_days > 0).then_some(snapshot.retention_days))
+}

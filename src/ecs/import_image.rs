@@ -1,0 +1,53 @@
+//! `ImportImage`: an image from disk files in a bucket. It answers when the image is reserved; the task tells how far it is.
+
+use service::{FileAt, ImageImport, ImportDisk, Request, Started, import_task};
+use wire::{Fault, Object, Params};
+
+use crate::ask::{Ask, Outcome};
+
+/// Disks of an import, as the API documents; those beyond are left out without a word.
+const DISKS_MAX: usize = 17;
+
+pub(crate) async fn run(ask: Ask) -> Outcome {
+    let region = ask.region().await?;
+    let params = &ask.params;
+    let disks = params.objects("DiskDeviceMapping");
+    if disks.is_empty() {
+        return Err(
+            ask.refuse("MissingParameter.DiskDeviceMapping", "The parameter DiskDeviceMapping.1 is missing.")
+        );
+    }
+    let disks: Result<Vec<_>, Fault> =
+        disks.iter().take(DISKS_MAX).enumerate().map(|(index, disk)| read_disk(&ask, index, disk)).collect();
+    let import = ImageImport {
+        disks: disks?,
+        name: params.string("ImageName").unwrap_or_default(),
+        description: params.string("Description").unwrap_or_default(),
+        family: None,
+        tags: ask.new_tags("TagKey.Duplication")?,
+        region: Some(region.clone()),
+        machine: ask.machine()?,
+        check: ask.wants_check()?,
+    };
+    let started: Started = ask.begin(Request::ImageImport(import)).await?;
+    Ok(Object::new()
+        .put("ImageId", started.image_id)
+        .put("TaskId", import_task(started.workflow_id))
+        .put("RegionId", region.as_str()))
+}
+
+fn read_disk(ask: &Ask, index: usize, disk: &Params) -> Result<ImportDisk, Fault> {
+    let need = |name: &str| {
+        disk.string(name).ok_or_else(|| {
+            let why = format!("The input parameter \"DiskDeviceMapping.{}.{name}\" that is mandatory for processing this request is not supplied.", index + 1);
+            Fault::new(400, "MissingParameter", why)
+        })
+    };
+    let size = if disk.has("DiskImageSize") { "DiskImageSize" } else { "DiskImSize" };
+    Ok(ImportDisk {
+        at: FileAt { bucket: Some(need("OSSBucket")?), path: need("OSSObject")? },
+        format: ask.format(disk.text("Format"))?,
+        device: disk.string("Device"),
+        size_bytes: ask.size(disk, size)?,
+    })
+}

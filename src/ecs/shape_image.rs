@@ -1,0 +1,169 @@
+//! An image as the API shows it.
+
+use std::collections::BTreeMap;
+
+use service::{ImageDiskView, ImageView};
+use wire::Object;
+
+/// What clients call a platform, where that is not the word they ask with.
+const DISPLAYED: [(&str, &str); 2] = [("RedHat", "Red Hat"), ("Customized Linux", "Customized Linux")];
+
+/// An image in a list.
+pub(crate) fn image(image: &ImageView) -> Object {
+    let is_own = image.image_owner_alias == "self";
+    let platform = displayed(&image.platform);
+    let mut shape = Object::new()
+        .put("ImageId", &image.image_id)
+        .put("ImageName", &image.image_name)
+        .put("Description", &image.description)
+        .put("ImageFamily", &image.image_family)
+        .put("ImageVersion", "")
+        .put("ImageOwnerAlias", &image.image_owner_alias)
+        .put("ImageOwnerId", image.owner_id.parse::<i64>().unwrap_or_default())
+        .put("Status", &image.status)
+        .put("Progress", progress(image))
+        .put("Size", image.size)
+        .put("Architecture", &image.architecture)
+        .put("OSType", &image.os_type)
+        .put("OSName", os_name(image))
+        .put("OSNameEn", os_name(image))
+        .put("Platform", platform)
+        .put("BootMode", &image.boot_mode)
+        .put("LicenseType", &image.license_type)
+        .put("IsCopied", image.is_copied)
+        .put("IsPublic", image.is_public)
+        .put("IsSubscribed", false)
+        .put("IsSupportCloudinit", has_cloud_init(image))
+        .put("IsSupportIoOptimized", true)
+        .put("LoginAsNonRootSupported", false)
+        .put("Usable", image.usable())
+        .put("IsSelfShared", if image.shares.is_empty() { "" } else { "true" })
+        .put("Usage", "none")
+        .put("ProductCode", "")
+        .put("SupplierName", "")
+        .put("ResourceGroupId", "")
+        .put("CreationTime", &image.creation_time);
+    shape = shape.put(
+        "Features",
+        Object::new()
+            .put("NvmeSupport", &image.nvme_support)
+            .put("ImdsSupport", &image.imds_support)
+            .put("CpuOnlineUpgrade", "unsupported")
+            .put("CpuOnlineDowngrade", "unsupported")
+            .put("MemoryOnlineUpgrade", "unsupported")
+            .put("MemoryOnlineDowngrade", "unsupported"),
+    );
+    shape = shape.put("Tags", tags(&image.tags));
+    let mapping = |disk: &ImageDiskView| disk_mapping(image, disk);
+    shape = shape.list("DiskDeviceMappings", "DiskDeviceMapping", image.disks.iter().map(mapping));
+    if let Some(detection) = image.detection.as_ref().filter(|_| is_own) {
+        let item = |item: &service::DetectionItem| {
+            let told = |text: &String| (!text.is_empty()).then(|| text.clone());
+            Object::new()
+                .put("Name", &item.name)
+                .put("Value", &item.value)
+                .put_some("RiskLevel", told(&item.risk_level))
+                .put_some("RiskCode", told(&item.risk_code))
+        };
+        let items = detection.items.iter().map(item);
+        shape = shape.put(
+            "DetectionOptions",
+            Object::new().put("Status", &detection.status).list("Items", "Item", items),
+        );
+    }
+    shape
+}
+
+/// An image as the answer for a family has it: fewer fields, and a bare number of progress.
+pub(crate) fn from_family(image: &ImageView) -> Object {
+    let mapping = |disk: &ImageDiskView| {
+        let (bucket, object) = bucket_and_object(disk);
+        Object::new()
+            .put("Type", &disk.r#type)
+            .put("Device", &disk.device)
+            .put("Size", disk.size.to_string())
+            .put("SnapshotId", &disk.snapshot_id)
+            .put("Format", disk.format.to_uppercase())
+            .put("ImportOSSBucket", bucket)
+            .put("ImportOSSObject", object)
+    };
+    Object::new()
+        .put("ImageId", &image.image_id)
+        .put("ImageName", &image.image_name)
+        .put("Description", &image.description)
+        .put("ImageFamily", &image.image_family)
+        .put("ImageVersion", "")
+        .put("ImageOwnerAlias", &image.image_owner_alias)
+        .put("Status", &image.status)
+        .put("Progress", "100")
+        .put("Size", image.size)
+        .put("Architecture", &image.architecture)
+        .put("OSType", &image.os_type)
+        .put("OSName", os_name(image))
+        .put("Platform", displayed(&image.platform))
+        .put("IsCopied", image.is_copied)
+        .put("IsSelfShared", if image.shares.is_empty() { "" } else { "true" })
+        .put("IsSubscribed", false)
+        .put("IsSupportCloudinit", has_cloud_init(image))
+        .put("IsSupportIoOptimized", true)
+        .put("Usage", "none")
+        .put("ProductCode", "")
+        .put("CreationTime", &image.creation_time)
+        .put("Tags", tags(&image.tags))
+        .list("DiskDeviceMappings", "DiskDeviceMapping", image.disks.iter().map(mapping))
+}
+
+/// The bucket and the key a disk was imported from; empty for none.
+fn bucket_and_object(disk: &ImageDiskView) -> (&str, &str) {
+    disk.source.strip_prefix("oss://").and_then(|at| at.split_once('/')).unwrap_or_default()
+}
+
+fn disk_mapping(image: &ImageView, disk: &ImageDiskView) -> Object {
+    let (bucket, object) = bucket_and_object(disk);
+    Object::new()
+        .put("Type", &disk.r#type)
+        .put("Device", &disk.device)
+        .put("Size", disk.size.to_string())
+        .put("SnapshotId", &disk.snapshot_id)
+        .put("Format", disk.format.to_uppercase())
+        .put("ImportOSSBucket", bucket)
+        .put("ImportOSSObject", object)
+        .put("Progress", progress(image))
+        .put("RemainTime", 0)
+        .put("Encrypted", false)
+}
+
+/// Tags of a resource, as answers have them.
+pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Object {
+    let tag = |(key, value): (&String, &String)| Object::new().put("TagKey", key).put("TagValue", value);
+    let tags = tags.iter().map(tag).map(wire::Value::from).collect();
+    Object::new().put("Tag", wire::Value::List(tags))
+}
+
+fn progress(image: &ImageView) -> &'static str {
+    if image.usable() { "100%" } else { "0%" }
+}
+
+fn displayed(platform: &str) -> &str {
+    DISPLAYED.iter().find(|(word, _)| *word == platform).map_or(platform, |(_, shown)| shown)
+}
+
+/// The system's name: what a check found, or its platform and processor.
+fn os_name(image: &ImageView) -> String {
+    let found = |name: &str| {
+        let items = image.detection.iter().flat_map(|detection| &detection.items);
+        items
+            .filter(|item| item.name == name && item.risk_code.is_empty())
+            .map(|item| item.value.clone())
+            .next()
+    };
+    found("GUESTOS.OSVersion").unwrap_or_else(|| {
+        let bits = if image.architecture == "i386" { "32 bit" } else { "64 bit" };
+        format!("{} {bits}", displayed(&image.platform))
+    })
+}
+
+fn has_cloud_init(image: &ImageView) -> bool {
+    let items = image.detection.iter().flat_map(|detection| &detection.items);
+    items.filter(|item| item.name == "GUESTOS.CloudInit").any(|item| item.risk_code.is_empty())
+}
