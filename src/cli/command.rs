@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use domain::RegionId;
+use remote::{Keys, Remote};
 use service::{Because, House, Manner, Wiring};
 
 use crate::account::AccountCommand;
@@ -20,7 +21,8 @@ use crate::image::ImageCommand;
 use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
 use crate::screen::Screen;
-use crate::session::Session;
+use crate::serve::Serve;
+use crate::session::{At, Session};
 use crate::snapshot::SnapshotCommand;
 use crate::tag::TagCommand;
 use crate::task::TaskCommand;
@@ -28,6 +30,9 @@ use crate::workflow::WorkflowCommand;
 
 /// What is acknowledged is safe, so a clean end is a courtesy: it may not keep a person waiting.
 const CLOSING_MAX: Duration = Duration::from_secs(3);
+
+/// Where an access key and its secret are found: in the environment, so that neither is in a shell's history.
+const KEY_VARIABLES: [&str; 2] = ["KILN_ACCESS_KEY_ID", "KILN_ACCESS_KEY_SECRET"];
 
 /// The heading of what every command takes.
 const EVERYWHERE: &str = "Options of every command";
@@ -68,6 +73,10 @@ pub(crate) struct Kiln {
     #[arg(long, global = true, value_name = "ACCOUNT", env = "KILN_ACCOUNT", hide_env_values = true)]
     #[arg(help_heading = EVERYWHERE)]
     account: Option<String>,
+    /// The server to ask instead of a data directory: http://HOST:PORT
+    #[arg(long, global = true, value_name = "URL", env = "KILN_ENDPOINT", hide_env_values = true)]
+    #[arg(help_heading = EVERYWHERE)]
+    endpoint: Option<String>,
     /// Only find out whether it could be done, and do nothing
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     dry_run: bool,
@@ -127,6 +136,8 @@ enum Command {
     /// See and set how much an account may have
     #[command(subcommand)]
     Quota(QuotaCommand),
+    /// Answer clients of the ECS API, until it is ended
+    Serve(Serve),
     /// Show it all on a disk made for the purpose, in under a minute
     Demo(Demo),
     /// Explain a code: what it means, what is the likely cause, what to do
@@ -149,6 +160,7 @@ impl Command {
             Self::Family(command) => command.because(),
             Self::Account(command) => command.because(),
             Self::Quota(command) => command.because(),
+            Self::Serve(_) => Because::Waits,
             Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => Because::Looks,
         }
     }
@@ -173,14 +185,18 @@ impl Kiln {
             Command::Demo(demo) => return demo.run().await,
             other => other,
         };
-        let dir = self.data.map_or_else(default_dir, Ok)?;
-        let dir = std::path::absolute(&dir)
-            .map_err(|error| Stop::Usage(format!("`{}`: {error}", dir.display())))?;
-        let told = screen.clone();
-        let house = House::new(dir, wiring.clone(), because, Box::new(move |line| told.say(line)));
         let manner = Manner { dry_run: self.dry_run, token: self.client_token };
-        let house = house.asking(self.account, manner);
-        let session = Session { house, screen, region: self.region.map(RegionId::from) };
+        let place = if let Some(endpoint) = self.endpoint {
+            At::There(Remote::new(endpoint.parse()?, keys()?, manner))
+        } else {
+            let dir = self.data.map_or_else(default_dir, Ok)?;
+            let dir = std::path::absolute(&dir)
+                .map_err(|error| Stop::Usage(format!("`{}`: {error}", dir.display())))?;
+            let told = screen.clone();
+            let house = House::new(dir, wiring.clone(), because, Box::new(move |line| told.say(line)));
+            At::Here(house.asking(self.account, manner))
+        };
+        let session = Session { place, screen, region: self.region.map(RegionId::from) };
         let done = match command {
             Command::Image(command) => command.run(&session).await,
             Command::Family(command) => command.run(&session).await,
@@ -194,11 +210,26 @@ impl Kiln {
             Command::Account(command) => command.run(&session).await,
             Command::Quota(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
+            Command::Serve(serve) => serve.run(&session).await,
             Command::Demo(_) | Command::Explain(_) | Command::Completions(_) => Ok(()),
         };
-        let _ = tokio::time::timeout(CLOSING_MAX, session.house.close()).await;
+        if let At::Here(house) = session.place {
+            let _ = tokio::time::timeout(CLOSING_MAX, house.close()).await;
+        }
         done
     }
+}
+
+/// The access key by which a server elsewhere knows who asks.
+fn keys() -> Result<Keys, Stop> {
+    let [id, secret] = KEY_VARIABLES.map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let (Some(id), Some(secret)) = (id, secret) else {
+        let [id, secret] = KEY_VARIABLES;
+        let why =
+            format!("a server asks who you are: set {id} and {secret}; `kiln key create` there makes a key");
+        return Err(Stop::Usage(why));
+    };
+    Ok(Keys { id, secret })
 }
 
 /// Where data is kept when nobody says.

@@ -42,6 +42,7 @@ mod machine;
 mod quota;
 mod region;
 mod screen;
+mod serve;
 mod session;
 mod size;
 mod snapshot;

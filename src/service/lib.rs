@@ -94,6 +94,7 @@ mod view_things;
 mod when;
 
 pub use asked::TOKEN_MS;
+pub use frame::{decode, encode};
 pub use house::{Because, House, LOCK, SOCKET};
 pub use lookup::slips;
 pub use request::{

@@ -346,6 +346,18 @@ replies!(
     Told
 );
 
+impl Request {
+    /// Whether it names a file of the computer it is answered on.
+    pub fn names_files(&self) -> bool {
+        match self {
+            Self::ImageImport(import) => import.disks.iter().any(|disk| disk.at.bucket.is_none()),
+            Self::ImageExport(export) => matches!(export.to, ExportTo::File(_)),
+            Self::Bucket(BucketRequest::Put { .. } | BucketRequest::Get { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
 impl Call {
     /// Whether two programs speak the same.
     pub(crate) fn check(&self) -> Result<(), Trouble> {

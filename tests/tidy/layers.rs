@@ -20,8 +20,9 @@ const BELOW: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("ecs", &["event", "domain", "service", "wire"]),
     ("server", &["event", "service", "wire", "ecs"]),
+    ("remote", &["event", "service", "wire"]),
     ("console", &["event", "domain", "service"]),
-    ("cli", &["event", "domain", "service", "wire", "server", "demo"]),
+    ("cli", &["event", "domain", "service", "remote", "server", "demo"]),
     ("demo", &["files"]),
     ("sim", &["event", "domain", "engine", "files"]),
     // The product wires all of them, but ships no simulation.
