@@ -17,6 +17,7 @@ use crate::exit::{CODES, Stop};
 use crate::explain::Explain;
 use crate::family::FamilyCommand;
 use crate::image::ImageCommand;
+use crate::key::KeyCommand;
 use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
 use crate::screen::Screen;
@@ -124,6 +125,9 @@ enum Command {
     /// Create and list accounts
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Create, list, switch off and delete access keys
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// See and set how much an account may have
     #[command(subcommand)]
     Quota(QuotaCommand),
@@ -148,6 +152,7 @@ impl Command {
             Self::Region(command) => command.because(),
             Self::Family(command) => command.because(),
             Self::Account(command) => command.because(),
+            Self::Key(command) => command.because(),
             Self::Quota(command) => command.because(),
             Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => Because::Looks,
         }
@@ -192,6 +197,7 @@ impl Kiln {
             Command::Task(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Account(command) => command.run(&session).await,
+            Command::Key(command) => command.run(&session).await,
             Command::Quota(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
             Command::Demo(_) | Command::Explain(_) | Command::Completions(_) => Ok(()),
