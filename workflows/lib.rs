@@ -6,16 +6,19 @@
 
 mod add_region;
 mod arrival;
+mod change_access_key;
 mod change_shares;
 mod check_image;
 mod collect_chunks;
 mod copy_image;
 mod copy_snapshot;
+mod create_access_key;
 mod create_account;
 mod create_bucket;
 mod create_disk;
 mod create_image;
 mod create_snapshot;
+mod delete_access_key;
 mod delete_bucket;
 mod delete_disk;
 mod delete_image;
@@ -43,16 +46,19 @@ use domain::{AccountId, ManifestId, image};
 use event::{Failure, View};
 
 pub use add_region::AddRegion;
+pub use change_access_key::ChangeAccessKey;
 pub use change_shares::ChangeShares;
 pub use check_image::CheckImage;
 pub use collect_chunks::CollectChunks;
 pub use copy_image::CopyImage;
 pub use copy_snapshot::CopySnapshot;
+pub use create_access_key::CreateAccessKey;
 pub use create_account::CreateAccount;
 pub use create_bucket::CreateBucket;
 pub use create_disk::CreateDisk;
 pub use create_image::{CreateImage, MappedDisk};
 pub use create_snapshot::CreateSnapshot;
+pub use delete_access_key::DeleteAccessKey;
 pub use delete_bucket::DeleteBucket;
 pub use delete_disk::DeleteDisk;
 pub use delete_image::DeleteImage;
@@ -88,16 +94,19 @@ pub type At = engine::At<Ports>;
 pub fn book() -> engine::Book<Ports> {
     engine::Book::default()
         .with::<AddRegion>()
+        .with::<ChangeAccessKey>()
         .with::<ChangeShares>()
         .with::<CheckImage>()
         .with::<CollectChunks>()
         .with::<CopyImage>()
         .with::<CopySnapshot>()
+        .with::<CreateAccessKey>()
         .with::<CreateAccount>()
         .with::<CreateBucket>()
         .with::<CreateDisk>()
         .with::<CreateImage>()
         .with::<CreateSnapshot>()
+        .with::<DeleteAccessKey>()
         .with::<DeleteBucket>()
         .with::<DeleteDisk>()
         .with::<DeleteImage>()

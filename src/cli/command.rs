@@ -18,6 +18,7 @@ use crate::exit::{CODES, Stop};
 use crate::explain::Explain;
 use crate::family::FamilyCommand;
 use crate::image::ImageCommand;
+use crate::key::KeyCommand;
 use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
 use crate::screen::Screen;
@@ -133,6 +134,9 @@ enum Command {
     /// Create and list accounts
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Create, list, switch off and delete access keys
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// See and set how much an account may have
     #[command(subcommand)]
     Quota(QuotaCommand),
@@ -159,6 +163,7 @@ impl Command {
             Self::Region(command) => command.because(),
             Self::Family(command) => command.because(),
             Self::Account(command) => command.because(),
+            Self::Key(command) => command.because(),
             Self::Quota(command) => command.because(),
             Self::Serve(_) => Because::Waits,
             Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => Because::Looks,
@@ -208,6 +213,7 @@ impl Kiln {
             Command::Task(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Account(command) => command.run(&session).await,
+            Command::Key(command) => command.run(&session).await,
             Command::Quota(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
             Command::Serve(serve) => serve.run(&session).await,

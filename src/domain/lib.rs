@@ -4,10 +4,13 @@
 //! ([`events`]), the fold ([`Projections`]) turns events into rows ([`image`]), and the next rule
 //! reads those. Nothing here does I/O or knows the time.
 
+pub mod access;
 mod details;
 pub mod events;
+mod events_access;
 mod family;
 mod fold;
+mod fold_access;
 mod fold_disks;
 mod fold_shares;
 mod id;
@@ -18,6 +21,7 @@ pub mod name;
 pub mod port;
 pub mod port_compute;
 pub mod rules;
+mod rules_access;
 mod rules_disk;
 mod rules_house;
 mod rules_share;
@@ -25,6 +29,8 @@ mod rules_share;
 mod test_family;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_access;
 #[cfg(test)]
 mod tests_disk;
 #[cfg(test)]

@@ -53,9 +53,6 @@ impl Ask {
     }
 
     /// The account that asks.
-    pub(crate) fn account(&self) -> &str {
-        &self.caller.actor.account
-    }
 
     /// The region that is named, which has to be there.
     pub(crate) async fn region(&self) -> Result<RegionId, Fault> {

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use domain::access::KEY_PREFIX;
 use domain::events::{DiskReserved, ImageModified, ImageReserved, SnapshotModified, SnapshotReserved};
 use domain::image::{ACCOUNTS, house};
 use engine::Snapshot;
@@ -20,7 +21,7 @@ const LINES_MAX: u32 = 1000;
 const BACKWARDS_RECORDS: u64 = 1024;
 /// What ids of things begin with whose records are few: all that is ever done to one image,
 /// snapshot or disk. An account may have as many as the log.
-const THINGS: [&str; 4] = ["m-", "s-", "d-", "t-"];
+const THINGS: [&str; 5] = ["m-", "s-", "d-", "t-", KEY_PREFIX];
 
 /// What makes a record one that is asked for.
 struct Filter<'a> {

@@ -52,6 +52,7 @@ mod image_list;
 mod images;
 mod import;
 mod keeper;
+mod keys;
 mod lookup;
 mod lookup_family;
 mod lookup_things;
@@ -61,20 +62,25 @@ mod past;
 mod payload;
 mod regions;
 mod request;
+mod request_access;
 mod request_audit;
 mod request_image;
 mod request_share;
 mod request_task;
 mod request_things;
+mod seal;
 mod service;
 mod share;
 mod snapshots;
 mod story;
+mod story_access;
 mod story_text;
 mod tags;
 mod tasks;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_access;
 #[cfg(test)]
 mod tests_audit;
 #[cfg(test)]
@@ -86,6 +92,7 @@ mod tests_share;
 mod trouble;
 mod unfinished;
 mod view;
+mod view_access;
 mod view_audit;
 mod view_image;
 mod view_share;
@@ -96,10 +103,12 @@ mod when;
 pub use asked::TOKEN_MS;
 pub use frame::{decode, encode};
 pub use house::{Because, House, LOCK, SOCKET};
+pub use keys::AccessKey;
 pub use lookup::slips;
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
+pub use request_access::KeyRequest;
 pub use request_audit::{Action, AuditRequest, LogAsked, Replayed};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
@@ -107,6 +116,7 @@ pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
     BucketRequest, Called, DiskQuery, DiskRequest, SnapshotQuery, SnapshotRequest, TagRequest, ThingAt,
 };
+pub use seal::SEAL;
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
 };
@@ -118,6 +128,7 @@ pub use view::{
     Progress, Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows,
     time_ms, time_text,
 };
+pub use view_access::{KeyCreated, KeyView, Keys, Secret};
 pub use view_audit::{
     Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota, PastRows, PastShare,
     PastSnapshot, PastView, Told, Verdict,
