@@ -52,8 +52,6 @@ impl Ask {
         Self { service, caller, params, action }
     }
 
-    /// The account that asks.
-
     /// The region that is named, which has to be there.
     pub(crate) async fn region(&self) -> Result<RegionId, Fault> {
         let named = self.params.need("RegionId")?;
