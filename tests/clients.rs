@@ -102,3 +102,8 @@ fn drive(script: &str) {
 fn the_newer_clients_drive_the_whole_life_of_an_image() {
     drive("ecs_v2.py");
 }
+
+#[test]
+fn the_older_clients_drive_it_as_well() {
+    drive("ecs_v1.py");
+}
