@@ -4,7 +4,7 @@
 //! Who asks is whom the key belongs to, whatever the call says; and no call from elsewhere names a file
 //! of this computer.
 
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response};
 use service::{Call, Family, Reply, Trouble, dispatch};
 use wire::{Fault, Form, Pairs};
 
@@ -29,21 +29,13 @@ pub(crate) async fn answer(gate: &Gate, whole: Whole<'_>, told: &mut Told) -> Re
     if let Err(trouble) = &answer {
         told.code.clone_from(&trouble.code);
     }
-    match service::encode(&answer) {
-        Ok(bytes) => {
-            let mut response = Response::new(full(bytes));
-            response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-            response
-        }
-        Err(_) => {
-            let fault = Fault::new(
-                StatusCode::INTERNAL_SERVER_ERROR.as_u16(),
-                "InternalError",
-                "The answer could not be written.",
-            );
-            refuse(&fault, Form::Json, whole.request_id, &host(whole.parts), told)
-        }
-    }
+    let Ok(bytes) = service::encode(&answer) else {
+        let fault = Fault::new(500, "InternalError", "The answer could not be written.");
+        return refuse(&fault, Form::Json, whole.request_id, &host(whole.parts), told);
+    };
+    let mut response = Response::new(full(bytes));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response
 }
 
 /// The call, as whoever signed it may make it; the outer error is one of the gate, the inner one of the call.

@@ -63,7 +63,7 @@ pub(crate) fn now_ms() -> i64 {
 impl Routes {
     async fn route(&self, request: Request<Body>, id: &str, told: &mut Told) -> Response<Body> {
         let (parts, incoming) = request.into_parts();
-        told.what = parts.uri.path().to_owned();
+        parts.uri.path().clone_into(&mut told.what);
         if let Some(said) = self.about_itself(&parts) {
             return said;
         }

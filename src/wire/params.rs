@@ -96,6 +96,7 @@ impl Params {
     }
 
     /// What is called `Name.Field`.
+    #[must_use]
     pub fn object(&self, name: &str) -> Self {
         let prefix = format!("{name}.");
         Self(self.below(&prefix).map(|(field, value)| (field.to_owned(), value.to_owned())).collect())
