@@ -46,7 +46,9 @@ impl Workflow for CreateAccessKey {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<AccessKeyId, Halt> {
-        flow.decide(self.scope(), of(&self, |view, it| rules::create_access_key(view, it.wanted())))  // AccessKeyCreated
+        flow.decide(self.scope(), of(&self, |view, it| {
+                rules::create_access_key(view, it.wanted())                                // AccessKeyCreated
+            }))
             .point_of_no_return("it is one event; a key that is not wanted is deleted").await?;
         Ok(self.key)
     }

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::details::Concerned;
 pub use crate::details::{Attributes, Copied, CopiedDisk, DiskPlan, ExportDisk, ResourceId};
 pub use crate::events_access::is_of_access;
-pub use crate::events_access::{AccessKeyCreated, AccessKeyDeleted, AccessKeyDisabled, AccessKeyEnabled};
+pub use crate::events_access::{
+    AccessKeyCreated, AccessKeyDeleted, AccessKeyDisabled, AccessKeyEnabled, PolicyAttached, PolicyCreated,
+    PolicyDeleted, PolicyDetached, RoleAssumed, RoleCreated, RoleDeleted, UserCreated, UserDeleted,
+};
 use crate::image::{DiskKind, Making, Quotas};
 use crate::machine::Machine;
 use crate::port::{CheckItem, Collected, Location, Source, StoredDisk, Transferred};

@@ -18,12 +18,17 @@ pub mod image;
 mod listed;
 pub mod machine;
 pub mod name;
+pub mod policy;
+mod policy_condition;
+mod policy_read;
+mod policy_system;
 pub mod port;
 pub mod port_compute;
 pub mod rules;
 mod rules_access;
 mod rules_disk;
 mod rules_house;
+mod rules_ram;
 mod rules_share;
 #[cfg(test)]
 mod test_family;
@@ -39,6 +44,10 @@ mod tests_kit;
 mod tests_limits;
 #[cfg(test)]
 mod tests_names;
+#[cfg(test)]
+mod tests_policy;
+#[cfg(test)]
+mod tests_ram;
 #[cfg(test)]
 mod tests_random;
 #[cfg(test)]

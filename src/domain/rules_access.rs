@@ -3,12 +3,15 @@
 use event::{Refusal, View};
 
 use crate::AccountId;
-use crate::access::{ACCESS_KEYS, AccessKey, AccessKeyId, KEY_CHARS, KEY_PREFIX, KEYS_OF};
+use crate::access::{ACCESS_KEYS, AccessKey, AccessKeyId, Arn, KEY_CHARS, KEY_PREFIX, KEYS_OF};
 use crate::events::{AccessKeyCreated, AccessKeyDeleted, AccessKeyDisabled, AccessKeyEnabled};
 use crate::image::ACCOUNTS;
+use crate::rules_ram::own_user;
 
 /// Keys of an account's own: two to rotate, and some for programs that are not to share one.
 pub const ACCOUNT_KEYS_MAX: usize = 5;
+/// Keys of a user, as the API documents: two to rotate.
+pub const USER_KEYS_MAX: usize = 2;
 
 /// Makes an access key.
 pub fn create_access_key(view: &View<'_>, wanted: AccessKeyCreated) -> Result<AccessKeyCreated, Refusal> {
@@ -30,10 +33,16 @@ pub fn create_access_key(view: &View<'_>, wanted: AccessKeyCreated) -> Result<Ac
         );
     }
     let user = wanted.user.as_deref().unwrap_or_default();
+    if !user.is_empty() {
+        own_user(view, &Arn::user(&wanted.account, user), &wanted.account)?;
+    }
+    let (whose, most) = match user {
+        "" => (format!("account `{account}`"), ACCOUNT_KEYS_MAX),
+        user => (format!("the user `{user}`"), USER_KEYS_MAX),
+    };
     let there = view.list(&KEYS_OF, &[account, user]).len();
-    if there >= ACCOUNT_KEYS_MAX {
-        let why =
-            format!("account `{account}` has {there} access keys of its own; it may have {ACCOUNT_KEYS_MAX}");
+    if there >= most {
+        let why = format!("{whose} has {there} access keys of its own; it may have {most}");
         return Err(Refusal::new("LimitExceeded.User.AccessKey", why)
             .advise("delete one that is used no more: `kiln key list`, `kiln key delete`"));
     }

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::access::{
-    ACCESS_KEYS, AccessKey as Row, AccessKeyId, KEY_CHARS, KEY_PREFIX, KEYS_OF, SECRET_CHARS,
+    ACCESS_KEYS, AccessKey as Row, AccessKeyId, Arn, KEY_CHARS, KEY_PREFIX, KEYS_OF, SECRET_CHARS,
 };
 use domain::image::house;
 use domain::{AccountId, rules};
 use engine::Snapshot;
-use event::{Actor, Refusal, View};
+use event::{Actor, Refusal, Rows, View};
 use workflows::{ChangeAccessKey, CreateAccessKey, DeleteAccessKey};
 
 use crate::asked::Asked;
@@ -66,8 +66,10 @@ impl Service {
         request: KeyRequest,
     ) -> Result<Reply, Trouble> {
         Ok(match request {
-            KeyRequest::Create { account } => self.create_key(actor, asked, account).await?.into(),
-            KeyRequest::List { account } => self.keys(&actor, account)?.into(),
+            KeyRequest::Create { account, user } => {
+                self.create_key(actor, asked, account, user).await?.into()
+            }
+            KeyRequest::List { account, user } => self.keys(&actor, account, user.as_deref())?.into(),
             KeyRequest::Enable(key) => self.change_key(actor, asked, key, true).await?.into(),
             KeyRequest::Disable(key) => self.change_key(actor, asked, key, false).await?.into(),
             KeyRequest::Delete(key) => self.delete_key(actor, asked, key).await?.into(),
@@ -81,6 +83,7 @@ impl Service {
         actor: Actor,
         asked: &Asked,
         of: Option<AccountId>,
+        user: Option<String>,
     ) -> Result<KeyCreated, Trouble> {
         let snapshot = self.engine.snapshot()?;
         let account = whose(&snapshot, &actor, of)?;
@@ -89,7 +92,7 @@ impl Service {
             return self.created_key(&account, &settled_key(&self.engine.wait(known.workflow_id).await?)?);
         }
         let key = AccessKeyId(format!("{KEY_PREFIX}{}", letters(KEY_CHARS)?));
-        let mut flow = CreateAccessKey { account: account.clone(), user: None, key, sealed: Vec::new() };
+        let mut flow = CreateAccessKey { account: account.clone(), user, key, sealed: Vec::new() };
         let wanted = flow.clone().wanted();
         rules::create_access_key(&View::new(&snapshot, &house(), self.clock.now_ms()), wanted)?;
         asked.go_on()?;
@@ -115,19 +118,15 @@ impl Service {
         })
     }
 
-    fn keys(&self, actor: &Actor, of: Option<AccountId>) -> Result<Keys, Trouble> {
+    fn keys(&self, actor: &Actor, of: Option<AccountId>, user: Option<&str>) -> Result<Keys, Trouble> {
         let snapshot = self.engine.snapshot()?;
         let account = whose(&snapshot, actor, of)?;
-        let ids = KEYS_OF.list(&snapshot, &house(), &[account.as_str()]);
-        let rows = ids.iter().filter_map(|id| ACCESS_KEYS.get(&snapshot, &house(), &[id.as_str()]));
-        let view = |row: Row| KeyView {
-            access_key_id: row.id.0,
-            account_id: row.account.0,
-            user_name: row.user.unwrap_or_default(),
-            status: if row.active { "Active" } else { "Inactive" }.to_owned(),
-            create_date: time_text(row.created_ms),
-        };
-        Ok(Keys { access_keys: rows.map(view).collect() })
+        if let Some(user) = user {
+            let house = house();
+            let view = View::new(&snapshot, &house, self.clock.now_ms());
+            rules::own_user(&view, &Arn::user(&account, user), &account)?;
+        }
+        Ok(Keys { access_keys: key_views(&snapshot, &account, user) })
     }
 
     async fn change_key(
@@ -159,6 +158,21 @@ impl Service {
         let id = key.0.clone();
         self.begin(actor, asked, DeleteAccessKey { account, key }, id).await
     }
+}
+
+/// Keys of an account, or of one of its users, without their secrets.
+pub(crate) fn key_views(rows: &dyn Rows, account: &AccountId, user: Option<&str>) -> Vec<KeyView> {
+    let parts: Vec<&str> = std::iter::once(account.as_str()).chain(user).collect();
+    let ids = KEYS_OF.list(rows, &house(), &parts);
+    let keys = ids.iter().filter_map(|id| ACCESS_KEYS.get(rows, &house(), &[id.as_str()]));
+    let view = |row: Row| KeyView {
+        access_key_id: row.id.0,
+        account_id: row.account.0,
+        user_name: row.user.unwrap_or_default(),
+        status: if row.active { "Active" } else { "Inactive" }.to_owned(),
+        create_date: time_text(row.created_ms),
+    };
+    keys.map(view).collect()
 }
 
 /// A key as it stands.

@@ -48,6 +48,7 @@ mod flows;
 mod frame;
 mod holder;
 mod house;
+mod identity;
 mod image_list;
 mod images;
 mod import;
@@ -60,6 +61,8 @@ mod operator;
 mod page;
 mod past;
 mod payload;
+mod policies;
+mod ram;
 mod regions;
 mod request;
 mod request_access;
@@ -70,6 +73,7 @@ mod request_task;
 mod request_things;
 mod seal;
 mod service;
+mod session_token;
 mod share;
 mod snapshots;
 mod story;
@@ -83,6 +87,8 @@ mod tests;
 mod tests_access;
 #[cfg(test)]
 mod tests_audit;
+#[cfg(test)]
+mod tests_identity;
 #[cfg(test)]
 mod tests_images;
 #[cfg(test)]
@@ -102,13 +108,15 @@ mod when;
 
 pub use asked::TOKEN_MS;
 pub use frame::{decode, encode};
+pub use domain::policy::Context;
 pub use house::{Because, House, LOCK, SOCKET};
+pub use identity::{Denied, Identity, Principal};
 pub use keys::AccessKey;
 pub use lookup::slips;
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
-pub use request_access::KeyRequest;
+pub use request_access::{AccessRequest, Grantee, KeyRequest, PolicyType};
 pub use request_audit::{Action, AuditRequest, LogAsked, Replayed};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
@@ -120,6 +128,7 @@ pub use seal::SEAL;
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
 };
+pub use session_token::RoleAsk;
 pub use story::bytes_text;
 pub use tasks::{export_task, import_task};
 pub use trouble::{Family, Trouble};
@@ -128,7 +137,10 @@ pub use view::{
     Progress, Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows,
     time_ms, time_text,
 };
-pub use view_access::{KeyCreated, KeyView, Keys, Secret};
+pub use view_access::{
+    Assumed, AttachedPolicy, KeyCreated, KeyView, Keys, Policies, PolicyView, RoleView, Roles, Secret,
+    UserView, Users,
+};
 pub use view_audit::{
     Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota, PastRows, PastShare,
     PastSnapshot, PastView, Told, Verdict,

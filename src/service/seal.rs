@@ -3,6 +3,8 @@
 //! ```text
 //!  kiln.seal, 32 bytes of chance ──BLAKE3 derive_key, account──▶ a key of the account
 //!  secret ──XChaCha20-Poly1305, bound to the id of its access key──▶ what the log holds
+//!
+//!  kiln.seal ──BLAKE3 derive_key──▶ the key of tokens, which are handed out and kept nowhere
 //! ```
 //!
 //! | bytes | of what is sealed |
@@ -38,6 +40,10 @@ const NONCE_BYTES: usize = 24;
 const VERSION: u8 = 1;
 /// What sets these keys apart from any other that is derived of the seal.
 const ACCOUNT_KEYS: &str = "kiln 2026-01 secrets of the access keys of an account";
+/// What a token is bound to: it says itself which key it belongs to.
+const TOKEN_NAME: &str = "token";
+/// What sets the key of tokens apart.
+const TOKENS: &str = "kiln 2026-01 security tokens of sessions";
 
 /// The code of a seal that is gone.
 pub(crate) const MISSING: &str = "Seal.Missing";
@@ -74,32 +80,32 @@ impl Seal {
             }
             None => self.made()?,
         };
-        let mut nonce = [0; NONCE_BYTES];
-        chance(&mut nonce)?;
-        let payload = Payload { msg: secret.as_bytes(), aad: name.as_bytes() };
-        let text = cipher(&master, account)
-            .encrypt(XNonce::from_slice(&nonce), payload)
-            .map_err(|_| Trouble::new(Family::Ours, "InternalError", "a secret could not be sealed"))?;
-        Ok([&[VERSION], &nonce[..], &text].concat())
+        seal_with(&account_cipher(&master, account), name, secret.as_bytes())
     }
 
     /// Opens what was sealed.
     pub(crate) fn open(&self, account: &str, name: &str, sealed: &[u8]) -> Result<String, Trouble> {
         let master = self.master()?.ok_or_else(|| self.missing())?;
-        let open = || {
-            let (version, rest) = sealed.split_first()?;
-            let (nonce, text) = rest.split_at_checked(NONCE_BYTES)?;
-            let payload = Payload { msg: text, aad: name.as_bytes() };
-            let opened = cipher(&master, account).decrypt(XNonce::from_slice(nonce), payload).ok()?;
-            String::from_utf8(opened).ok().filter(|_| *version == VERSION)
-        };
-        open().ok_or_else(|| {
+        let opened = open_with(&account_cipher(&master, account), name, sealed);
+        let opened = opened.and_then(|opened| String::from_utf8(opened).ok());
+        opened.ok_or_else(|| {
             let path = self.dir.join(SEAL);
             let why = format!("the secret of `{name}` was not sealed with `{}`", path.display());
             Trouble::new(Family::Damaged, MISMATCH, why).advise(
                 "put the seal back that belongs to this data directory, or delete the keys and make new ones",
             )
         })
+    }
+
+    /// Seals what a token says.
+    pub(crate) fn seal_token(&self, said: &[u8]) -> Result<Vec<u8>, Trouble> {
+        let master = self.master()?.ok_or_else(|| self.missing())?;
+        seal_with(&token_cipher(&master), TOKEN_NAME, said)
+    }
+
+    /// Opens a token; none if it was not made here, or has been changed. Where there is no seal, none was.
+    pub(crate) fn open_token(&self, sealed: &[u8]) -> Result<Option<Vec<u8>>, Trouble> {
+        Ok(self.master()?.and_then(|master| open_with(&token_cipher(&master), TOKEN_NAME, sealed)))
     }
 
     /// The seal, if there is one.
@@ -168,9 +174,30 @@ impl Seal {
     }
 }
 
-fn cipher(master: &Bytes, account: &str) -> XChaCha20Poly1305 {
+fn account_cipher(master: &Bytes, account: &str) -> XChaCha20Poly1305 {
     let key = blake3::derive_key(ACCOUNT_KEYS, &[master, account.as_bytes()].concat());
     XChaCha20Poly1305::new(Key::from_slice(&key))
+}
+
+fn token_cipher(master: &Bytes) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(Key::from_slice(&blake3::derive_key(TOKENS, master)))
+}
+
+fn seal_with(cipher: &XChaCha20Poly1305, name: &str, secret: &[u8]) -> Result<Vec<u8>, Trouble> {
+    let mut nonce = [0; NONCE_BYTES];
+    chance(&mut nonce)?;
+    let payload = Payload { msg: secret, aad: name.as_bytes() };
+    let text = cipher.encrypt(XNonce::from_slice(&nonce), payload);
+    let text =
+        text.map_err(|_| Trouble::new(Family::Ours, "InternalError", "a secret could not be sealed"))?;
+    Ok([&[VERSION], &nonce[..], &text].concat())
+}
+
+fn open_with(cipher: &XChaCha20Poly1305, name: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (version, rest) = sealed.split_first()?;
+    let (nonce, text) = rest.split_at_checked(NONCE_BYTES)?;
+    let payload = Payload { msg: text, aad: name.as_bytes() };
+    cipher.decrypt(XNonce::from_slice(nonce), payload).ok().filter(|_| *version == VERSION)
 }
 
 fn chance(out: &mut [u8]) -> Result<(), Trouble> {

@@ -23,6 +23,7 @@ use crate::asked::{Asked, Tokens};
 use crate::create::NoCompute;
 use crate::lookup::account;
 use crate::operator::{operator, sees_flow};
+use crate::policies::Policies;
 use crate::request::{Call, Reply, Request};
 use crate::seal::Seal;
 use crate::share::known_account;
@@ -80,6 +81,8 @@ pub struct Service {
     pub(crate) compute: Arc<dyn Compute>,
     /// What secrets are sealed with.
     pub(crate) seal: Seal,
+    /// Policies that were read before.
+    pub(crate) policies: Policies,
     /// Held while an operation that may have been started already is looked for and started.
     pub(crate) starting: Mutex<()>,
     /// Tokens of requests that are being answered.
@@ -170,6 +173,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::Tag(request) => service.tag(actor, asked, request).await?,
         Request::Share(ask) => service.share(actor, asked, ask).await?,
         Request::Key(request) => service.key(actor, asked, request).await?,
+        Request::Access(request) => service.access(actor, asked, request).await?,
         Request::RegionCheck { region, deep } => {
             operator(&actor)?;
             service.check_region(region, deep).await?.into()
@@ -231,6 +235,7 @@ impl Service {
             clock: wiring.clock.clone(),
             compute: Arc::new(NoCompute),
             seal: Seal::of(dir),
+            policies: Policies::default(),
             starting: Mutex::default(),
             tokens: Tokens::default(),
             keeping: AtomicBool::new(false),

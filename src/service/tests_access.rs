@@ -32,7 +32,7 @@ async fn create(
     id: &str,
     of: Option<&str>,
 ) -> Result<KeyCreated, Trouble> {
-    let create = KeyRequest::Create { account: of.map(AccountId::from) };
+    let create = KeyRequest::Create { account: of.map(AccountId::from), user: None };
     ask(service, actor, id, Request::Key(create)).await
 }
 
@@ -61,8 +61,9 @@ async fn a_key_tells_its_secret_to_who_made_it_and_to_who_verifies_with_it_and_t
     assert!(service.access_key("LTAI00000000000000000000").unwrap().is_none());
     assert!(service.access_key("a\0b").unwrap().is_none());
 
-    let keys: Keys =
-        ask(&service, &actor, "", Request::Key(KeyRequest::List { account: None })).await.unwrap();
+    let keys: Keys = ask(&service, &actor, "", Request::Key(KeyRequest::List { account: None, user: None }))
+        .await
+        .unwrap();
     let log = LogAsked { count: 1000, ..LogAsked::default() };
     let log: LogPage = ask(&service, &actor, "", Request::Audit(AuditRequest::Log(log))).await.unwrap();
     assert!(log.log.iter().any(|line| line.kind == "access-key.created/1"));

@@ -1,4 +1,4 @@
-//! Views of who may ask: access keys.
+//! Views of who may ask: access keys, users, policies, roles and their sessions.
 
 use std::fmt;
 
@@ -46,5 +46,99 @@ views! {
     Keys {
         /// By user, the account's own first, then by id.
         access_keys: Vec<KeyView>,
+    }
+    /// A policy that a user or a role has.
+    AttachedPolicy {
+        /// Its name.
+        policy_name: String,
+        /// `System` or `Custom`.
+        policy_type: String,
+        /// Since when.
+        attach_date: String,
+    }
+    /// A user.
+    UserView {
+        /// Its name.
+        user_name: String,
+        /// Its number, which is another one when a user of the same name is made again.
+        user_id: String,
+        /// What people call it.
+        display_name: String,
+        /// What is said of it.
+        comments: String,
+        /// Its resource name.
+        arn: String,
+        /// When it was made.
+        create_date: String,
+        /// Its keys.
+        access_keys: Vec<KeyView>,
+        /// Its policies.
+        policies: Vec<AttachedPolicy>,
+    }
+    /// Users.
+    Users {
+        /// By name.
+        users: Vec<UserView>,
+    }
+    /// A policy.
+    PolicyView {
+        /// Its name.
+        policy_name: String,
+        /// `System` or `Custom`.
+        policy_type: String,
+        /// What it is for.
+        description: String,
+        /// What it says, as it was given.
+        policy_document: String,
+        /// To how many users and roles of the account it is attached.
+        attachment_count: u32,
+        /// When it was made; empty for one of the system.
+        create_date: String,
+        /// Who has it: `user/alice`, `role/importer`.
+        attached_to: Vec<String>,
+    }
+    /// Policies.
+    Policies {
+        /// Those of the account first, by name.
+        policies: Vec<PolicyView>,
+    }
+    /// A role.
+    RoleView {
+        /// Its name.
+        role_name: String,
+        /// Its number, which is another one when a role of the same name is made again.
+        role_id: String,
+        /// What it is for.
+        description: String,
+        /// Its resource name.
+        arn: String,
+        /// Whom it trusts to assume it, as it was given.
+        assume_role_policy_document: String,
+        /// Seconds that a session of it lasts at most.
+        max_session_duration: u32,
+        /// When it was made.
+        create_date: String,
+        /// Its policies.
+        policies: Vec<AttachedPolicy>,
+    }
+    /// Roles.
+    Roles {
+        /// By name.
+        roles: Vec<RoleView>,
+    }
+    /// A session of a role that has just begun, with what a client signs its requests with.
+    Assumed {
+        /// The key of the session.
+        access_key_id: String,
+        /// Its secret.
+        access_key_secret: Secret,
+        /// What has to come with every request.
+        security_token: Secret,
+        /// Until when.
+        expiration: String,
+        /// The resource name of the session: `acs:ram::100000:role/importer/ci`.
+        arn: String,
+        /// The number of the role and the name of the session: `2…:ci`.
+        assumed_role_id: String,
     }
 }
