@@ -12,9 +12,9 @@ use ecs::{Action, Ask, Caller};
 use event::Actor;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
-use service::{AccessKey, Service, Trouble};
+use service::{Context, Identity, Service, Trouble};
 use tokio::sync::Semaphore;
-use wire::{Answer, Fault, Form, Object, Pairs, Params, Seen, Signed};
+use wire::{Answer, Denied, Fault, Form, Object, Pairs, Params, Seen, Signed};
 
 use crate::body::{Body, full};
 use crate::metrics::Metrics;
@@ -48,12 +48,13 @@ pub(crate) struct Whole<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) body: &'a Bytes,
     pub(crate) request_id: &'a str,
-    pub(crate) now_ms: i64,
+    /// When it is judged, from where it came, and whether over TLS.
+    pub(crate) context: Context,
 }
 
 /// Somebody who was proved, and what they said.
 pub(crate) struct Proved {
-    pub(crate) key: AccessKey,
+    pub(crate) identity: Identity,
     pub(crate) params: Params,
 }
 
@@ -118,11 +119,14 @@ impl Gate {
         let proved = self.prove(whole, &query, all, told)?;
         let action = action(&named.0, &named.1)?;
         let region = proved.params.text("RegionId").unwrap_or_default();
-        let who = (proved.key.account.as_str(), region, action.name);
+        let who = (proved.identity.account.as_str(), region, action.name);
         self.throttle
-            .count(&self.limits, who, whole.now_ms)
+            .count(&self.limits, who, whole.context.now_ms)
             .map_err(|wait_ms| throttled("Throttling.User", wait_ms))?;
-        let actor = Actor { account: proved.key.account.0, key: proved.key.id };
+        for resource in action.resources(proved.identity.account.as_str(), &proved.params) {
+            self.may(&proved.identity, &action.permission(), &resource, &whole.context)?;
+        }
+        let actor = Actor { account: proved.identity.account.0, key: proved.identity.key };
         let caller = Caller { actor, request_id: whole.request_id.to_owned(), host: host.to_owned() };
         let ask = Ask::new(self.service.clone(), caller, proved.params, action.name);
         Ok((action.name, action.answer(ask).await?))
@@ -144,28 +148,61 @@ impl Gate {
             all: &all,
             body: whole.body,
         })?;
-        let found = self.service.access_key(&signed.key).map_err(|trouble| inside(&trouble))?;
-        let key = found.ok_or_else(|| {
+        let found =
+            self.service.who(&signed.key, signed.token.as_deref()).map_err(|trouble| unproved(&trouble))?;
+        let identity = found.ok_or_else(|| {
             Fault::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
         })?;
-        if !signed.is_timely(whole.now_ms) {
+        if !signed.is_timely(whole.context.now_ms) {
             let why = "Specified time stamp or date value is expired: it is more than 15 minutes from the time here.";
             return Err(Fault::new(400, "InvalidTimeStamp.Expired", why));
         }
-        signed.verify(&key.secret)?;
-        told.account.clone_from(&key.account.0);
-        told.key.clone_from(&key.id);
-        if !key.active {
+        signed.verify(&identity.secret)?;
+        told.account.clone_from(&identity.account.0);
+        told.key.clone_from(&identity.key);
+        if !identity.active {
             return Err(Fault::new(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
         }
-        match self.nonces.spend(&key.id, &signed.nonce, whole.now_ms) {
-            Nonce::Fresh => Ok(Proved { key, params: all.params() }),
+        match self.nonces.spend(&identity.key, &signed.nonce, whole.context.now_ms) {
+            Nonce::Fresh => Ok(Proved { identity, params: all.params() }),
             Nonce::Used => {
                 Err(Fault::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."))
             }
             Nonce::Full => Err(busy()),
         }
     }
+
+    /// Fails unless somebody may do something with something, and says what they may not.
+    pub(crate) fn may(
+        &self,
+        identity: &Identity,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Result<(), Fault> {
+        let judged = self.service.may(identity, action, resource, context).map_err(|_| inside())?;
+        judged.map_err(|denied| {
+            let refusal = denied.refusal("Forbidden.RAM");
+            let detail = Denied {
+                principal: denied.display_name.clone(),
+                principal_type: denied.principal_type().to_owned(),
+                account: denied.account.0,
+                explicit: denied.explicit,
+                action: denied.action,
+                resource: denied.resource,
+            };
+            let fault = Fault::new(403, refusal.code, format!("{} ({})", refusal.message, refusal.advice));
+            Fault { denied: Some(Box::new(detail)), ..fault }
+        })
+    }
+}
+
+/// Why nobody was proved, where the key itself says.
+fn unproved(trouble: &Trouble) -> Fault {
+    if trouble.family != service::Family::Refused {
+        return inside();
+    }
+    Fault::new(400, trouble.code.clone(), trouble.message.clone())
 }
 
 /// The action and the version that a request names, in headers or in parameters.
@@ -239,8 +276,7 @@ pub(crate) fn busy() -> Fault {
 }
 
 /// What went wrong inside is for the operator's eyes.
-fn inside(trouble: &Trouble) -> Fault {
-    let _ = trouble;
+fn inside() -> Fault {
     Fault::new(500, "InternalError", "The request processing has failed due to some unknown error.")
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::gate::Gate;
-use crate::route::{self, Routes};
+use crate::route::{self, Peer, Routes};
 use crate::throttle::Limits;
 use crate::tls::{self, Certificate, HANDSHAKE};
 
@@ -125,7 +125,8 @@ async fn converse(
     acceptor: Option<TlsAcceptor>,
     watcher: Watcher,
 ) {
-    let Some(acceptor) = acceptor else { return answer_on(routes, stream, peer, watcher).await };
+    let plain = Peer { address: peer, is_secure: false };
+    let Some(acceptor) = acceptor else { return answer_on(routes, stream, plain, watcher).await };
     let mut first = [0];
     let begun = async {
         match stream.peek(&mut first).await {
@@ -135,19 +136,20 @@ async fn converse(
         }
     };
     match tokio::time::timeout(HEAD_TIME_MAX, begun).await {
-        Ok(Some(Ok(plain))) => answer_on(routes, plain, peer, watcher).await,
-        Ok(Some(Err(secret))) => answer_on(routes, secret, peer, watcher).await,
+        Ok(Some(Ok(stream))) => answer_on(routes, stream, plain, watcher).await,
+        Ok(Some(Err(stream))) => {
+            answer_on(routes, stream, Peer { is_secure: true, ..plain }, watcher).await;
+        }
         _ => {}
     }
 }
 
-async fn answer_on<S>(routes: Arc<Routes>, stream: S, peer: IpAddr, watcher: Watcher)
+async fn answer_on<S>(routes: Arc<Routes>, stream: S, peer: Peer, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let peer = peer.to_string();
     let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let (routes, peer) = (routes.clone(), peer.clone());
+        let routes = routes.clone();
         async move {
             let request = request.map(|body| body.map_err(io::Error::other).boxed());
             Ok::<_, Infallible>(route::answer(routes, request, peer).await)

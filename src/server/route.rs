@@ -1,9 +1,11 @@
 //! Tells the wires apart, by path, headers and parameters, and counts what was answered.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::{Method, Request, Response, StatusCode};
+use service::Context;
 use wire::{Fault, Form};
 
 use crate::access_log::{self, Line};
@@ -19,13 +21,21 @@ pub(crate) struct Routes {
     pub(crate) is_draining: std::sync::atomic::AtomicBool,
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// Whether it speaks TLS.
+    pub(crate) is_secure: bool,
+}
+
 /// Answers a request, whatever it is.
-pub(crate) async fn answer(routes: Arc<Routes>, request: Request<Body>, peer: String) -> Response<Body> {
+pub(crate) async fn answer(routes: Arc<Routes>, request: Request<Body>, peer: Peer) -> Response<Body> {
     let begun = Instant::now();
     let id = request_id::fresh();
     let mut told = Told::default();
     let method = request.method().clone();
-    let response = Box::pin(routes.route(request, &id, &mut told)).await;
+    let response = Box::pin(routes.route(request, peer, &id, &mut told)).await;
     let status = response.status().as_u16();
     let took = begun.elapsed();
     routes.gate.metrics.count(kind(&told.what), status, took);
@@ -33,7 +43,7 @@ pub(crate) async fn answer(routes: Arc<Routes>, request: Request<Body>, peer: St
         access_log::write(&Line {
             time_ms: now_ms(),
             request_id: &id,
-            peer: &peer,
+            peer: &peer.address.to_string(),
             method: method.as_str(),
             what: &told.what,
             account: &told.account,
@@ -61,7 +71,7 @@ pub(crate) fn now_ms() -> i64 {
 }
 
 impl Routes {
-    async fn route(&self, request: Request<Body>, id: &str, told: &mut Told) -> Response<Body> {
+    async fn route(&self, request: Request<Body>, peer: Peer, id: &str, told: &mut Told) -> Response<Body> {
         let (parts, incoming) = request.into_parts();
         parts.uri.path().clone_into(&mut told.what);
         if let Some(said) = self.about_itself(&parts) {
@@ -78,7 +88,8 @@ impl Routes {
                 return response;
             }
         };
-        let whole = Whole { parts: &parts, body: &bytes, request_id: id, now_ms: now_ms() };
+        let context = Context { source_ip: Some(peer.address), now_ms: now_ms(), secure: peer.is_secure };
+        let whole = Whole { parts: &parts, body: &bytes, request_id: id, context };
         if parts.method == Method::POST && parts.uri.path() == own::PATH {
             return own::answer(&self.gate, whole, told).await;
         }

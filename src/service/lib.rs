@@ -107,8 +107,8 @@ mod view_things;
 mod when;
 
 pub use asked::TOKEN_MS;
-pub use frame::{decode, encode};
 pub use domain::policy::Context;
+pub use frame::{decode, encode};
 pub use house::{Because, House, LOCK, SOCKET};
 pub use identity::{Denied, Identity, Principal};
 pub use keys::AccessKey;

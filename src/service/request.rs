@@ -361,6 +361,11 @@ replies!(
 );
 
 impl Request {
+    /// What it asks for, as the socket spells it: `image-import`. Policies name it so.
+    pub fn action_name(&self) -> String {
+        crate::asked::action(self)
+    }
+
     /// Whether it names a file of the computer it is answered on.
     pub fn names_files(&self) -> bool {
         match self {
