@@ -74,7 +74,7 @@ impl Create {
         let request = Request::Share(ShareRequest::AccountCreate { name, account });
         let started: Started = session.ask(request).await?;
         let view: WorkflowView = follow::to_end(session, &started).await?;
-        let request = KeyRequest::Create { account: Some(AccountId(view.output.clone())) };
+        let request = KeyRequest::Create { account: Some(AccountId(view.output.clone())), user: None };
         let key: KeyCreated = session.ask(Request::Key(request)).await?;
         let created = Created {
             account_id: view.output,

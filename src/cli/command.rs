@@ -19,14 +19,17 @@ use crate::explain::Explain;
 use crate::family::FamilyCommand;
 use crate::image::ImageCommand;
 use crate::key::KeyCommand;
+use crate::policy::PolicyCommand;
 use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
+use crate::role::RoleCommand;
 use crate::screen::Screen;
 use crate::serve::Serve;
 use crate::session::{At, Session};
 use crate::snapshot::SnapshotCommand;
 use crate::tag::TagCommand;
 use crate::task::TaskCommand;
+use crate::user::UserCommand;
 use crate::workflow::WorkflowCommand;
 
 /// What is acknowledged is safe, so a clean end is a courtesy: it may not keep a person waiting.
@@ -137,6 +140,15 @@ enum Command {
     /// Create, list, switch off and delete access keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Create, list and delete users of an account, who may do what policies let them
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Write policies, and attach them to users and roles
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Create, list and delete roles, which users assume for a while
+    #[command(subcommand)]
+    Role(RoleCommand),
     /// See and set how much an account may have
     #[command(subcommand)]
     Quota(QuotaCommand),
@@ -164,6 +176,9 @@ impl Command {
             Self::Family(command) => command.because(),
             Self::Account(command) => command.because(),
             Self::Key(command) => command.because(),
+            Self::Role(command) => command.because(),
+            Self::Policy(command) => command.because(),
+            Self::User(command) => command.because(),
             Self::Quota(command) => command.because(),
             Self::Serve(_) => Because::Waits,
             Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => Because::Looks,
@@ -214,6 +229,9 @@ impl Kiln {
             Command::Audit(command) => command.run(&session).await,
             Command::Account(command) => command.run(&session).await,
             Command::Key(command) => command.run(&session).await,
+            Command::Role(command) => command.run(&session).await,
+            Command::Policy(command) => command.run(&session).await,
+            Command::User(command) => command.run(&session).await,
             Command::Quota(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
             Command::Serve(serve) => serve.run(&session).await,

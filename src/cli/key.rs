@@ -20,10 +20,7 @@ pub(crate) enum KeyCommand {
     /// Create an access key, and tell its secret once
     Create(Create),
     /// List access keys
-    #[command(after_help = "Examples:
-  kiln key list
-  kiln --account 200000 key list --output json")]
-    List,
+    List(List),
     /// Let requests be signed with a key again
     Enable(Key),
     /// Let requests be signed with a key no more, until it is enabled
@@ -39,9 +36,26 @@ pub(crate) enum KeyCommand {
 
 Examples:
   kiln key create
+  kiln key create --user alice
   kiln --account 200000 key create --output json"
 )]
-pub(crate) struct Create {}
+pub(crate) struct Create {
+    /// The user it speaks for; the account itself if it is left out
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+}
+
+/// Which keys.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kiln key list
+  kiln key list --user alice
+  kiln --account 200000 key list --output json")]
+pub(crate) struct List {
+    /// Those of a user alone
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+}
 
 /// A key.
 #[derive(Debug, Args)]
@@ -79,15 +93,15 @@ struct Became {
 impl KeyCommand {
     pub(crate) fn because(&self) -> Because {
         match self {
-            Self::List => Because::Looks,
+            Self::List(_) => Because::Looks,
             _ => Because::Waits,
         }
     }
 
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         match self {
-            Self::Create(Create {}) => create(session).await,
-            Self::List => list(session).await,
+            Self::Create(Create { user }) => create(session, user).await,
+            Self::List(List { user }) => list(session, user).await,
             Self::Enable(Key { key }) => {
                 let request = KeyRequest::Enable(key.as_str().into());
                 change(session, request, &key, ("enabled", "Active")).await
@@ -105,8 +119,8 @@ impl KeyCommand {
     }
 }
 
-async fn create(session: &Session) -> Result<(), Stop> {
-    let key: KeyCreated = session.ask(Request::Key(KeyRequest::Create { account: None })).await?;
+async fn create(session: &Session, user: Option<String>) -> Result<(), Stop> {
+    let key: KeyCreated = session.ask(Request::Key(KeyRequest::Create { account: None, user })).await?;
     session.screen.give(&key, |key| created_text(session, key));
     session.screen.say(TOLD_ONCE);
     Ok(())
@@ -118,21 +132,24 @@ fn created_text(session: &Session, key: &KeyCreated) -> String {
     facts(&session.screen, &[("access key", key.access_key_id.clone()), ("secret", secret)])
 }
 
-async fn list(session: &Session) -> Result<(), Stop> {
-    let keys: Keys = session.ask(Request::Key(KeyRequest::List { account: None })).await?;
-    session.screen.give(&keys, |keys| {
-        let columns =
-            [Column::Whole("ID"), Column::State("STATUS"), Column::Text("USER"), Column::Spare("CREATED")];
-        let row = |key: &KeyView| {
-            let created = key.create_date.replace('T', " ").trim_end_matches('Z').to_owned();
-            vec![key.access_key_id.clone(), key.status.clone(), key.user_name.clone(), created]
-        };
-        draw(&session.screen, &columns, &keys.access_keys.iter().map(row).collect::<Vec<_>>())
-    });
+async fn list(session: &Session, user: Option<String>) -> Result<(), Stop> {
+    let keys: Keys = session.ask(Request::Key(KeyRequest::List { account: None, user })).await?;
+    session.screen.give(&keys, |keys| keys_text(session, &keys.access_keys));
     if keys.access_keys.is_empty() {
         session.screen.say("no access keys yet: `kiln key create` makes one");
     }
     Ok(())
+}
+
+/// Keys as a table.
+pub(crate) fn keys_text(session: &Session, keys: &[KeyView]) -> String {
+    let columns =
+        [Column::Whole("ID"), Column::State("STATUS"), Column::Text("USER"), Column::Spare("CREATED")];
+    let row = |key: &KeyView| {
+        let created = key.create_date.replace('T', " ").trim_end_matches('Z').to_owned();
+        vec![key.access_key_id.clone(), key.status.clone(), key.user_name.clone(), created]
+    };
+    draw(&session.screen, &columns, &keys.iter().map(row).collect::<Vec<_>>())
 }
 
 async fn change(

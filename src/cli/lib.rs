@@ -41,8 +41,10 @@ mod image_share;
 mod image_show;
 mod key;
 mod machine;
+mod policy;
 mod quota;
 mod region;
+mod role;
 mod screen;
 mod serve;
 mod session;
@@ -54,6 +56,7 @@ mod table;
 mod tag;
 mod task;
 mod thing;
+mod user;
 mod workflow;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

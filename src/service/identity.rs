@@ -12,10 +12,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::access::{Arn, USERS};
+use domain::events::{AccessKeyCreated, RoleAssumed};
 use domain::image::house;
 use domain::policy::{Context, Document, Judged, Question, judge};
 use domain::{AccountId, rules};
-use event::{Actor, Refusal};
+use engine::Snapshot;
+use event::{Actor, Event as _, Refusal};
 
 use crate::session_token::STS_PREFIX;
 use crate::{Service, Trouble};
@@ -205,4 +207,22 @@ impl Service {
             explicit: judged == Judged::Denied,
         }))
     }
+}
+
+/// As what a key speaks, or spoke while it was there, in the words of a log: the log knows of keys that are gone too.
+pub(crate) fn principal_of(snapshot: &Snapshot, key: &str) -> Result<String, Trouble> {
+    for record in snapshot.history(key)? {
+        if record.kind == AccessKeyCreated::KIND
+            && let Ok(event) = record.get::<AccessKeyCreated>()
+        {
+            return Ok(event.user.map_or(Principal::Root, Principal::User).text());
+        }
+        if record.kind == RoleAssumed::KIND
+            && let Ok(event) = record.get::<RoleAssumed>()
+        {
+            let (name, session) = (event.role.name().to_owned(), event.session);
+            return Ok(Principal::Role { name, session }.text());
+        }
+    }
+    Ok(String::new())
 }

@@ -1,4 +1,4 @@
-//! Who may ask: access keys.
+//! Who may ask: access keys, users, policies and roles.
 
 use serde_json::Value;
 
@@ -51,4 +51,71 @@ fn a_key_is_made_rotated_and_removed() {
     assert_eq!((gone.code, gone.err.contains("EntityNotExist.User.AccessKey")), (3, true), "{}", gone.err);
     let log = place.done(&["audit", "log", "--subject", id, "--output", "json"]);
     assert!(log.contains("access-key.deleted/1") && !log.contains(text(&first, "AccessKeySecret")), "{log}");
+}
+
+#[test]
+fn a_user_gets_a_policy_and_a_key_and_is_deleted_when_both_are_gone() {
+    let place = Place::new();
+    let alice = place.json(&["user", "create", "alice", "--comments", "the build machine"]);
+    let account = "100000";
+    assert_eq!(text(&alice, "Arn"), format!("acs:ram::{account}:user/alice"));
+    place.write(
+        "look.json",
+        br#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"ecs:Describe*","Resource":"*"}]}"#,
+    );
+    place.done(&["policy", "create", "look", "--document", "look.json"]);
+    assert_eq!(
+        place.done(&["policy", "attach", "look", "--user", "alice"]),
+        "attached `look` to `user/alice`\n"
+    );
+    place.done(&["policy", "attach", "AliyunOSSReadOnlyAccess", "--user", "alice"]);
+    let key = place.json(&["key", "create", "--user", "alice"]);
+    let id = text(&key, "AccessKeyId");
+    assert_eq!(text(&key, "UserName"), "alice");
+    let shown = place.json(&["user", "show", "alice"]);
+    let names: Vec<_> =
+        shown["Policies"].as_array().unwrap().iter().map(|one| text(one, "PolicyName")).collect();
+    assert_eq!(names, ["AliyunOSSReadOnlyAccess", "look"]);
+    assert!(place.done(&["user", "show", "alice"]).contains(id));
+    assert!(place.done(&["user", "list"]).contains("alice"));
+    let policy = place.done(&["policy", "show", "look"]);
+    assert!(policy.contains("user/alice") && policy.contains("ecs:Describe*"), "{policy}");
+    assert!(place.done(&["policy", "list"]).contains("AdministratorAccess"));
+    let keys = place.json(&["key", "list", "--user", "alice"]);
+    assert_eq!(keys["AccessKeys"].as_array().map(Vec::len), Some(1));
+
+    let refused = |words: &[&str], code: &str| {
+        let run = place.run(words);
+        assert_eq!((run.code, run.err.contains(code)), (3, true), "{words:?}: {}", run.err);
+    };
+    refused(&["user", "delete", "alice", "--yes"], "DeleteConflict.User.AccessKey");
+    place.done(&["key", "delete", id, "--yes"]);
+    refused(&["user", "delete", "alice", "--yes"], "DeleteConflict.User.Policy");
+    refused(&["policy", "delete", "look", "--yes"], "DeleteConflict.Policy");
+    place.done(&["policy", "detach", "look", "--user", "alice"]);
+    place.done(&["policy", "detach", "AliyunOSSReadOnlyAccess", "--user", "alice"]);
+    place.done(&["user", "delete", "alice", "--yes"]);
+    place.done(&["policy", "delete", "look", "--yes"]);
+    refused(&["user", "show", "alice"], "EntityNotExist.User");
+    refused(
+        &["--account", "100000", "policy", "delete", "AdministratorAccess", "--yes"],
+        "EntityNotExist.Policy",
+    );
+    place.done(&["audit", "rebuild"]);
+}
+
+#[test]
+fn a_role_trusts_the_users_of_its_account_unless_a_document_says_otherwise() {
+    let place = Place::new();
+    let role = place.json(&["role", "create", "importer"]);
+    assert!(text(&role, "AssumeRolePolicyDocument").contains("acs:ram::100000:root"), "{role}");
+    place.done(&["policy", "attach", "AliyunECSImageImportRolePolicy", "--role", "importer"]);
+    assert!(place.done(&["role", "show", "importer"]).contains("AliyunECSImageImportRolePolicy"));
+    place.write("bad.json", br#"{"Version":"1","Statement":[]}"#);
+    let bad = place.run(&["role", "create", "bad", "--trust", "bad.json"]);
+    assert!(bad.code == 3 && bad.err.contains("MalformedPolicyDocument"), "{}", bad.err);
+    assert_eq!(place.run(&["role", "create", "bad", "--trust", "none.json"]).code, 2);
+    place.done(&["policy", "detach", "AliyunECSImageImportRolePolicy", "--role", "importer"]);
+    place.done(&["role", "delete", "importer", "--yes"]);
+    assert_eq!(place.json(&["role", "list"])["Roles"].as_array().map(Vec::len), Some(0));
 }

@@ -144,6 +144,10 @@ fn row(table: &str, value: &[u8]) -> Value {
         "bucket" image::BUCKETS,
         "access-key" access::ACCESS_KEYS,
         "access-key-of" access::KEYS_OF,
+        "user" access::USERS,
+        "policy" access::POLICIES,
+        "role" access::ROLES,
+        "attached" access::ATTACHED,
     };
     blank(&mut json);
     json
