@@ -17,6 +17,7 @@ pub mod machine;
 pub mod name;
 pub mod port;
 pub mod port_compute;
+pub mod port_objects;
 pub mod rules;
 mod rules_disk;
 mod rules_house;

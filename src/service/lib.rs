@@ -55,6 +55,7 @@ mod keeper;
 mod lookup;
 mod lookup_family;
 mod lookup_things;
+mod objects;
 mod operator;
 mod page;
 mod past;
@@ -96,6 +97,7 @@ mod when;
 pub use asked::TOKEN_MS;
 pub use house::{Because, House, LOCK, SOCKET};
 pub use lookup::slips;
+pub use objects::OwnBucket;
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
