@@ -24,6 +24,7 @@ mod policy_read;
 mod policy_system;
 pub mod port;
 pub mod port_compute;
+pub mod port_objects;
 pub mod rules;
 mod rules_access;
 mod rules_disk;

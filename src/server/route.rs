@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{Method, Request, Response, StatusCode};
+use oss::Oss;
 use service::Context;
 use wire::{Fault, Form};
 
@@ -16,6 +17,7 @@ use crate::{own, request_id};
 /// All that is served.
 pub(crate) struct Routes {
     pub(crate) gate: Gate,
+    pub(crate) buckets: Oss,
     pub(crate) is_logging: bool,
     /// Whether new requests are still wanted.
     pub(crate) is_draining: std::sync::atomic::AtomicBool,
@@ -60,7 +62,10 @@ pub(crate) async fn answer(routes: Arc<Routes>, request: Request<Body>, peer: Pe
 fn kind(what: &str) -> &str {
     match what {
         "/health" | "/ready" | "/metrics" | own::PATH => what,
-        name => ecs::known_name(name).unwrap_or("other"),
+        name => match name.split_once(' ') {
+            Some(_) => "bucket",
+            None => ecs::known_name(name).unwrap_or("other"),
+        },
     }
 }
 
@@ -76,6 +81,10 @@ impl Routes {
         parts.uri.path().clone_into(&mut told.what);
         if let Some(said) = self.about_itself(&parts) {
             return said;
+        }
+        if oss::is_bucket_request(&parts) {
+            told.what = format!("{} {}", parts.method, parts.uri.path());
+            return self.buckets.answer(Request::from_parts(parts, incoming)).await;
         }
         let bytes = match body::read(&parts.headers, incoming).await {
             Ok(bytes) => bytes,

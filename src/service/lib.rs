@@ -57,6 +57,7 @@ mod keys;
 mod lookup;
 mod lookup_family;
 mod lookup_things;
+mod objects;
 mod operator;
 mod page;
 mod past;
@@ -113,6 +114,7 @@ pub use house::{Because, House, LOCK, SOCKET};
 pub use identity::{Denied, Identity, Principal};
 pub use keys::AccessKey;
 pub use lookup::slips;
+pub use objects::OwnBucket;
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
