@@ -411,9 +411,18 @@ pub fn ask_check(view: &View<'_>, id: &ImageId) -> Result<CheckAsked, Refusal> {
     Ok(CheckAsked { image: id.clone(), disk })
 }
 
-/// Ends an image check with what it found. The image may be gone by now: then nothing changes.
-pub fn end_check(_view: &View<'_>, id: &ImageId, items: Vec<CheckItem>) -> Result<ImageChecked, Refusal> {
-    Ok(ImageChecked { image: id.clone(), items })
+/// Ends an image check with what it found. The image may be gone by now, for a check holds nothing: then
+/// nothing changes, and what could not be read is no damage.
+pub fn end_check(
+    view: &View<'_>,
+    id: &ImageId,
+    found: Result<Vec<CheckItem>, Refusal>,
+) -> Result<ImageChecked, Refusal> {
+    match found {
+        Ok(items) => Ok(ImageChecked { image: id.clone(), items }),
+        Err(_) if in_view(view, id).is_none() => Err(not_found(id)),
+        Err(why) => Err(why),
+    }
 }
 
 /// Gives an image check up.

@@ -224,6 +224,20 @@ fn a_modification_is_refused_for_each_attribute_that_will_not_do() {
     }
 }
 
+/// A check holds nothing: an image was deleted and its chunks collected before the check had read them, and the
+/// check said that the store was damaged. Found by a race of the two with `KILN_SEED=14`.
+#[test]
+fn what_a_check_cannot_read_is_damage_only_while_the_image_is_there() {
+    let mut world = World::new();
+    make_image(&mut world, "m-1", disks(1));
+    let damage = || Err(Refusal::new("Storage.Corrupt", "a chunk is missing"));
+    let end = |world: &World, found| world.ask(&scope(), |view| rules::end_check(view, &"m-1".into(), found));
+    assert_eq!(code(end(&world, damage())), "Storage.Corrupt");
+    world.decide(&scope(), |view| rules::delete(view, &"m-1".into(), Deletion::default())).unwrap();
+    assert_eq!(code(end(&world, damage())), "InvalidImageId.NotFound");
+    assert!(end(&world, Ok(Vec::new())).is_ok(), "what was read in time is told");
+}
+
 fn export(world: &World, device: &str) -> Result<(), Refusal> {
     let target = Target {
         at: Location::file("/out"),
