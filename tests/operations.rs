@@ -12,6 +12,8 @@
 mod cases;
 #[path = "operations/faults.rs"]
 mod faults;
+#[path = "operations/held.rs"]
+mod held;
 #[path = "operations/images.rs"]
 mod images;
 #[path = "operations/ports.rs"]
