@@ -331,6 +331,7 @@ fn modified(rows: &mut dyn RowsMut, record: &Record, event: ImageModified) {
     machine.license_type = to.license_type.unwrap_or(machine.license_type);
     machine.imds = to.imds.unwrap_or(machine.imds);
     machine.nvme = to.nvme.unwrap_or(machine.nvme);
+    machine.secure_boot = to.secure_boot.unwrap_or(machine.secure_boot);
     for (key, value) in to.tags {
         match value {
             Some(value) => _ = image.tags.insert(key, value),
