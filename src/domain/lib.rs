@@ -15,6 +15,7 @@ pub mod image;
 mod listed;
 pub mod machine;
 pub mod name;
+mod place;
 pub mod port;
 pub mod port_compute;
 pub mod rules;
