@@ -18,6 +18,7 @@ pub mod image;
 mod listed;
 pub mod machine;
 pub mod name;
+mod place;
 pub mod policy;
 mod policy_condition;
 mod policy_read;

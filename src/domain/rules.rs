@@ -14,7 +14,7 @@ use crate::events::{
     ImageRestored, ImageSealed,
 };
 use crate::image::{
-    DiskKind, FAMILY_SIZES, IMAGES, Image, Making, NAMES, QUOTAS, SNAPSHOTS, Snapshot, Status, USAGE, Usage,
+    DiskKind, FAMILY_ROWS, IMAGES, Image, Making, NAMES, QUOTAS, SNAPSHOTS, Snapshot, Status, USAGE, Usage,
     in_view,
 };
 use crate::machine::{BootMode, LicenseType, OsType, check_boot_mode, check_imds, check_secure_boot};
@@ -498,7 +498,7 @@ fn family_has_room(
     many_code: &'static str,
 ) -> Result<(), Refusal> {
     let quotas = view.get(&QUOTAS, &[]).unwrap_or_default();
-    let members = view.get(&FAMILY_SIZES, &[family]).unwrap_or_default();
+    let members = view.get(&FAMILY_ROWS, &[family]).map_or(0, |row| row.images);
     if members >= quotas.family_images.unwrap_or(FAMILY_IMAGES_MAX) {
         let why = format!("the family `{family}` has {members} images");
         let advice = "delete images of the family that are no longer needed";
