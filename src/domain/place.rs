@@ -7,6 +7,7 @@ pub(crate) mod source {
 
     use crate::port::{BucketAt, Location};
 
+    #[expect(clippy::ref_option, reason = "serde hands a field over so")]
     pub(crate) fn serialize<S: Serializer>(source: &Option<Location>, to: S) -> Result<S::Ok, S::Error> {
         source.as_ref().map(|Location { bucket, path }| (bucket, path)).serialize(to)
     }
