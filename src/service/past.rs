@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use domain::image::{
     ACCOUNTS, Account, DISKS, Disk, FAMILIES, FAMILY_HEADS, IMAGES, Image, PLACES, QUOTAS, REGIONS,
-    SNAPSHOTS, Snapshot as SnapshotRow, USAGE, family_head, family_members, house, is_family_head, parts_of,
-    scope,
+    SNAPSHOTS, Snapshot as SnapshotRow, USAGE, family_head, family_members, house, is_family_head, scope,
 };
 use domain::{AccountId, ImageId, RegionId, rules};
 use engine::{Past, Snapshot};
