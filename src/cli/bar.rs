@@ -48,12 +48,24 @@ impl Bar {
         Self { screen: screen.clone(), drawn, among, doing, begun: now, begun_bytes: 0, said: now }
     }
 
+    /// Shows how far something is that this process does itself.
+    pub(crate) fn count(&mut self, doing: &str, done_bytes: u64, total_bytes: u64) {
+        if total_bytes > 0 {
+            let progress = Progress { doing: doing.to_owned(), done_bytes, total_bytes };
+            self.advance(doing.to_owned(), Some(&progress));
+        }
+    }
+
     /// Shows the operation as it is now.
     pub(crate) fn show(&mut self, view: &WorkflowView) {
         let doing = doing(view);
         let progress = view.progress.as_ref().filter(|progress| progress.total_bytes > 0);
         // What the way there had counted says nothing of the way back.
         let progress = progress.filter(|_| view.state != "Unwinding");
+        self.advance(doing, progress);
+    }
+
+    fn advance(&mut self, doing: String, progress: Option<&Progress>) {
         if doing != self.doing {
             self.turn_to(doing, progress);
         }

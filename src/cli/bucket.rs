@@ -1,11 +1,14 @@
 //! `kiln bucket …`: buckets, and the objects in them.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
+use remote::ObjectAt;
 use serde::Serialize;
-use service::{Because, BucketRequest, Buckets, FileAt, ObjectView, Objects, Request, Started, bytes_text};
+use service::{
+    Because, BucketRequest, Buckets, Family, ObjectView, Objects, Request, Started, Trouble, bytes_text,
+};
 
 use crate::at::absolute;
 use crate::confirm::confirm;
@@ -17,6 +20,8 @@ use crate::thing::because;
 
 /// What an object's address begins with.
 const SCHEME: &str = "oss://";
+/// How long a URL holds at most: seven days, as the bucket wire has it.
+const MINUTES_MAX: u64 = 7 * 24 * 60;
 /// Objects asked for at once.
 const PAGE_OBJECTS: u32 = 1000;
 
@@ -130,11 +135,28 @@ pub(crate) struct Rm {
 
 /// An object to give away.
 #[derive(Debug, Args)]
-#[command(after_help = "Not in this version: it needs the HTTP server and its keys.")]
+#[command(
+    after_help = "The URL is signed with the access key of KILN_ACCESS_KEY_ID; it ends with its time, or with the key.
+
+Examples:
+  kiln bucket sign oss://my-images/disk.raw --endpoint http://images:8080
+  kiln bucket sign my-images/disk.raw --minutes 1440 --endpoint http://images:8080 --output json | jq -r .Url"
+)]
 pub(crate) struct Sign {
     /// The object
     #[arg(value_name = "BUCKET/KEY")]
     object: String,
+    /// How long it holds: up to seven days
+    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=MINUTES_MAX))]
+    minutes: u64,
+}
+
+/// A URL that gives an object away.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Signed {
+    url: String,
+    until_time: String,
 }
 
 /// What a change of a bucket came to.
@@ -153,7 +175,9 @@ struct Moved {
     key: String,
     path: String,
     size: u64,
-    workflow_id: event::FlowId,
+    /// The operation; none where a server elsewhere was sent or gave the bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow_id: Option<event::FlowId>,
 }
 
 impl BucketCommand {
@@ -183,12 +207,31 @@ impl BucketCommand {
             Self::Get(get) => get.run(session).await,
             Self::Ls(ls) => ls.run(session).await,
             Self::Rm(rm) => rm.run(session).await,
-            Self::Sign(sign) => {
-                let (bucket, path) = object(&sign.object)?;
-                let request = BucketRequest::Sign(FileAt { bucket: Some(bucket), path });
-                session.ask::<Objects>(Request::Bucket(request)).await.map(drop)
-            }
+            Self::Sign(sign) => sign.run(session).await,
         }
+    }
+}
+
+impl Sign {
+    async fn run(self, session: &Session) -> Result<(), Stop> {
+        let (bucket, key) = object(&self.object)?;
+        let Some(remote) = session.remote() else {
+            let why = "a URL is answered by a server: say which, by `--endpoint`; `kiln serve` is one";
+            return Err(Stop::Usage(why.to_owned()));
+        };
+        let at = ObjectAt { bucket, key };
+        if !remote.has(&at).await? {
+            let why = format!("there is no object `{SCHEME}{}/{}`", at.bucket, at.key);
+            let refusal = Trouble::new(Family::Refused, "NoSuchKey", why);
+            return Err(refusal.advise("`kiln bucket ls` shows what a bucket holds").into());
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let until_s = i64::try_from((now + Duration::from_mins(self.minutes)).as_secs()).unwrap_or(i64::MAX);
+        let signed =
+            Signed { url: remote.url_of(&at, until_s), until_time: service::time_text(until_s * 1000) };
+        session.screen.give(&signed, |signed| format!("{}\n", signed.url));
+        session.screen.say(&format!("anybody may read it by this until {}", signed.until_time));
+        Ok(())
     }
 }
 
@@ -247,6 +290,12 @@ impl Put {
         if key.is_empty() || key.ends_with('/') {
             key.push_str(path.rsplit('/').next().unwrap_or_default());
         }
+        if let Some(remote) = session.remote() {
+            let at = ObjectAt { bucket: bucket.clone(), key: key.clone() };
+            let size = session.send(remote, &path, &at, self.force).await?;
+            give_put(session, &Moved { bucket_name: bucket, key, path, size, workflow_id: None }, begun);
+            return Ok(());
+        }
         let request = BucketRequest::Put {
             path: path.clone(),
             bucket: bucket.clone(),
@@ -259,15 +308,7 @@ impl Put {
             follow::leave(session, &started);
             return Ok(());
         }
-        let moved = moved(session, &started, bucket, key, path).await?;
-        session.screen.give(&moved, |moved| {
-            let Moved { bucket_name, key, path, size, .. } = moved;
-            let seconds = begun.elapsed().as_secs_f64();
-            format!(
-                "put `{path}` as `{SCHEME}{bucket_name}/{key}`: {}, in {seconds:.1} s\n",
-                bytes_text(*size)
-            )
-        });
+        give_put(session, &moved(session, &started, bucket, key, path).await?, begun);
         Ok(())
     }
 }
@@ -277,6 +318,12 @@ impl Get {
         let begun = Instant::now();
         let path = absolute(&self.file)?;
         let (bucket, key) = object(&self.from)?;
+        if let Some(remote) = session.remote() {
+            let at = ObjectAt { bucket: bucket.clone(), key: key.clone() };
+            let size = session.bring(remote, &at, &path, self.force).await?;
+            give_got(session, &Moved { bucket_name: bucket, key, path, size, workflow_id: None }, begun);
+            return Ok(());
+        }
         let request = BucketRequest::Get {
             bucket: bucket.clone(),
             key: key.clone(),
@@ -289,17 +336,25 @@ impl Get {
             follow::leave(session, &started);
             return Ok(());
         }
-        let moved = moved(session, &started, bucket, key, path).await?;
-        session.screen.give(&moved, |moved| {
-            let Moved { bucket_name, key, path, size, .. } = moved;
-            let seconds = begun.elapsed().as_secs_f64();
-            format!(
-                "got `{SCHEME}{bucket_name}/{key}` as `{path}`: {}, in {seconds:.1} s\n",
-                bytes_text(*size)
-            )
-        });
+        give_got(session, &moved(session, &started, bucket, key, path).await?, begun);
         Ok(())
     }
+}
+
+fn give_put(session: &Session, moved: &Moved, begun: Instant) {
+    session.screen.give(moved, |moved| {
+        let Moved { bucket_name, key, path, size, .. } = moved;
+        let seconds = begun.elapsed().as_secs_f64();
+        format!("put `{path}` as `{SCHEME}{bucket_name}/{key}`: {}, in {seconds:.1} s\n", bytes_text(*size))
+    });
+}
+
+fn give_got(session: &Session, moved: &Moved, begun: Instant) {
+    session.screen.give(moved, |moved| {
+        let Moved { bucket_name, key, path, size, .. } = moved;
+        let seconds = begun.elapsed().as_secs_f64();
+        format!("got `{SCHEME}{bucket_name}/{key}` as `{path}`: {}, in {seconds:.1} s\n", bytes_text(*size))
+    });
 }
 
 fn going_on(session: &Session, started: &Started, what: &str) {
@@ -319,7 +374,7 @@ async fn moved(
 ) -> Result<Moved, Stop> {
     follow::to_end(session, started).await?;
     let size = size_of(session, &bucket_name, &key).await?;
-    Ok(Moved { bucket_name, key, path, size, workflow_id: started.workflow_id })
+    Ok(Moved { bucket_name, key, path, size, workflow_id: Some(started.workflow_id) })
 }
 
 /// Length of an object; 0 for one that is gone already.

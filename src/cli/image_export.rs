@@ -7,9 +7,10 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use domain::port::{Compression, Format};
 use serde::Serialize;
-use service::{Because, ExportTo, ImageExport, Request, Started};
+use service::{Because, ExportTo, ImageExport, ImageView, Request, Started};
 
 use crate::at::{absolute, object};
+use crate::elsewhere::Carry;
 use crate::exit::Stop;
 use crate::follow;
 use crate::session::Session;
@@ -101,9 +102,10 @@ impl Export {
             let why = "only a qcow2 file is compressed: leave `--compression` out";
             return Err(Stop::Usage(why.to_owned()));
         }
+        let (to, carry) = self.reachable(session).await?;
         let ask = ImageExport {
             at: session.at(&self.image),
-            to: self.target()?,
+            to,
             format: match format {
                 FormatOut::Raw => Format::Raw,
                 FormatOut::Qcow2 => Format::Qcow2,
@@ -122,7 +124,10 @@ impl Export {
             return Ok(());
         }
         let view = follow::to_end(session, &started).await?;
-        let paths: Vec<String> = view.output.lines().map(str::to_owned).collect();
+        let mut paths: Vec<String> = view.output.lines().map(str::to_owned).collect();
+        if let Some(carry) = carry {
+            paths = carry.bring(session, &paths, self.force).await?;
+        }
         let exported = Exported {
             image_id: started.image_id,
             path: paths.first().cloned().unwrap_or_default(),
@@ -140,6 +145,24 @@ impl Export {
             format!("exported `{}` to {} in {seconds:.1} s\n", exported.image_id, paths.join(" and "))
         });
         Ok(())
+    }
+
+    /// Where a server elsewhere can export to, and what is to be brought from there to this computer.
+    async fn reachable(&self, session: &Session) -> Result<(ExportTo, Option<Carry>), Stop> {
+        match (self.target()?, session.remote()) {
+            (ExportTo::File(path), Some(_)) if !session.is_dry_run() => {
+                if self.no_wait {
+                    let why =
+                        "a file on this computer is brought when the export has ended: leave `--no-wait` out";
+                    return Err(Stop::Usage(why.to_owned()));
+                }
+                let image: ImageView = session.ask(Request::ImageShow(session.at(&self.image))).await?;
+                let carry = Carry::to(session, &image.region_id.into(), path, self.force).await?;
+                let key = carry.key.clone();
+                Ok((ExportTo::Object { bucket: carry.bucket.clone(), key }, Some(carry)))
+            }
+            (to, _) => Ok((to, None)),
+        }
     }
 
     fn target(&self) -> Result<ExportTo, Stop> {

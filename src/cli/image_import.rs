@@ -23,6 +23,9 @@ use crate::size::size;
     after_help = "The import is a durable operation: interrupt it, kill it, pull the plug; the same command
 again goes on where it was. The image is Available only once every byte is stored and read back.
 
+A server elsewhere (`--endpoint`) is sent the files in parts, through a bucket of the account; what was
+sent is not sent again.
+
 Data disks are counted: the first `--data-size`, `--data-format` and `--data-device` are of the first
 `--data-disk`. What is left out is found out, as for the system disk.
 
@@ -30,6 +33,7 @@ Examples:
   kiln image import debian.qcow2 --name debian-12
   kiln image import disk.raw --name web-3 --family web --tag env=prod --region cn-beijing
   kiln image import oss://uploads/db.vhd --name db-1 --data-disk oss://uploads/db-data.qcow2 --check
+  kiln image import disk.raw --name web-5 --endpoint http://images:8080
   kiln image import win.raw --name win-1 --platform 'Windows Server 2022' --boot-mode UEFI
   kiln image import disk.raw --name web-4 --output json | jq -r .ImageId"
 )]
@@ -107,8 +111,13 @@ impl Import {
 
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         let begun = Instant::now();
+        let mut disks = self.disks()?;
+        let sent = match session.remote() {
+            Some(remote) if !session.is_dry_run() => session.send_disks(remote, &mut disks).await?,
+            _ => Vec::new(),
+        };
         let ask = ImageImport {
-            disks: self.disks()?,
+            disks,
             name: self.name,
             description: self.description.unwrap_or_default(),
             family: self.family,
@@ -127,6 +136,7 @@ impl Import {
             return Ok(());
         }
         let view: WorkflowView = follow::to_end(session, &started).await?;
+        session.forget(sent).await?;
         made(session, "imported", view.output, begun).await
     }
 

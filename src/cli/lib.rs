@@ -23,6 +23,7 @@ mod completions;
 mod confirm;
 mod demo;
 mod disk;
+mod elsewhere;
 mod exit;
 mod explain;
 mod family;

@@ -30,7 +30,7 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        8
+        10
     }
 
     fn knows(&self, kind: &str) -> bool {

@@ -2,14 +2,20 @@
 //!
 //! ```text
 //!  command ──Request──▶ Remote ──signed call──▶ POST /kiln/v1 ──▶ service
+//!  file    ──parts────▶ Remote ──signed parts─▶ PUT /bucket/key ─▶ bucket, and back
 //! ```
 //!
 //! A call that got no answer is sent again under the same id, so that nothing is started twice. It deliberately
 //! knows no command and prints nothing.
 
 mod connection;
+mod download;
 mod endpoint;
+mod objects;
 mod remote;
+mod upload;
 
 pub use endpoint::Endpoint;
+pub use objects::ObjectAt;
 pub use remote::{Keys, Remote};
+pub use upload::Told;

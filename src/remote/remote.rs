@@ -33,9 +33,9 @@ pub struct Keys {
 /// A server elsewhere.
 pub struct Remote {
     endpoint: Endpoint,
-    keys: Keys,
+    pub(crate) keys: Keys,
     manner: Manner,
-    connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 impl Remote {
@@ -95,8 +95,7 @@ impl Remote {
 
     /// A call, signed anew: no signature is accepted twice.
     fn signed(&self, body: &Bytes) -> HttpRequest<Sent> {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let time = wire::seconds(i64::try_from(now.as_millis()).unwrap_or_default());
+        let time = wire::seconds(now_ms());
         let mut headers = HeaderMap::new();
         let text = |text: &str| HeaderValue::from_str(text).expect("it is plain ASCII");
         headers.insert(http::header::HOST, text(&self.endpoint.authority()));
@@ -138,6 +137,12 @@ fn refused(body: &[u8]) -> Trouble {
     let message =
         if code == "SignatureDoesNotMatch" { "the secret is not the key's".to_owned() } else { message };
     Trouble::new(Family::Refused, &code, message).advise(advice)
+}
+
+/// The time, milliseconds since 1970 UTC.
+pub(crate) fn now_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or_default()
 }
 
 /// A word nobody has used.

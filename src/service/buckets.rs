@@ -12,7 +12,7 @@ use workflows::{CreateBucket, DeleteBucket, GetObject, PutObject, RemoveObject};
 
 use crate::asked::Asked;
 use crate::lookup::{self, account};
-use crate::request::{FileAt, Reply};
+use crate::request::Reply;
 use crate::request_things::BucketRequest;
 use crate::unfinished::join;
 use crate::view::Started;
@@ -62,7 +62,6 @@ impl Service {
                 let objects = page.objects.into_iter().map(Into::into).collect();
                 Objects { objects, more: page.more }.into()
             }
-            BucketRequest::Sign(at) => return Err(self.sign(&actor, at)),
         })
     }
 
@@ -181,18 +180,5 @@ impl Service {
         let bucket = lookup::bucket(&self.engine.snapshot()?, actor, bucket)?;
         domain::name::object_key(&key)?;
         Ok(Location::object(bucket, key))
-    }
-
-    /// A signed URL is answered by a server and proved with a key; this version has neither.
-    fn sign(&self, actor: &Actor, at: FileAt) -> Trouble {
-        let bucket = at.bucket.unwrap_or_default();
-        let at = match self.object_at(actor, &bucket, at.path) {
-            Ok(at) => at,
-            Err(trouble) => return trouble,
-        };
-        let why = format!("`{at}` cannot be given away by a URL: there is no server yet to answer it");
-        Refusal::new("NotImplemented", why)
-            .advise("copy the object out with `kiln bucket get`; URLs come with the HTTP server and its keys")
-            .into()
     }
 }

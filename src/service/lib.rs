@@ -109,7 +109,7 @@ mod when;
 
 pub use asked::TOKEN_MS;
 pub use domain::policy::Context;
-pub use frame::{decode, encode};
+pub use frame::{decode, digest, encode};
 pub use house::{Because, House, LOCK, SOCKET};
 pub use identity::{Denied, Identity, Principal};
 pub use keys::AccessKey;

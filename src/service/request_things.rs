@@ -5,8 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::request_image::Page;
 
-use crate::request::FileAt;
-
 /// A disk or a snapshot, by its id or its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThingAt {
@@ -211,8 +209,6 @@ pub enum BucketRequest {
         /// How many; at most 1000.
         count: u32,
     },
-    /// A URL that gives an object away for a while.
-    Sign(FileAt),
 }
 
 /// What may be asked about tags. Resources are named by their ids; images by their names as well.

@@ -18,6 +18,11 @@ pub fn minutes(ms: i64) -> String {
     written(ms, "%Y-%m-%dT%H:%MZ")
 }
 
+/// A time as headers of HTTP have it: `Wed, 25 Nov 2026 18:27:32 GMT`.
+pub fn http_date(ms: i64) -> String {
+    written(ms, "%a, %d %b %Y %H:%M:%S GMT")
+}
+
 /// A time in either form, in milliseconds since 1970 UTC.
 pub fn parse_time(text: &str) -> Option<i64> {
     let whole = match text.len() {
