@@ -55,6 +55,7 @@ mod keeper;
 mod lookup;
 mod lookup_family;
 mod lookup_things;
+mod making;
 mod operator;
 mod page;
 mod past;
