@@ -53,6 +53,7 @@ impl Ask {
     }
 
     /// The account that asks.
+    #[allow(dead_code, reason = "actions on networks ask for it, and they come with their own branch")]
     pub(crate) fn account(&self) -> &str {
         &self.caller.actor.account
     }

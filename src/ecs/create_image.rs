@@ -13,10 +13,12 @@ const DISKS_MAX: usize = 32;
 pub(crate) async fn run(ask: Ask) -> Outcome {
     let region = ask.region().await?;
     let params = &ask.params;
-    let disks = params.objects("DiskDeviceMapping");
+    let (instance, snapshot) = (params.string("InstanceId"), params.string("SnapshotId"));
+    // What does not count is not looked at either.
+    let disks = if instance.is_some() { Vec::new() } else { params.objects("DiskDeviceMapping") };
     let disks =
         disks.iter().take(DISKS_MAX).map(|disk| read_disk(&ask, disk)).collect::<Result<Vec<_>, _>>()?;
-    let (instance, snapshot) = (params.string("InstanceId"), params.string("SnapshotId"));
+    check_secure_boot(&ask)?;
     if instance.is_none() && snapshot.is_none() && disks.is_empty() {
         return Err(Fault::new(
             400,
@@ -38,6 +40,20 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     };
     let started: Started = ask.begin(Request::Image(ImageRequest::Create(create))).await?;
     Ok(Object::new().put("ImageId", started.image_id))
+}
+
+/// Nothing here starts from keys of its own, so there is nothing to keep; a wrong word is told all the same.
+fn check_secure_boot(ask: &Ask) -> Result<(), Fault> {
+    match ask.params.object("SecureBootOptions").text("SecureBootSupport") {
+        None | Some("supported" | "unsupported") => Ok(()),
+        Some(other) => {
+            let why = format!(
+                "The specified SecureBootSupport `{}` is not valid: use `supported` or `unsupported`.",
+                other.escape_debug()
+            );
+            Err(ask.refuse("InvalidParameter", why))
+        }
+    }
 }
 
 fn read_disk(ask: &Ask, disk: &Params) -> Result<CreateDisk, Fault> {
