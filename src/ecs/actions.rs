@@ -82,7 +82,7 @@ actions! {
         "ImportImage" import_image [];
         "ListTagResources" list_tag_resources [];
         "LockSnapshot" lock_snapshot ["snapshot" "SnapshotId"];
-        "ModifyDiskAttribute" modify_disk_attribute ["disk" "DiskId", "disk" "DiskIds"];
+        "ModifyDiskAttribute" modify_disk_attribute [];
         "ModifyImageAttribute" modify_image_attribute ["image" "ImageId"];
         "ModifyImageShareGroupPermission" modify_image_share_group_permission ["image" "ImageId"];
         "ModifyImageSharePermission" modify_image_share_permission ["image" "ImageId"];

@@ -52,7 +52,9 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     let is_of_none = !ask.asks_for_what_is(&ALIKE);
     let query = DiskQuery {
         region: Some(region),
-        ids: params.several("DiskIds")?,
+        ids: params
+            .several("DiskIds")
+            .map_err(|fault| ask.refuse("InvalidDiskIds.Malformed", fault.message))?,
         name: params.string("DiskName"),
         status: params.string("Status"),
         disk_type: params.string("DiskType"),

@@ -476,3 +476,16 @@ fn report(world: &World) {
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn the_page_about_the_wire_has_a_row_for_each_action_and_what_it_ignores() {
+    let page = include_str!("../../docs/wire.md");
+    for action in SCOPE {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{action}` |")));
+        let row = row.unwrap_or_else(|| panic!("{action} has no row"));
+        let ignored = row.rsplit('|').nth(1).unwrap_or_default();
+        let told: BTreeSet<&str> = ignored.split('`').skip(1).step_by(2).collect();
+        let expected = IGNORED.iter().filter(|(of, _, _)| of == action).map(|(_, name, _)| *name);
+        assert_eq!(told, expected.collect::<BTreeSet<&str>>(), "{action}");
+    }
+}
