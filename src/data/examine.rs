@@ -21,6 +21,7 @@ use crate::pack;
 use crate::segment::{Segment, stretch};
 use crate::store::{BUCKETS_DIR, ID_FILE, INDEX_FILE, PACKS_DIR, Sight, Store};
 use crate::walk::{Segments, leaf};
+use crate::wire::awaited_parts;
 
 /// Missing chunks named in a report; whoever misses more needs no longer list.
 const MISSING_MAX: usize = 1000;
@@ -30,6 +31,9 @@ struct Examination<'a> {
     deep: bool,
     marked: Marked,
     report: StoreReport,
+    /// Where chunks are read into, once there are any to read: one for all disks, for it is large beside
+    /// what most of them have.
+    buffer: Option<Segment>,
     /// Packs whose file is not there or too short, and why.
     broken: HashMap<u64, &'static str>,
 }
@@ -42,6 +46,7 @@ pub(crate) fn examine(store: &Store, live: &dyn LiveManifests, deep: bool) -> Re
         deep,
         marked: Marked::default(),
         report: StoreReport::default(),
+        buffer: None,
         broken: HashMap::new(),
     };
     examination.files()?;
@@ -120,8 +125,13 @@ impl Examination<'_> {
             let partial = format!("{path}/{PARTIAL_DIR}");
             // In this order: a job is in the index for longer than its file is there.
             let names = list(&partial)?;
-            let awaited = if names.is_empty() { HashSet::new() } else { awaited(store)? };
-            let strays = names.into_iter().filter(|name| !awaited.contains(name));
+            let mut awaited_here = HashSet::new();
+            if !names.is_empty() {
+                awaited_here = awaited(store)?;
+                awaited_here.extend(awaited_parts(store, &bucket)?);
+            }
+            let is_stray = |name: &String| !awaited_here.contains(name) && !store.wire.is_live(name);
+            let strays = names.into_iter().filter(is_stray);
             self.report.stray_files.extend(strays.map(|name| format!("{partial}/{name}")));
         }
         Ok(())
@@ -140,7 +150,6 @@ impl Examination<'_> {
         for (_, branch) in &segments.root.branches {
             self.marked.insert(domain, *branch);
         }
-        let mut buffer = self.deep.then(Segment::new);
         loop {
             let next = segments.next(&mut fetcher);
             let lost = next.is_err();
@@ -163,10 +172,12 @@ impl Examination<'_> {
                 }
             }
             let whole = self.chunks(domain, &new)?;
-            if let Some(buffer) = &mut buffer {
+            if self.deep && !whole.is_empty() {
                 let len = segment_len(segments.root.disk_bytes, segment.segment);
+                let mut buffer = self.buffer.take().unwrap_or_else(Segment::new);
                 buffer.begin(len as u64, 0, whole.iter().map(stretch));
-                self.read(&mut fetcher, &whole, buffer)?;
+                self.read(&mut fetcher, &whole, &mut buffer)?;
+                self.buffer = Some(buffer);
             }
         }
     }

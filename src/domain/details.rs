@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use event::Subject;
 use serde::{Deserialize, Serialize};
 
+use crate::access::{AccessKeyId, Arn};
 use crate::image::DiskKind;
-use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme};
+use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme, SecureBoot};
 use crate::port::{Format, Location, StoredDisk, Target};
 use crate::{AccountId, DiskId, ImageId, RegionId, SnapshotId, TaskId};
 
@@ -25,7 +26,7 @@ macro_rules! concerned {
     };
 }
 
-concerned!(AccountId, DiskId, ImageId, RegionId, SnapshotId, TaskId, ResourceId);
+concerned!(AccessKeyId, AccountId, Arn, DiskId, ImageId, RegionId, SnapshotId, TaskId, ResourceId);
 
 impl<T: Concerned> Concerned for Vec<T> {
     fn tell(&self, subjects: &mut Vec<Subject>) {
@@ -155,6 +156,9 @@ pub struct Attributes {
     /// Whether it has a driver for NVMe disks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nvme: Option<Nvme>,
+    /// Whether it boots securely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secure_boot: Option<SecureBoot>,
     /// Tags set, or, with nothing as the value, removed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, Option<String>>,

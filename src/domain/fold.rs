@@ -1,6 +1,6 @@
 //! How events become rows. Total: whatever the log holds folds, an event about something that is
 //! not there changes nothing. Images and the house are here; snapshots, disks and their data in
-//! `fold_disks.rs`, what several accounts have to do with an image in `fold_shares.rs`.
+//! `fold_disks.rs`, what several accounts have to do with an image in `fold_shares.rs`, access in `fold_access.rs`.
 
 use event::{Event, Fold, Record, RowsMut, Scope};
 
@@ -11,12 +11,12 @@ use crate::events::{
     QuotaSet, RegionAdded, StoreMade,
 };
 use crate::image::{
-    ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_AVAILABLE, FAMILY_SIZES, IMAGES,
-    Image, ImageDisk, NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE, Usage,
-    birth, house, youth,
+    ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_AVAILABLE, FAMILY_ROWS, FamilyRow,
+    IMAGES, Image, ImageDisk, NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE,
+    Usage, birth, house, youth,
 };
 use crate::port::CheckItem;
-use crate::{ImageId, Listed, fold_disks, fold_shares, listed};
+use crate::{ImageId, Listed, events_access, fold_access, fold_disks, fold_shares, listed};
 
 /// The system's own tags, set when an image check has ended.
 const SYSTEM_TAGS: [(&str, &str); 2] = [
@@ -30,18 +30,19 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        6
+        8
     }
 
     fn knows(&self, kind: &str) -> bool {
-        KINDS.contains(&kind)
+        KINDS.contains(&kind) || events_access::KINDS.contains(&kind)
     }
 
     fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
         let known = house_event(rows, record)
             || image_event(rows, record)
             || fold_shares::apply(rows, record)
-            || fold_disks::apply(rows, record);
+            || fold_disks::apply(rows, record)
+            || fold_access::apply(rows, record);
         // The others are told for the reader's sake and change no row.
         let _ = known;
     }
@@ -167,6 +168,18 @@ fn stand(rows: &mut dyn RowsMut, scope: &Scope, image: &Image) {
     } else {
         FAMILY_AVAILABLE.remove(rows, scope, &key);
     }
+    let newest = newest(rows, scope, family);
+    FAMILY_ROWS.change(rows, scope, &[family], |row| row.newest = newest);
+}
+
+/// The newest Available image of a family.
+fn newest(rows: &dyn RowsMut, scope: &Scope, family: &str) -> Option<ImageId> {
+    let mut newest = None;
+    rows.scan(&FAMILY_AVAILABLE.key(scope, &[family, ""]), &mut |_, id| {
+        newest = Some(FAMILY_AVAILABLE.read(id));
+        false
+    });
+    newest
 }
 
 /// Changes what an account uses in a region; a row of zeros is none.
@@ -256,9 +269,11 @@ fn put_task(rows: &mut dyn RowsMut, scope: &Scope, task: &Task) {
 
 fn join_family(rows: &mut dyn RowsMut, scope: &Scope, family: &str, image: &Image) {
     FAMILIES.put(rows, scope, &[family, &birth(image.born)], &image.id);
-    let size = FAMILY_SIZES.get(rows, scope, &[family]).unwrap_or_default() + 1;
-    FAMILY_SIZES.put(rows, scope, &[family], &size);
-    if size == 1 {
+    let none = FamilyRow { images: 0, newest: None };
+    let mut row = FAMILY_ROWS.get(rows, scope, &[family]).unwrap_or(none);
+    row.images += 1;
+    FAMILY_ROWS.put(rows, scope, &[family], &row);
+    if row.images == 1 {
         change_usage(rows, scope, |usage| usage.families += 1);
     }
 }
@@ -266,12 +281,13 @@ fn join_family(rows: &mut dyn RowsMut, scope: &Scope, family: &str, image: &Imag
 fn leave_family(rows: &mut dyn RowsMut, scope: &Scope, family: &str, image: &Image) {
     FAMILIES.remove(rows, scope, &[family, &birth(image.born)]);
     FAMILY_AVAILABLE.remove(rows, scope, &[family, &youth(image.born)]);
-    let size = FAMILY_SIZES.get(rows, scope, &[family]).unwrap_or_default().saturating_sub(1);
-    if size > 0 {
-        FAMILY_SIZES.put(rows, scope, &[family], &size);
+    let images = FAMILY_ROWS.get(rows, scope, &[family]).map_or(0, |row| row.images.saturating_sub(1));
+    if images > 0 {
+        let row = FamilyRow { images, newest: newest(rows, scope, family) };
+        FAMILY_ROWS.put(rows, scope, &[family], &row);
         return;
     }
-    FAMILY_SIZES.remove(rows, scope, &[family]);
+    FAMILY_ROWS.remove(rows, scope, &[family]);
     change_usage(rows, scope, |usage| usage.families = usage.families.saturating_sub(1));
 }
 
@@ -330,6 +346,7 @@ fn modified(rows: &mut dyn RowsMut, record: &Record, event: ImageModified) {
     machine.license_type = to.license_type.unwrap_or(machine.license_type);
     machine.imds = to.imds.unwrap_or(machine.imds);
     machine.nvme = to.nvme.unwrap_or(machine.nvme);
+    machine.secure_boot = to.secure_boot.unwrap_or(machine.secure_boot);
     for (key, value) in to.tags {
         match value {
             Some(value) => _ = image.tags.insert(key, value),

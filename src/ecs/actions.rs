@@ -19,6 +19,30 @@ pub struct Action {
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 impl Action {
+    /// What a policy has to allow: `ecs:DescribeImages`.
+    pub fn permission(&self) -> String {
+        let product =
+            PRODUCTS.iter().find(|(version, _)| *version == self.version).map_or("ecs", |(_, name)| name);
+        format!("{product}:{}", self.name)
+    }
+
+    /// With what it would be done: a name for each resource that the request names, as policies have them.
+    pub fn resources(&self, account: &str, params: &wire::Params) -> Vec<String> {
+        let region = params.text("RegionId").unwrap_or("*");
+        let arn = |what: &str| format!("acs:ecs:{region}:{account}:{what}");
+        let mut named = Vec::new();
+        for (kind, param) in self.resources {
+            let listed = params.list(param);
+            let single = params.several(param).ok().flatten().unwrap_or_default();
+            named.extend(listed.iter().chain(&single).map(|id| arn(&format!("{kind}/{id}"))));
+        }
+        match (named.is_empty(), self.resources.first()) {
+            (false, _) => named,
+            (true, Some((kind, _))) => vec![arn(&format!("{kind}/*"))],
+            (true, None) => vec![arn("*")],
+        }
+    }
+
     /// Answers a request of this action.
     pub async fn answer(&self, ask: Ask) -> Outcome {
         (self.run)(ask).await
@@ -27,6 +51,9 @@ impl Action {
 
 /// The version of the ECS API.
 const ECS: &str = "2014-05-26";
+
+/// What policies call the APIs.
+const PRODUCTS: &[(&str, &str)] = &[(ECS, "ecs")];
 
 /// The versions of the APIs that are spoken, by which they are told apart.
 pub const VERSIONS: &[&str] = &[ECS];

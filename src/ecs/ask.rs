@@ -52,12 +52,6 @@ impl Ask {
         Self { service, caller, params, action }
     }
 
-    /// The account that asks.
-    #[allow(dead_code, reason = "actions on networks ask for it, and they come with their own branch")]
-    pub(crate) fn account(&self) -> &str {
-        &self.caller.actor.account
-    }
-
     /// The region that is named, which has to be there.
     pub(crate) async fn region(&self) -> Result<RegionId, Fault> {
         let named = self.params.need("RegionId")?;

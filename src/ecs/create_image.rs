@@ -2,6 +2,7 @@
 //! instance, disks, snapshot, as the API documents.
 
 use domain::image::DiskKind;
+use domain::machine::{MachineAsked, SecureBoot};
 use service::{CreateDisk, ImageCreate, ImageRequest, Request, Started};
 use wire::{Fault, Object, Params};
 
@@ -18,7 +19,6 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     let disks = if instance.is_some() { Vec::new() } else { params.objects("DiskDeviceMapping") };
     let disks =
         disks.iter().take(DISKS_MAX).map(|disk| read_disk(&ask, disk)).collect::<Result<Vec<_>, _>>()?;
-    check_secure_boot(&ask)?;
     if instance.is_none() && snapshot.is_none() && disks.is_empty() {
         return Err(Fault::new(
             400,
@@ -26,6 +26,8 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
             "One of InstanceId, SnapshotId and DiskDeviceMapping has to be given.",
         ));
     }
+    let secure = params.object("SecureBootOptions");
+    let secure_boot = ask.word(&secure, "SecureBootSupport", SecureBoot::parse)?;
     let create = ImageCreate {
         instance,
         disks,
@@ -35,25 +37,11 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         family: params.string("ImageFamily"),
         tags: ask.new_tags("Duplicate.TagKey")?,
         region: Some(region),
-        machine: ask.machine()?,
+        machine: MachineAsked { secure_boot, ..ask.machine()? },
         check: ask.wants_check()?,
     };
     let started: Started = ask.begin(Request::Image(ImageRequest::Create(create))).await?;
     Ok(Object::new().put("ImageId", started.image_id))
-}
-
-/// Nothing here starts from keys of its own, so there is nothing to keep; a wrong word is told all the same.
-fn check_secure_boot(ask: &Ask) -> Result<(), Fault> {
-    match ask.params.object("SecureBootOptions").text("SecureBootSupport") {
-        None | Some("supported" | "unsupported") => Ok(()),
-        Some(other) => {
-            let why = format!(
-                "The specified SecureBootSupport `{}` is not valid: use `supported` or `unsupported`.",
-                other.escape_debug()
-            );
-            Err(ask.refuse("InvalidParameter", why))
-        }
-    }
 }
 
 fn read_disk(ask: &Ask, disk: &Params) -> Result<CreateDisk, Fault> {

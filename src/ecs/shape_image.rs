@@ -56,6 +56,8 @@ pub(crate) fn image(image: &ImageView) -> Object {
             .put("MemoryOnlineUpgrade", UNSUPPORTED)
             .put("MemoryOnlineDowngrade", UNSUPPORTED),
     );
+    let secure = Object::new().put("SecureBootSupport", &image.secure_boot_support);
+    shape = shape.put("SecureBootOptions", secure);
     shape = shape.put("Tags", tags(&image.tags));
     shape = shape.list("DiskDeviceMappings", "DiskDeviceMapping", image.disks.iter().map(disk_mapping));
     if let Some(detection) = image.detection.as_ref().filter(|_| is_own) {

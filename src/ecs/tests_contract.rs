@@ -221,11 +221,14 @@ async fn creations(world: &World) {
     // What is named before counts: an instance, and there is none; then disks; then a snapshot.
     let instance = [("InstanceId", "i-00000000000000000000")];
     assert_eq!(code(world.ask_whole("CreateImage", &instance).await), "InvalidInstanceId.NotFound");
-    let made = world.ask_whole("CreateImage", &[("SnapshotId", "{image-snapshot}")]).await.unwrap();
+    let bios = [("SecureBootOptions.SecureBootSupport", "supported")];
+    assert_eq!(code(world.ask_whole("CreateImage", &bios).await), "InvalidParameter");
+    let made = world.ask_whole("CreateImage", &[bios[0], ("BootMode", "UEFI")]).await.unwrap();
     let made = world.call_it("created", &made["ImageId"]);
     let image = world.available(HERE, &made).await;
     let mapping = &image["DiskDeviceMappings"]["DiskDeviceMapping"][0];
     assert_eq!((&mapping["Type"], &mapping["Size"]), (&"system".into(), &"20".into()), "of the disks");
+    assert_eq!(image["SecureBootOptions"]["SecureBootSupport"], "supported");
     let query = [("ImageName", "web-*"), ("ImageOwnerAlias", "")];
     let shown = world.ask_whole("DescribeImages", &query).await.unwrap();
     assert_eq!(

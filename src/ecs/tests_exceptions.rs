@@ -84,7 +84,6 @@ pub(crate) const NEVER: &[Exception] = &[
     ("DescribeDisks", "Disks.Disk.ThroughputRead", NO_LIMITS),
     ("DescribeDisks", "Disks.Disk.ThroughputWrite", NO_LIMITS),
     ("DescribeDisks", "Disks.Disk.ZoneId", NO_ZONES),
-    ("DescribeImages", "Images.Image.SecureBootOptions", "keys of a firmware's own are not kept with images"),
     ("DescribeSnapshots", "Snapshots.Snapshot.InstantAccessRetentionDays", AT_ONCE),
     ("DescribeSnapshots", "Snapshots.Snapshot.SnapshotLinkId", "snapshots stand by themselves, in no chain"),
     ("LockSnapshot", "LockedSnapshotInfo", NO_LOCKS),

@@ -60,6 +60,7 @@ impl Ask {
             license_type: self.word(params, "LicenseType", LicenseType::parse)?,
             imds: self.word(&features, "ImdsSupport", Imds::parse)?,
             nvme: self.word(&features, "NvmeSupport", Nvme::parse)?,
+            secure_boot: None,
         })
     }
 

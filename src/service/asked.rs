@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use engine::Snapshot;
 use event::Refusal;
 
-use crate::request::Call;
+use crate::request::{Call, Request};
 use crate::{Service, Trouble};
 
 /// How long a token stands for the request it came with, as the API documents: 24 hours.
@@ -71,7 +71,7 @@ impl Service {
         };
         check_token(token)?;
         let named = serde_json::to_value(&call.request).unwrap_or_default();
-        let (action, region) = (action(&named), region(&named));
+        let (action, region) = (action_of(&named), region(&named));
         let prefix = format!("token/{}/{action}/{region}/{}/", call.actor.account, quoted(token));
         if !tokens.0.lock().unwrap_or_else(PoisonError::into_inner).insert(prefix.clone()) {
             let why = format!("a request with the token `{token}` is still being answered");
@@ -123,7 +123,11 @@ fn quoted(token: &str) -> String {
 
 /// The name of what is asked, as the socket spells it: `image-import`. A group of requests is named
 /// by one word and each in it by its own, which makes `image-create` of `image` and `create`.
-fn action(named: &serde_json::Value) -> String {
+pub(crate) fn action(request: &Request) -> String {
+    action_of(&serde_json::to_value(request).unwrap_or_default())
+}
+
+fn action_of(named: &serde_json::Value) -> String {
     let (group, inside) = first_name(named);
     if group.contains('-') {
         return group.to_owned();
@@ -160,7 +164,7 @@ fn first_name(value: &serde_json::Value) -> (&str, Option<&serde_json::Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ImageAt, ImageCreate, ImageQuery, ImageRequest, Request};
+    use crate::{ImageAt, ImageCreate, ImageQuery, ImageRequest};
 
     #[test]
     fn a_request_has_the_name_of_its_action_wherever_it_stands() {
@@ -172,7 +176,7 @@ mod tests {
             (Request::ImageList(ImageQuery::default()), "image-list"),
             (Request::RegionList, "region-list"),
         ] {
-            assert_eq!(action(&serde_json::to_value(&request).unwrap()), name);
+            assert_eq!(action(&request), name);
         }
     }
 

@@ -95,6 +95,7 @@ fn an_import_gives_the_image_as_json_and_the_lists_agree() {
   "Platform": "Others Linux",
   "Progress": 100,
   "RegionId": "cn-hangzhou",
+  "SecureBootSupport": "unsupported",
   "Shares": [],
   "Size": 1,
   "SnapshotId": "SNAPSHOT",

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::image;
 use domain::port::BucketAt;
+use domain::{access, image};
 use engine::{FlowRow, Outcome as Ended, State};
 use event::FlowId;
 use serde_json::Value;
@@ -128,7 +128,7 @@ fn row(table: &str, value: &[u8]) -> Value {
         "image-listed" domain::LISTED,
         "image-name" image::NAMES,
         "family" image::FAMILIES,
-        "family-size" image::FAMILY_SIZES,
+        "family-row" image::FAMILY_ROWS,
         "family-available" image::FAMILY_AVAILABLE,
         "family-head" image::FAMILY_HEADS,
         "place" image::PLACES,
@@ -142,6 +142,12 @@ fn row(table: &str, value: &[u8]) -> Value {
         "region" image::REGIONS,
         "account" image::ACCOUNTS,
         "bucket" image::BUCKETS,
+        "access-key" access::ACCESS_KEYS,
+        "access-key-of" access::KEYS_OF,
+        "user" access::USERS,
+        "policy" access::POLICIES,
+        "role" access::ROLES,
+        "attached" access::ATTACHED,
     };
     blank(&mut json);
     json
