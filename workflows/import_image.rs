@@ -154,8 +154,8 @@ impl Import {
         let disks = plans(&self.asked.disks, self.sources, self.snapshots);
         let asked = self.asked;
         ImageReserved {
-            image: self.image,
-            name: asked.name,
+            image: self.image.clone(),
+            name: if asked.name.is_empty() { self.image.0.clone() } else { asked.name },
             description: asked.description,
             family: asked.family,
             tags: asked.tags,
@@ -197,7 +197,7 @@ impl ImportImage {
         let import = Import {
             asked: self.clone(),
             sources,
-            image: ImageId::default(),
+            image: ImageId("m-00000000000000000000".to_owned()),
             task: TaskId::default(),
             snapshots,
         };

@@ -37,6 +37,7 @@ mod end_share;
 mod export_image;
 mod get_object;
 mod import_image;
+mod modify_disk;
 mod modify_image;
 mod modify_snapshot;
 mod promote_family;
@@ -86,6 +87,7 @@ pub use end_share::EndShare;
 pub use export_image::{ExportImage, ExportTo};
 pub use get_object::GetObject;
 pub use import_image::{DiskFile, ImportImage};
+pub use modify_disk::ModifyDisk;
 pub use modify_image::ModifyImage;
 pub use modify_snapshot::ModifySnapshot;
 pub use promote_family::{Move, PromoteFamily};
@@ -143,6 +145,7 @@ pub fn book() -> engine::Book<Ports> {
         .with::<ExportImage>()
         .with::<GetObject>()
         .with::<ImportImage>()
+        .with::<ModifyDisk>()
         .with::<ModifyImage>()
         .with::<ModifySnapshot>()
         .with::<PromoteFamily>()

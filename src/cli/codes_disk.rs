@@ -109,6 +109,12 @@ pub(crate) const DISK: &[Page] = &[
         todo: "Leave the size out, or give one in between.",
     },
     Page {
+        code: "InvalidDiskSize.TooSmall",
+        means: "A disk cannot become smaller.",
+        cause: "The new size is below the one it has.",
+        todo: "Give a larger size, or make a new disk.",
+    },
+    Page {
         code: "InvalidDiskType.ValueNotSupported",
         means: "That is no place a disk can have.",
         cause: "The word is misspelt.",

@@ -476,6 +476,20 @@ events! {
         /// The disk.
         disk: DiskId,
     }
+    /// Name, description or size of a disk changed.
+    DiskModified "disk.modified/1" about disk {
+        /// The disk.
+        disk: DiskId,
+        /// Its name now, if that changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Its description now, if that changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        /// Its size now, if that changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size_bytes: Option<u64>,
+    }
     /// A disk is gone.
     DiskDeleted "disk.deleted/1" about disk {
         /// The disk.

@@ -3,8 +3,8 @@
 use event::{Event, Record, RowsMut, Scope};
 
 use crate::events::{
-    DataTransferred, DataVerified, DiskDeleted, DiskReleased, DiskReserved, DiskSealed, ResourceId,
-    ResourcesTagged, SnapshotCopyBegun, SnapshotCopyEnded, SnapshotDeleted, SnapshotModified,
+    DataTransferred, DataVerified, DiskDeleted, DiskModified, DiskReleased, DiskReserved, DiskSealed,
+    ResourceId, ResourcesTagged, SnapshotCopyBegun, SnapshotCopyEnded, SnapshotDeleted, SnapshotModified,
     SnapshotReleased, SnapshotReserved, SnapshotSealed,
 };
 use crate::fold::{change_usage, with};
@@ -49,6 +49,13 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
             if found.is_some_and(|disk| !disk.ready) {
                 drop_disk(rows, scope, &event.disk);
             }
+        }),
+        DiskModified::KIND => with(record, |event: DiskModified| {
+            change_disk(rows, scope, &event.disk, |disk| {
+                disk.name = event.name.unwrap_or_else(|| std::mem::take(&mut disk.name));
+                disk.description = event.description.unwrap_or_else(|| std::mem::take(&mut disk.description));
+                disk.size_bytes = event.size_bytes.unwrap_or(disk.size_bytes);
+            });
         }),
         DiskSealed::KIND => with(record, |event: DiskSealed| {
             let found = DISKS.get(rows, scope, &[event.disk.as_str()]).filter(|disk| !disk.ready);

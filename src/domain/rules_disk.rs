@@ -3,7 +3,7 @@
 use event::{Refusal, View};
 
 use crate::events::{
-    DiskDeleted, DiskReleased, DiskReserved, DiskSealed, SnapshotCopyBegun, SnapshotCopyEnded,
+    DiskDeleted, DiskModified, DiskReleased, DiskReserved, DiskSealed, SnapshotCopyBegun, SnapshotCopyEnded,
     SnapshotDeleted, SnapshotModified, SnapshotReleased, SnapshotReserved, SnapshotSealed,
 };
 use crate::image::{DISKS, Disk, SNAPSHOTS, Snapshot, Status, in_view};
@@ -226,6 +226,33 @@ pub fn seal_disk(view: &View<'_>, id: &DiskId) -> Result<DiskSealed, Refusal> {
         return Err(Refusal::new("IncorrectDiskStatus", why));
     }
     Ok(DiskSealed { disk: id.clone() })
+}
+
+/// Changes name, description and size of a disk. It only grows, and what is new of it reads zero.
+pub fn modify_disk(
+    view: &View<'_>,
+    id: &DiskId,
+    name: Option<&str>,
+    description: Option<&str>,
+    size_bytes: Option<u64>,
+) -> Result<DiskModified, Refusal> {
+    let disk = ready_disk(view, id)?;
+    name.map_or(Ok(()), name::disk_name)?;
+    description.map_or(Ok(()), name::description)?;
+    if let Some(bytes) = size_bytes {
+        if bytes < disk.size_bytes {
+            let why = format!("the disk `{id}` has {} bytes, more than {bytes}", disk.size_bytes);
+            return Err(Refusal::new("InvalidDiskSize.TooSmall", why)
+                .advise("a disk only grows; make a new one if it has to be smaller"));
+        }
+        if bytes > DISK_SIZE_MAX || !bytes.is_multiple_of(SECTOR_BYTES) {
+            let why = format!("a disk cannot have {bytes} bytes");
+            return Err(Refusal::new("InvalidDiskSize.NotSupported", why)
+                .advise("give a size up to 2048 GiB, in whole sectors of 512 bytes"));
+        }
+    }
+    let (name, description) = (name.map(str::to_owned), description.map(str::to_owned));
+    Ok(DiskModified { disk: id.clone(), name, description, size_bytes })
 }
 
 /// Deletes a disk.

@@ -29,6 +29,26 @@ fn a_disk_has_a_size_that_is_allowed() {
 }
 
 #[test]
+fn a_disk_grows_and_never_shrinks() {
+    let mut world = with_disk();
+    let mut resize = |bytes: u64| {
+        world.decide(&scope(), |view| rules::modify_disk(view, &"d-1".into(), None, None, Some(bytes)))
+    };
+    for bytes in [2048 * GIB + SECTOR_BYTES, 64 * GIB + 1] {
+        assert_eq!(code(resize(bytes)), "InvalidDiskSize.NotSupported");
+    }
+    resize(64 * GIB).unwrap();
+    resize(64 * GIB).unwrap();
+    assert_eq!(code(resize(63 * GIB)), "InvalidDiskSize.TooSmall");
+    let rename =
+        |view: &event::View<'_>| rules::modify_disk(view, &"d-1".into(), Some("renamed"), Some("told"), None);
+    world.decide(&scope(), rename).unwrap();
+    let disk = world.disk(&scope(), "d-1").unwrap();
+    assert_eq!((disk.name.as_str(), disk.description.as_str()), ("renamed", "told"));
+    assert_eq!(disk.size_bytes, 64 * GIB);
+}
+
+#[test]
 fn a_disk_is_never_smaller_than_what_it_is_made_of() {
     let mut world = with_disk();
     take(&mut world, "s-1", "d-1");

@@ -84,6 +84,7 @@ macro_rules! actions {
 
 actions! {
     ECS {
+        "AddTags" add_tags [];
         "CancelCopyImage" cancel_copy_image ["image" "ImageId"];
         "CancelTask" cancel_task ["task" "TaskId"];
         "CopyImage" copy_image ["image" "ImageId"];
@@ -99,16 +100,24 @@ actions! {
         "DescribeImageSharePermission" describe_image_share_permission ["image" "ImageId"];
         "DescribeImages" describe_images ["image" "ImageId"];
         "DescribeRegions" describe_regions [];
+        "DescribeResourceByTags" describe_resource_by_tags [];
         "DescribeSnapshots" describe_snapshots [];
+        "DescribeTags" describe_tags [];
         "DescribeTaskAttribute" describe_task_attribute ["task" "TaskId"];
         "DescribeTasks" describe_tasks [];
         "ExportImage" export_image ["image" "ImageId"];
         "ImportImage" import_image [];
         "ListTagResources" list_tag_resources [];
+        "LockSnapshot" lock_snapshot ["snapshot" "SnapshotId"];
+        "ModifyDiskAttribute" modify_disk_attribute [];
         "ModifyImageAttribute" modify_image_attribute ["image" "ImageId"];
+        "ModifyImageShareGroupPermission" modify_image_share_group_permission ["image" "ImageId"];
         "ModifyImageSharePermission" modify_image_share_permission ["image" "ImageId"];
         "ModifySnapshotAttribute" modify_snapshot_attribute ["snapshot" "SnapshotId"];
+        "RemoveTags" remove_tags [];
+        "ResizeDisk" resize_disk ["disk" "DiskId"];
         "TagResources" tag_resources [];
+        "UnlockSnapshot" unlock_snapshot ["snapshot" "SnapshotId"];
         "UntagResources" untag_resources [];
     }
 }

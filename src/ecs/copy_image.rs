@@ -2,7 +2,7 @@
 
 use domain::RegionId;
 use service::{CopiesStarted, ImageCopy, Request, ShareRequest};
-use wire::{Fault, Object};
+use wire::Object;
 
 use crate::ask::{Ask, Outcome};
 
@@ -10,9 +10,18 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     let source = RegionId::from(ask.params.need("RegionId")?);
     let at = ask.image_at(&source)?;
     let params = &ask.params;
-    if params.flag("Encrypted")?.unwrap_or(false) || params.text("KMSKeyId").is_some() {
+    let (encrypted, key) = (params.flag("Encrypted")?, params.text("KMSKeyId"));
+    if encrypted == Some(false) && key.is_some() {
+        let why = "KMSKeyId is given, and Encrypted is false.";
+        return Err(ask.refuse("InvalidEncrypted.NotMatchKmsKeyId", why));
+    }
+    if encrypted == Some(true) || key.is_some() {
         let why = "Copies are not encrypted here: leave Encrypted and KMSKeyId out.";
-        return Err(Fault::new(403, "InvalidRegion.NotSupport", why));
+        return Err(ask.refuse("InvalidRegion.NotSupport", why));
+    }
+    if params.text("EncryptAlgorithm").is_some() {
+        let why = "Copies are not encrypted here: leave EncryptAlgorithm out.";
+        return Err(ask.refuse("InvalidRegionId.NotSupportEncryptAlgorithm", why));
     }
     let copy = ImageCopy {
         at,

@@ -8,9 +8,15 @@ use crate::ask::{Ask, Outcome};
 pub(crate) async fn run(ask: Ask) -> Outcome {
     let region = ask.region().await?;
     let params = &ask.params;
-    if params.flag("Encrypted")?.unwrap_or(false) || params.text("KMSKeyId").is_some() {
-        let why = "Disks are not encrypted here: leave Encrypted and KMSKeyId out.";
-        return Err(Fault::new(403, "InvalidRegion.NotSupport", why));
+    let is_keyed =
+        ["KMSKeyId", "EncryptAlgorithm"].iter().filter(|name| params.text(name).is_some()).count() > 0;
+    if params.flag("Encrypted")?.unwrap_or(false) || is_keyed {
+        let why = "Disks are not encrypted here: leave Encrypted, KMSKeyId and EncryptAlgorithm out.";
+        return Err(ask.refuse("InvalidRegion.NotSupport", why));
+    }
+    if let Some(instance) = params.text("InstanceId") {
+        let why = format!("The specified InstanceId does not exist: `{}`.", instance.escape_debug());
+        return Err(ask.refuse("InvalidInstanceId.NotFound", why));
     }
     let (size_bytes, snapshot) = (ask.size(params, "Size")?, params.string("SnapshotId"));
     if size_bytes.is_none() && snapshot.is_none() {

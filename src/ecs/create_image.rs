@@ -2,6 +2,7 @@
 //! instance, disks, snapshot, as the API documents.
 
 use domain::image::DiskKind;
+use domain::machine::{MachineAsked, SecureBoot};
 use service::{CreateDisk, ImageCreate, ImageRequest, Request, Started};
 use wire::{Fault, Object, Params};
 
@@ -13,10 +14,11 @@ const DISKS_MAX: usize = 32;
 pub(crate) async fn run(ask: Ask) -> Outcome {
     let region = ask.region().await?;
     let params = &ask.params;
-    let disks = params.objects("DiskDeviceMapping");
+    let (instance, snapshot) = (params.string("InstanceId"), params.string("SnapshotId"));
+    // What does not count is not looked at either.
+    let disks = if instance.is_some() { Vec::new() } else { params.objects("DiskDeviceMapping") };
     let disks =
         disks.iter().take(DISKS_MAX).map(|disk| read_disk(&ask, disk)).collect::<Result<Vec<_>, _>>()?;
-    let (instance, snapshot) = (params.string("InstanceId"), params.string("SnapshotId"));
     if instance.is_none() && snapshot.is_none() && disks.is_empty() {
         return Err(Fault::new(
             400,
@@ -24,6 +26,8 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
             "One of InstanceId, SnapshotId and DiskDeviceMapping has to be given.",
         ));
     }
+    let secure = params.object("SecureBootOptions");
+    let secure_boot = ask.word(&secure, "SecureBootSupport", SecureBoot::parse)?;
     let create = ImageCreate {
         instance,
         disks,
@@ -33,7 +37,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         family: params.string("ImageFamily"),
         tags: ask.new_tags("Duplicate.TagKey")?,
         region: Some(region),
-        machine: ask.machine()?,
+        machine: MachineAsked { secure_boot, ..ask.machine()? },
         check: ask.wants_check()?,
     };
     let started: Started = ask.begin(Request::Image(ImageRequest::Create(create))).await?;

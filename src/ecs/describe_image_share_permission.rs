@@ -13,8 +13,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     let account = |share: &ShareView| {
         Object::new().put("AliyunId", &share.account_id).put("SharedTime", &share.shared_time)
     };
-    let before = page.number.saturating_sub(1) as usize * page.size as usize;
-    let shown = shares.accounts.iter().skip(before).take(page.size as usize).map(account);
+    let shown = shares.accounts.iter().skip(page.before()).take(page.size as usize).map(account);
     let groups = shares.is_public.then(|| Object::new().put("Group", "all"));
     Ok(Object::new()
         .put("ImageId", &shares.image_id)

@@ -1,6 +1,6 @@
 //! `DescribeImages`: images in pages, filtered. What is not there is an empty page, never an error.
 
-use service::{ImageQuery, ImageView, Images, Request};
+use service::{ImageQuery, Images, Request};
 use wire::{Fault, Object, parse_time};
 
 use crate::ask::{Ask, Outcome};
@@ -12,16 +12,18 @@ const STATUS: &str = "Available";
 pub(crate) async fn run(ask: Ask) -> Outcome {
     let region = ask.region().await?;
     let params = &ask.params;
-    let (from_ms, until_ms) = created(&ask)?;
+    let filters = Filters::of(&ask)?;
     let owner = params.string("ImageOwnerAlias");
     let usable = params.flag("Usable")?;
-    if usable.is_some() && params.text("Status").is_none() {
+    if usable.is_some() {
         params.need("Status")?;
     }
+    let page = ask.page()?;
+    let io_optimized = params.flag("IsSupportIoOptimized")?.unwrap_or(true);
     let query = ImageQuery {
         region: Some(region.clone()),
         owner,
-        owner_id: params.string("ImageOwnerId"),
+        owner_id: params.number("ImageOwnerId")?.map(|id| id.to_string()),
         public: params.flag("IsPublic")?.unwrap_or(false),
         status: Some(params.text("Status").unwrap_or(STATUS).to_owned()),
         ids: params.several("ImageId")?.unwrap_or_default(),
@@ -32,14 +34,19 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         os_type: params.string("OSType"),
         tags: ask.wanted_tags()?,
         usage: params.string("Usage"),
-        from_ms,
-        until_ms,
+        from_ms: filters.from_ms,
+        until_ms: filters.until_ms,
+        usable,
+        cloud_init: params.flag("IsSupportCloudinit")?,
         newest_first: true,
-        page: Some(ask.page()?),
+        page: Some(page),
     };
-    let images: Images = ask.look(Request::ImageList(query)).await?;
-    let fits = |image: &ImageView| usable.is_none_or(|usable| image.usable() == usable);
-    let shown = images.images.iter().filter(|image| fits(image)).map(shape_image::image);
+    let mut images: Images = ask.look(Request::ImageList(query)).await?;
+    if filters.is_of_none || !io_optimized {
+        // What every image here is or is not is not what was asked for.
+        images = Images { images: Vec::new(), total_count: 0, ..images };
+    }
+    let shown = images.images.iter().map(shape_image::image);
     let answer = Object::new()
         .list("Images", "Image", shown)
         .put("PageNumber", images.page_number)
@@ -49,45 +56,42 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     ask.read_only(answer)
 }
 
-/// Between which times an image was created, from `Filter.N`. Other filters are about what
-/// every image here can do, and are checked for their words only.
-fn created(ask: &Ask) -> Result<(Option<i64>, Option<i64>), Fault> {
-    let (mut from_ms, mut until_ms) = (None, None);
-    for filter in ask.params.objects("Filter") {
-        let (Some(key), Some(value)) = (filter.text("Key"), filter.text("Value")) else { continue };
-        let wrong = |code: &str| {
-            Fault::new(
-                404,
-                code,
-                format!(
-                    "The specified filter `{}` is not valid: `{}`.",
-                    key.escape_debug(),
-                    value.escape_debug()
-                ),
-            )
-        };
-        match key {
-            "CreationStartTime" => {
-                from_ms = Some(parse_time(value).ok_or_else(|| wrong("InvalidFilterValue"))?)
+/// What `Filter.N` says.
+#[derive(Default)]
+struct Filters {
+    from_ms: Option<i64>,
+    until_ms: Option<i64>,
+    /// Whether something is asked for that no image here can.
+    is_of_none: bool,
+}
+
+impl Filters {
+    fn of(ask: &Ask) -> Result<Self, Fault> {
+        let mut filters = Self::default();
+        for filter in ask.params.objects("Filter") {
+            let (Some(key), Some(value)) = (filter.text("Key"), filter.text("Value")) else { continue };
+            let wrong = |code: &str| {
+                let (key, value) = (key.escape_debug(), value.escape_debug());
+                ask.refuse(code, format!("The specified filter `{key}` is not valid: `{value}`."))
+            };
+            let time = || parse_time(value).map(Some).ok_or_else(|| wrong("InvalidFilterValue"));
+            match key {
+                "CreationStartTime" => filters.from_ms = time()?,
+                "CreationEndTime" => filters.until_ms = time()?,
+                // Every image here goes into either.
+                "NetworkType" if ["vpc", "classic"].contains(&value) => {}
+                "NetworkType" => return Err(wrong("InvalidFilterValue.NetworkType")),
+                "CpuOnlineUpgrade"
+                | "CpuOnlineDowngrade"
+                | "MemoryOnlineUpgrade"
+                | "MemoryOnlineDowngrade" => match value {
+                    "supported" => filters.is_of_none = true,
+                    shape_image::UNSUPPORTED => {}
+                    _ => return Err(wrong("InvalidFilterValue")),
+                },
+                _ => return Err(wrong("InvalidFilterKey.NotFound")),
             }
-            "CreationEndTime" => {
-                until_ms = Some(parse_time(value).ok_or_else(|| wrong("InvalidFilterValue"))?)
-            }
-            "NetworkType" if !["vpc", "classic"].contains(&value) => {
-                return Err(Fault { status: 400, ..wrong("InvalidFilterValue.NetworkType") });
-            }
-            "CpuOnlineUpgrade" | "CpuOnlineDowngrade" | "MemoryOnlineUpgrade" | "MemoryOnlineDowngrade"
-                if !["supported", "unsupported"].contains(&value) =>
-            {
-                return Err(wrong("InvalidFilterValue"));
-            }
-            "NetworkType"
-            | "CpuOnlineUpgrade"
-            | "CpuOnlineDowngrade"
-            | "MemoryOnlineUpgrade"
-            | "MemoryOnlineDowngrade" => {}
-            _ => return Err(wrong("InvalidFilterKey.NotFound")),
         }
+        Ok(filters)
     }
-    Ok((from_ms, until_ms))
 }

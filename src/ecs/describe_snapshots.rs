@@ -10,18 +10,31 @@ use crate::shape_image::tags;
 /// Entries of a page by token where nobody says, and at most, as the API documents.
 const RESULTS: (u32, u32) = (10, 100);
 
+/// The one category there is.
+const CATEGORY: &str = "standard";
+
 pub(crate) async fn run(ask: Ask) -> Outcome {
     let region = ask.region().await?;
     let params = &ask.params;
     let paging = Paging::of(&ask, RESULTS)?;
-    if params.text("InstanceId").is_some() || params.text("SnapshotLinkId").is_some() {
-        // Snapshots here are of disks, of which no instance has any.
-        return ask
-            .read_only(paging.answer(Object::new().list("Snapshots", "Snapshot", Vec::<Object>::new()), 0));
+    if let Some(link) = params.text("SnapshotLinkId") {
+        let why = format!("The specified SnapshotLinkId does not exist: `{}`.", link.escape_debug());
+        return Err(ask.refuse("InvalidSnapshotLinkId.NotFound", why));
     }
+    let (from_ms, until_ms) = ask.created()?;
+    params.flag("Encrypted")?;
+    // Snapshots here are of disks, of which no instance has any.
+    let is_of_none = !ask.asks_for_what_is(&[
+        ("InstanceId", ""),
+        ("Encrypted", "false"),
+        ("KMSKeyId", ""),
+        ("Category", CATEGORY),
+    ]);
     let query = SnapshotQuery {
-        region: Some(region.clone()),
-        ids: params.several("SnapshotIds")?,
+        region: Some(region),
+        ids: params
+            .several("SnapshotIds")
+            .map_err(|fault| ask.refuse("InvalidSnapshotIds.Malformed", fault.message))?,
         disk: params.string("DiskId"),
         name: params.string("SnapshotName"),
         status: params.string("Status"),
@@ -29,9 +42,14 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         source_disk_type: params.string("SourceDiskType"),
         snapshot_type: params.string("SnapshotType"),
         tags: ask.wanted_tags()?,
+        from_ms,
+        until_ms,
         page: Some(paging.page),
     };
-    let found: Snapshots = ask.look(Request::Snapshot(SnapshotRequest::List(query))).await?;
+    let mut found: Snapshots = ask.look(Request::Snapshot(SnapshotRequest::List(query))).await?;
+    if is_of_none {
+        found = Snapshots { snapshots: Vec::new(), total_count: 0, ..found };
+    }
     let answer = Object::new().list("Snapshots", "Snapshot", found.snapshots.iter().map(snapshot));
     ask.read_only(paging.answer(answer, found.total_count))
 }
@@ -44,10 +62,10 @@ fn snapshot(snapshot: &SnapshotView) -> Object {
         .put("Description", &snapshot.description)
         .put("Status", &snapshot.status)
         .put("Progress", &snapshot.progress)
-        .put("RemainTime", 0)
+        .put("RemainTime", snapshot.remain_time)
         .put("Available", snapshot.available)
         .put("Usage", &snapshot.usage)
-        .put("Category", "standard")
+        .put("Category", CATEGORY)
         .put("SnapshotType", "user")
         .put("SourceDiskId", &snapshot.source_disk_id)
         .put("SourceDiskSize", snapshot.source_disk_size.to_string())

@@ -33,7 +33,11 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         until_ms: time("EndTime")?,
         page: Some(ask.page()?),
     };
-    let tasks: Tasks = ask.look(Request::Task(TaskRequest::List(query))).await?;
+    let mut tasks: Tasks = ask.look(Request::Task(TaskRequest::List(query))).await?;
+    if params.text("TaskGroupId").is_some() {
+        // It stands above all else, and no task here is of a group.
+        tasks = Tasks { tasks: Vec::new(), total_count: 0, ..tasks };
+    }
     Ok(Object::new()
         .list("TaskSet", "Task", tasks.tasks.iter().map(shape_task::listed))
         .put("TotalCount", tasks.total_count)

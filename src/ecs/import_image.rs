@@ -6,19 +6,21 @@ use wire::{Fault, Object, Params};
 use crate::ask::{Ask, Outcome};
 
 /// Disks of an import, as the API documents; those beyond are left out without a word.
-const DISKS_MAX: usize = 17;
+const DISKS_MAX: u32 = 17;
 
 pub(crate) async fn run(ask: Ask) -> Outcome {
     let region = ask.region().await?;
     let params = &ask.params;
-    let disks = params.objects("DiskDeviceMapping");
+    let mut disks = params.numbered("DiskDeviceMapping");
+    disks.retain(|(number, _)| *number <= DISKS_MAX);
+    ask.check_storage_location("StorageLocationArn")?;
     if disks.is_empty() {
         return Err(
             ask.refuse("MissingParameter.DiskDeviceMapping", "The parameter DiskDeviceMapping.1 is missing.")
         );
     }
     let disks: Result<Vec<_>, Fault> =
-        disks.iter().take(DISKS_MAX).enumerate().map(|(index, disk)| read_disk(&ask, index, disk)).collect();
+        disks.iter().map(|(number, disk)| read_disk(&ask, *number, disk)).collect();
     let import = ImageImport {
         disks: disks?,
         name: params.string("ImageName").unwrap_or_default(),
@@ -36,18 +38,20 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         .put("RegionId", region.as_str()))
 }
 
-fn read_disk(ask: &Ask, index: usize, disk: &Params) -> Result<ImportDisk, Fault> {
+fn read_disk(ask: &Ask, number: u32, disk: &Params) -> Result<ImportDisk, Fault> {
     let need = |name: &str| {
         disk.string(name).ok_or_else(|| {
-            let why = format!("The input parameter \"DiskDeviceMapping.{}.{name}\" that is mandatory for processing this request is not supplied.", index + 1);
-            Fault::new(400, "MissingParameter", why)
+            let name = format!("DiskDeviceMapping.{number}.{name}");
+            wire::missing(&name)
         })
     };
-    let size = if disk.has("DiskImageSize") { "DiskImageSize" } else { "DiskImSize" };
+    let size = if disk.text("DiskImageSize").is_some() { "DiskImageSize" } else { "DiskImSize" };
+    let wrong_size = if number == 1 { "InvalidImageSize" } else { "InvalidDataDiskSize" };
+    let size_bytes = ask.size(disk, size).map_err(|fault| Fault { code: wrong_size.to_owned(), ..fault })?;
     Ok(ImportDisk {
         at: FileAt { bucket: Some(need("OSSBucket")?), path: need("OSSObject")? },
         format: ask.format(disk.text("Format"))?,
         device: disk.string("Device"),
-        size_bytes: ask.size(disk, size)?,
+        size_bytes,
     })
 }

@@ -11,6 +11,7 @@
 //! It deliberately knows no signature and no socket: who asks was proved before.
 
 mod actions;
+mod add_tags;
 mod ask;
 mod cancel_copy_image;
 mod cancel_task;
@@ -28,20 +29,46 @@ mod describe_image_from_family;
 mod describe_image_share_permission;
 mod describe_images;
 mod describe_regions;
+mod describe_resource_by_tags;
 mod describe_snapshots;
+mod describe_tags;
 mod describe_task_attribute;
 mod describe_tasks;
 mod export_image;
 mod import_image;
 mod list_tag_resources;
+mod lock_snapshot;
+mod modify_disk_attribute;
 mod modify_image_attribute;
+mod modify_image_share_group_permission;
 mod modify_image_share_permission;
 mod modify_snapshot_attribute;
 mod pages;
+mod remove_tags;
+mod resize_disk;
 mod shape_image;
 mod shape_task;
 mod tag_resources;
+#[cfg(test)]
+mod tests_calls;
+#[cfg(test)]
+mod tests_contract;
+#[cfg(test)]
+mod tests_envelope;
+#[cfg(test)]
+mod tests_exceptions;
+#[cfg(test)]
+mod tests_kit;
+#[cfg(test)]
+mod tests_once;
+#[cfg(test)]
+mod tests_soup;
+#[cfg(test)]
+mod tests_tree;
+#[cfg(test)]
+mod tests_words;
 mod things;
+mod unlock_snapshot;
 mod untag_resources;
 mod words;
 

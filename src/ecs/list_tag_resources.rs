@@ -11,17 +11,14 @@ const ROWS_MAX: usize = 50;
 const TOKEN: &str = "kiln-row-";
 
 pub(crate) async fn run(ask: Ask) -> Outcome {
-    let region = ask.region().await?;
+    let region = ask.tagged_region().await?;
     let kind = ask.resource_type()?;
-    let resources = ask.params.list("ResourceId");
-    let tags = ask.wanted_tags()?;
-    if resources.is_empty() && tags.is_empty() && ask.params.objects("TagFilter").is_empty() {
-        return Err(Fault::new(
-            404,
-            "MissingParameter.Tags",
-            "One of ResourceId.N and Tag.N has to be given.",
-        ));
+    let (resources, tags) = (ask.params.list("ResourceId"), ask.params.tags("Tag"));
+    let filters = ask.params.objects("TagFilter");
+    if resources.is_empty() && tags.is_empty() && filters.is_empty() {
+        return Err(ask.no_tags("One of ResourceId.N and Tag.N has to be given."));
     }
+    let resources = ask.of_kind(&kind, resources)?;
     let before = match ask.params.text("NextToken") {
         None => 0,
         Some(token) => {
@@ -34,7 +31,6 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
             })?
         }
     };
-    let filters = ask.params.objects("TagFilter");
     let list = TagRequest::List { resources, region: Some(region), tags };
     let found: Tags = ask.look(Request::Tag(list)).await?;
     let mut rows = found.tag_resources;

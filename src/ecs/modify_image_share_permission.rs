@@ -15,6 +15,11 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     let accounts = |name: &str| -> Vec<AccountId> {
         ask.params.list(name).into_iter().take(ACCOUNTS_MAX).map(AccountId).collect()
     };
+    if ask.params.text("LaunchPermission").is_some() {
+        // A permission that is not kept must not look as if it were.
+        let why = "LaunchPermission cannot be set here: share the image with AddAccount.N.";
+        return Err(ask.refuse("ForbiddenParameter.LaunchPermission", why));
+    }
     let (add, remove) = (accounts("AddAccount"), accounts("RemoveAccount"));
     let is_public = ask.params.flag("IsPublic")?;
     match (is_public, add.is_empty() && remove.is_empty()) {

@@ -8,6 +8,9 @@ use wire::Object;
 /// What clients call a platform, where that is not the word they ask with.
 const DISPLAYED: [(&str, &str); 2] = [("RedHat", "Red Hat"), ("Customized Linux", "Customized Linux")];
 
+/// What an image cannot.
+pub(crate) const UNSUPPORTED: &str = "unsupported";
+
 /// An image in a list.
 pub(crate) fn image(image: &ImageView) -> Object {
     let is_own = image.image_owner_alias == "self";
@@ -21,7 +24,7 @@ pub(crate) fn image(image: &ImageView) -> Object {
         .put("ImageOwnerAlias", &image.image_owner_alias)
         .put("ImageOwnerId", image.owner_id.parse::<i64>().unwrap_or_default())
         .put("Status", &image.status)
-        .put("Progress", progress(image))
+        .put("Progress", percent(image.progress))
         .put("Size", image.size)
         .put("Architecture", &image.architecture)
         .put("OSType", &image.os_type)
@@ -48,16 +51,15 @@ pub(crate) fn image(image: &ImageView) -> Object {
         Object::new()
             .put("NvmeSupport", &image.nvme_support)
             .put("ImdsSupport", &image.imds_support)
-            .put("CpuOnlineUpgrade", "unsupported")
-            .put("CpuOnlineDowngrade", "unsupported")
-            .put("MemoryOnlineUpgrade", "unsupported")
-            .put("MemoryOnlineDowngrade", "unsupported"),
+            .put("CpuOnlineUpgrade", UNSUPPORTED)
+            .put("CpuOnlineDowngrade", UNSUPPORTED)
+            .put("MemoryOnlineUpgrade", UNSUPPORTED)
+            .put("MemoryOnlineDowngrade", UNSUPPORTED),
     );
-    shape =
-        shape.put("SecureBootOptions", Object::new().put("SecureBootSupport", &image.secure_boot_support));
+    let secure = Object::new().put("SecureBootSupport", &image.secure_boot_support);
+    shape = shape.put("SecureBootOptions", secure);
     shape = shape.put("Tags", tags(&image.tags));
-    let mapping = |disk: &ImageDiskView| disk_mapping(image, disk);
-    shape = shape.list("DiskDeviceMappings", "DiskDeviceMapping", image.disks.iter().map(mapping));
+    shape = shape.list("DiskDeviceMappings", "DiskDeviceMapping", image.disks.iter().map(disk_mapping));
     if let Some(detection) = image.detection.as_ref().filter(|_| is_own) {
         let item = |item: &service::DetectionItem| {
             let told = |text: &String| (!text.is_empty()).then(|| text.clone());
@@ -120,7 +122,7 @@ fn bucket_and_object(disk: &ImageDiskView) -> (&str, &str) {
     disk.source.strip_prefix("oss://").and_then(|at| at.split_once('/')).unwrap_or_default()
 }
 
-fn disk_mapping(image: &ImageView, disk: &ImageDiskView) -> Object {
+fn disk_mapping(disk: &ImageDiskView) -> Object {
     let (bucket, object) = bucket_and_object(disk);
     Object::new()
         .put("Type", &disk.r#type)
@@ -130,8 +132,8 @@ fn disk_mapping(image: &ImageView, disk: &ImageDiskView) -> Object {
         .put("Format", disk.format.to_uppercase())
         .put("ImportOSSBucket", bucket)
         .put("ImportOSSObject", object)
-        .put("Progress", progress(image))
-        .put("RemainTime", 0)
+        .put("Progress", percent(disk.progress))
+        .put("RemainTime", disk.remain_time)
         .put("Encrypted", false)
 }
 
@@ -142,8 +144,8 @@ pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Object {
     Object::new().put("Tag", wire::Value::List(tags))
 }
 
-fn progress(image: &ImageView) -> &'static str {
-    if image.usable() { "100%" } else { "0%" }
+fn percent(percent: u32) -> String {
+    format!("{percent}%")
 }
 
 fn displayed(platform: &str) -> &str {

@@ -1,7 +1,27 @@
 //! A task as the API shows it: its times to the minute, its truths as texts.
 
-use service::{RelatedItem, TaskView};
-use wire::Object;
+use domain::RegionId;
+use service::{RelatedItem, Request, TaskRequest, TaskView};
+use wire::{Fault, Object};
+
+use crate::ask::Ask;
+use crate::words::is_id;
+
+impl Ask {
+    /// The task that `TaskId` names, which has to be in the region.
+    pub(crate) async fn task_in(&self, region: &RegionId) -> Result<TaskView, Fault> {
+        let named = self.params.need("TaskId")?;
+        let absent = || {
+            let why = format!("The specified TaskId does not exist: `{}`.", named.escape_debug());
+            self.refuse("InvalidTaskId.NotFound", why)
+        };
+        if !is_id(named, "t-") {
+            return Err(absent());
+        }
+        let task: TaskView = self.look(Request::Task(TaskRequest::Show { task: named.to_owned() })).await?;
+        if task.region_id == region.as_str() { Ok(task) } else { Err(absent()) }
+    }
+}
 
 /// A task in a list.
 pub(crate) fn listed(task: &TaskView) -> Object {

@@ -117,6 +117,16 @@ impl Ask {
         Ok(tags)
     }
 
+    /// Tags that resources get: a value that was not said is empty, and the service sees to the rest.
+    pub(crate) fn tags_to_set(&self) -> Result<Vec<(String, String)>, Fault> {
+        let tags = self.params.tags("Tag").into_iter();
+        let set: Vec<_> = tags.map(|(key, value)| (key, value.unwrap_or_default())).collect();
+        if set.is_empty() {
+            return Err(self.no_tags("The parameter Tag.N is missing."));
+        }
+        Ok(set)
+    }
+
     /// Tags to look for: a value that was not said is any.
     pub(crate) fn wanted_tags(&self) -> Result<Vec<(String, Option<String>)>, Fault> {
         let tags = self.params.tags("Tag");

@@ -70,8 +70,9 @@ impl Service {
             return Ok((Asked { id: call.id.clone(), dry_run }, Answering { tokens, token: None }));
         };
         check_token(token)?;
-        let action = action(&call.request);
-        let prefix = format!("token/{}/{action}/{token}/", call.actor.account);
+        let named = serde_json::to_value(&call.request).unwrap_or_default();
+        let (action, region) = (action_of(&named), region(&named));
+        let prefix = format!("token/{}/{action}/{region}/{}/", call.actor.account, quoted(token));
         if !tokens.0.lock().unwrap_or_else(PoisonError::into_inner).insert(prefix.clone()) {
             let why = format!("a request with the token `{token}` is still being answered");
             return Err(Refusal::new("IdempotentProcessing", why).advise("ask again in a moment").into());
@@ -106,20 +107,28 @@ fn before(snapshot: &Snapshot, prefix: &str, now_ms: i64) -> Option<String> {
 }
 
 fn check_token(token: &str) -> Result<(), Refusal> {
-    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
+    let plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
     if !token.is_empty() && token.len() <= TOKEN_CHARS_MAX && token.bytes().all(plain) {
         return Ok(());
     }
     let why = format!("`{}` is no client token", token.escape_debug());
     Err(Refusal::new("InvalidClientToken.Malformed", why)
-        .advise("a token has up to 64 visible ASCII characters and no `/`"))
+        .advise("a token has up to 64 visible ASCII characters"))
+}
+
+/// A token as a part of an id, whose parts stand between `/`.
+fn quoted(token: &str) -> String {
+    token.replace('%', "%25").replace('/', "%2F")
 }
 
 /// The name of what is asked, as the socket spells it: `image-import`. A group of requests is named
 /// by one word and each in it by its own, which makes `image-create` of `image` and `create`.
 pub(crate) fn action(request: &Request) -> String {
-    let named = serde_json::to_value(request).unwrap_or_default();
-    let (group, inside) = first_name(&named);
+    action_of(&serde_json::to_value(request).unwrap_or_default())
+}
+
+fn action_of(named: &serde_json::Value) -> String {
+    let (group, inside) = first_name(named);
     if group.contains('-') {
         return group.to_owned();
     }
@@ -127,6 +136,17 @@ pub(crate) fn action(request: &Request) -> String {
         Some((name, _)) if !name.is_empty() => format!("{group}-{name}"),
         _ => group.to_owned(),
     }
+}
+
+/// The region that a request names, or nothing: an account's tokens in one region say nothing of another.
+/// What can be no region is none, for it is to be a part of an id.
+fn region(named: &serde_json::Value) -> &str {
+    let serde_json::Value::Object(fields) = named else { return "" };
+    if let Some(region) = fields.get("region").and_then(serde_json::Value::as_str) {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        return if region.bytes().all(plain) { region } else { "" };
+    }
+    fields.values().map(region).find(|region| !region.is_empty()).unwrap_or_default()
 }
 
 /// The name of a variant, and what is in it.
@@ -157,6 +177,30 @@ mod tests {
             (Request::RegionList, "region-list"),
         ] {
             assert_eq!(action(&request), name);
+        }
+    }
+
+    #[test]
+    fn the_region_is_found_wherever_a_request_has_it() {
+        let at = |region: Option<&str>| ImageAt { image: "web".to_owned(), region: region.map(Into::into) };
+        let create = ImageCreate { region: Some("cn-beijing".into()), ..ImageCreate::default() };
+        for (request, expected) in [
+            (Request::ImageShow(at(Some("cn-hangzhou"))), "cn-hangzhou"),
+            (Request::ImageShow(at(None)), ""),
+            (Request::ImageShow(at(Some("cn\0/"))), ""),
+            (Request::Image(ImageRequest::Create(create)), "cn-beijing"),
+            (Request::RegionList, ""),
+        ] {
+            assert_eq!(region(&serde_json::to_value(&request).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn a_token_may_hold_what_base64_does() {
+        assert_eq!(check_token("a/b+c== %"), Ok(()));
+        assert_eq!(quoted("a/b%2F"), "a%2Fb%252F");
+        for wrong in ["", "\n", "ä", &"x".repeat(65)] {
+            assert!(check_token(wrong).is_err(), "{wrong:?}");
         }
     }
 }

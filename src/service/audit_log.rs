@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use domain::access::KEY_PREFIX;
-use domain::events::{DiskReserved, ImageModified, ImageReserved, SnapshotModified, SnapshotReserved};
+use domain::events::{
+    DiskModified, DiskReserved, ImageModified, ImageReserved, SnapshotModified, SnapshotReserved,
+};
 use domain::image::{ACCOUNTS, house};
 use engine::Snapshot;
 use event::{Actor, Event, Record, Refusal, Seq};
@@ -148,6 +150,7 @@ fn named(record: &Record) -> Option<String> {
         ImageReserved::KIND => record.get::<ImageReserved>().ok()?.name,
         ImageModified::KIND => record.get::<ImageModified>().ok()?.to.name?,
         SnapshotReserved::KIND => record.get::<SnapshotReserved>().ok()?.name,
+        DiskModified::KIND => record.get::<DiskModified>().ok()?.name?,
         SnapshotModified::KIND => record.get::<SnapshotModified>().ok()?.name?,
         DiskReserved::KIND => record.get::<DiskReserved>().ok()?.name,
         _ => return None,

@@ -31,6 +31,7 @@ impl Service {
         let requests: Vec<String> = (0..to.len().max(1)).map(|number| request(asked, number)).collect();
         let known: Vec<FlowId> = requests.iter().map_while(|request| rows.started_by(request)).collect();
         if known.len() == requests.len() {
+            asked.go_on()?;
             return Ok(CopiesStarted { copies: known.into_iter().map(|id| copy_of(&rows, id)).collect() });
         }
         let copies = self.plan(&rows, &actor, to, &ask)?;

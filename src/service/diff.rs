@@ -83,8 +83,11 @@ impl Service {
 fn all(those: &Those<'_>) -> All {
     let mut all = All::new();
     let mut put = |what, id: String, name: String, owner_id: String, mut fields: Value| {
-        // They are things of their own here.
-        fields.as_object_mut().map(|fields| fields.remove("Shares"));
+        if let Some(fields) = fields.as_object_mut() {
+            // They are things of their own here, and how far a making had come its status tells.
+            fields.remove("Shares");
+            fields.remove("Progress");
+        }
         all.insert((what, id), Stood { name, owner_id, fields });
     };
     for image in those.images() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::image::{DISKS, Disk, scope};
 use domain::{DiskId, rules};
 use event::{Actor, View};
-use workflows::{CreateDisk, DeleteDisk};
+use workflows::{CreateDisk, DeleteDisk, ModifyDisk};
 
 use crate::asked::Asked;
 use crate::lookup::{self, account};
@@ -41,6 +41,12 @@ impl Service {
             DiskRequest::List(query) => self.disks(&actor, &query)?.into(),
             DiskRequest::Show(at) => {
                 DiskView::of(&lookup_things::disk(&self.engine.snapshot()?, &actor, &at)?).into()
+            }
+            DiskRequest::Modify { at, name, description, size_bytes } => {
+                let disk = lookup_things::disk(&self.engine.snapshot()?, &actor, &at)?;
+                let (account, region, disk) = (disk.account, disk.region, disk.id);
+                let flow = ModifyDisk { account, region, disk, name, description, size_bytes };
+                self.modify_disk(actor, asked, flow).await?.into()
             }
             DiskRequest::Delete(at) => self.delete_disk(actor, asked, &at).await?.into(),
         })
@@ -104,6 +110,8 @@ impl Service {
                 && query.snapshot.as_deref().is_none_or(|id| {
                     disk.of_snapshot.as_ref().is_some_and(|snapshot| snapshot.as_str() == id)
                 })
+                && query.from_ms.is_none_or(|from_ms| disk.created_ms >= from_ms)
+                && query.until_ms.is_none_or(|until_ms| disk.created_ms <= until_ms)
                 && has_all(&disk.tags, &query.tags)
         };
         let mut found = Vec::new();
@@ -118,6 +126,16 @@ impl Service {
             page_number: page.number,
             page_size: page.size,
         })
+    }
+
+    async fn modify_disk(&self, actor: Actor, asked: &Asked, flow: ModifyDisk) -> Result<Started, Trouble> {
+        if let Some(known) = self.known(asked)? {
+            return Ok(known);
+        }
+        let (rows, scope) = (self.engine.snapshot()?, scope(&flow.account, &flow.region));
+        flow.rule(&View::new(&rows, &scope, self.clock.now_ms()))?;
+        let id = flow.disk.0.clone();
+        self.begin(actor, asked, flow, id).await
     }
 
     async fn delete_disk(

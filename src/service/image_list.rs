@@ -25,6 +25,8 @@ use crate::{Service, Trouble};
 
 /// Ids asked for at once, as the API documents.
 const IDS_MAX: usize = 100;
+/// What an image check calls what it says of cloud-init.
+const CLOUD_INIT: &str = "GUESTOS.CloudInit";
 /// States the API knows, those included that nothing here is ever in.
 const STATUSES: [&str; 6] = ["Creating", "Waiting", "Available", "UnAvailable", "CreateFailed", "Deprecated"];
 
@@ -56,7 +58,7 @@ impl Service {
             let image = found.image(&rows)?;
             let is_head = is_family_head(&rows, &image);
             Some(if found.own {
-                ImageView::of(&image, is_head, now_ms)
+                self.own_view(&image, is_head, now_ms)
             } else {
                 ImageView::for_others(&image, is_head, now_ms)
             })
@@ -252,6 +254,12 @@ impl<'a> Wanted<'a> {
             && is(&query.owner_id, found.account.as_str())
             && is_word(&query.architecture, image.architecture.word())
             && is_word(&query.os_type, image.os_type.word())
+            && query.usable.is_none_or(|usable| usable != image.status.is_being_made())
+            && query.cloud_init.is_none_or(|wanted| {
+                // What a check found is its owner's to know.
+                let image = found.image(rows).filter(|_| found.own);
+                image.is_some_and(|image| has_cloud_init(&image)) == wanted
+            })
             && query.from_ms.is_none_or(|from_ms| image.created_ms >= from_ms)
             && query.until_ms.is_none_or(|until_ms| image.created_ms <= until_ms)
             && query.tags.iter().all(|(key, value)| {
@@ -263,6 +271,11 @@ impl<'a> Wanted<'a> {
                 disks.is_some_and(|disks| disks.iter().any(|disk| disk.snapshot.0 == *snapshot))
             })
     }
+}
+
+fn has_cloud_init(image: &Image) -> bool {
+    let items = image.detection.iter().flat_map(|detection| &detection.items);
+    items.filter(|item| item.name == CLOUD_INIT).any(|item| item.risk_code.is_empty())
 }
 
 fn check_words(query: &ImageQuery) -> Result<(), Refusal> {

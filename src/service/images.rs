@@ -27,7 +27,7 @@ impl Service {
         let (image, own) = lookup::visible_image(&rows, actor, at, now_ms)?;
         let head = is_family_head(&rows, &image);
         Ok(if own {
-            ImageView::of(&image, head, now_ms)
+            self.own_view(&image, head, now_ms)
         } else {
             ImageView::for_others(&image, head, now_ms)
         })

@@ -40,7 +40,9 @@ impl Service {
             machine: ask.machine.resolve()?,
             check: ask.check,
         };
-        rules::check_attributes(&import.name, &import.description, import.family.as_deref())?;
+        // Whatever it will be called if it has no name: its id is one.
+        let name = if import.name.is_empty() { "m-" } else { &import.name };
+        rules::check_attributes(name, &import.description, import.family.as_deref())?;
         if let Some(flow) = unfinished(&rows, &import)? {
             if flow.turn.is_some() || flow.cancel.is_some() {
                 let why = format!(
@@ -96,6 +98,10 @@ fn files(
 
 /// The import that has not ended and is asked for the same disks, name, formats and place.
 fn unfinished(snapshot: &Snapshot, wanted: &ImportImage) -> Result<Option<FlowRow>, Trouble> {
+    // Those that give no name mean an image each.
+    if wanted.name.is_empty() {
+        return Ok(None);
+    }
     let (scope, label) = (wanted.scope(), wanted.label());
     let alike = |flow: &FlowRow| flow.name == ImportImage::NAME && flow.scope == scope && flow.label == label;
     for flow in snapshot.open_flows().into_iter().filter(alike) {

@@ -57,6 +57,7 @@ mod keys;
 mod lookup;
 mod lookup_family;
 mod lookup_things;
+mod making;
 mod objects;
 mod operator;
 mod page;

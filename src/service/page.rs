@@ -20,6 +20,11 @@ pub(crate) struct Paged<T> {
 }
 
 impl Page {
+    /// How many there are on the pages before it.
+    pub fn before(self) -> usize {
+        self.number.saturating_sub(1) as usize * self.size as usize
+    }
+
     /// Refuses a page that cannot be.
     pub(crate) fn check(self) -> Result<(), Refusal> {
         if self.number == 0 {
@@ -40,8 +45,7 @@ pub(crate) fn page_of<T>(all: Vec<T>, page: Option<Page>) -> Paged<T> {
     let Some(page) = page else {
         return Paged { items: all, total, number: 1, size: u32::try_from(total).unwrap_or(u32::MAX) };
     };
-    let before = page.number.saturating_sub(1) as usize * page.size as usize;
-    let items = all.into_iter().skip(before).take(page.size as usize).collect();
+    let items = all.into_iter().skip(page.before()).take(page.size as usize).collect();
     Paged { items, total, number: page.number, size: page.size }
 }
 

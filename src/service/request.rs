@@ -93,7 +93,7 @@ pub struct ImportDisk {
 pub struct ImageImport {
     /// The disks, the system disk first.
     pub disks: Vec<ImportDisk>,
-    /// Name of the image.
+    /// Name of the image; its id if it is empty.
     pub name: String,
     /// Its description.
     pub description: String,

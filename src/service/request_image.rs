@@ -95,6 +95,10 @@ pub struct ImageQuery {
     pub from_ms: Option<i64>,
     /// Asked for at this time or earlier.
     pub until_ms: Option<i64>,
+    /// Whether instances can be made of them.
+    pub usable: Option<bool>,
+    /// Whether a check found that they can be told at their first start what to do.
+    pub cloud_init: Option<bool>,
     /// Newest first, whatever their family; by region and family, and newest first in each, else.
     pub newest_first: bool,
     /// The page; all if none is given.

@@ -43,6 +43,10 @@ pub struct DiskQuery {
     pub snapshot: Option<String>,
     /// Those with all these tags; without a value, with the key.
     pub tags: Vec<(String, Option<String>)>,
+    /// Asked for at this time or later, milliseconds since 1970 UTC.
+    pub from_ms: Option<i64>,
+    /// Asked for at this time or earlier.
+    pub until_ms: Option<i64>,
     /// Which page; all of them if it is not said.
     pub page: Option<Page>,
 }
@@ -69,6 +73,10 @@ pub struct SnapshotQuery {
     pub snapshot_type: Option<String>,
     /// Those with all these tags; without a value, with the key.
     pub tags: Vec<(String, Option<String>)>,
+    /// Asked for at this time or later, milliseconds since 1970 UTC.
+    pub from_ms: Option<i64>,
+    /// Asked for at this time or earlier.
+    pub until_ms: Option<i64>,
     /// Which page; all of them if it is not said.
     pub page: Option<Page>,
 }
@@ -94,6 +102,17 @@ pub enum DiskRequest {
     List(DiskQuery),
     /// One.
     Show(ThingAt),
+    /// Starts to change one.
+    Modify {
+        /// The disk.
+        at: ThingAt,
+        /// Its name.
+        name: Option<String>,
+        /// Its description; empty for none.
+        description: Option<String>,
+        /// Its size; it only grows.
+        size_bytes: Option<u64>,
+    },
     /// Starts to delete one, or stops its making; a collection follows when that is done.
     Delete(ThingAt),
 }

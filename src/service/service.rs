@@ -317,6 +317,8 @@ impl Service {
     pub(crate) fn known(&self, asked: &Asked) -> Result<Option<Started>, Trouble> {
         let snapshot = self.engine.snapshot()?;
         let Some(id) = snapshot.started_by(&asked.id) else { return Ok(None) };
+        // It could be, since it was: a trial is told so even where the token had done it.
+        asked.go_on()?;
         let about = snapshot.flow(id).and_then(|flow| {
             made_by(&flow.name, id).or_else(|| flow.subjects.first().map(|subject| subject.0.clone()))
         });

@@ -12,6 +12,7 @@ use workflows::{CopySnapshot, CreateSnapshot, DeleteSnapshot, ModifySnapshot};
 use crate::asked::Asked;
 use crate::lookup::{self, account};
 use crate::lookup_things::{self, check_wanted, has_all, wanted_ids, wanted_word};
+use crate::making::remaining_seconds;
 use crate::page::page_of;
 use crate::request::Reply;
 use crate::request_image::Page;
@@ -117,6 +118,8 @@ impl Service {
                 && kind.is_none_or(|kind| kind == snapshot.kind.word())
                 // Nothing here takes snapshots by a schedule: all are a user's.
                 && made != Some("auto")
+                && query.from_ms.is_none_or(|from_ms| snapshot.created_ms >= from_ms)
+                && query.until_ms.is_none_or(|until_ms| snapshot.created_ms <= until_ms)
                 && has_all(&snapshot.tags, &query.tags)
         };
         let mut found = Vec::new();
@@ -135,7 +138,10 @@ impl Service {
             let progress = watch.progress.borrow();
             progress.done_bytes.saturating_mul(100).checked_div(progress.total_bytes).unwrap_or(0).min(99)
         });
-        SnapshotView::of(snapshot, percent)
+        let percent = u32::try_from(percent).unwrap_or_default();
+        let elapsed_ms = self.clock.now_ms().saturating_sub(snapshot.created_ms);
+        let remain_time = if snapshot.ready { 0 } else { remaining_seconds(elapsed_ms, percent) };
+        SnapshotView { remain_time, ..SnapshotView::of(snapshot, percent) }
     }
 
     async fn modify_snapshot(

@@ -175,6 +175,7 @@ fn plain_text(record: &Record) -> Option<&'static str> {
         told::SnapshotCopyEnded::KIND => "the snapshot is copied no more",
         told::DiskReleased::KIND => "gave its id back; the disk never came to be",
         told::DiskSealed::KIND => "the disk may be used",
+        told::DiskModified::KIND => "the disk's name, description or size was changed",
         told::DiskDeleted::KIND => "the disk was deleted",
         told::BucketPlaced::KIND => "the bucket stands",
         told::BucketMade::KIND => "the bucket may be used",

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::view::{format_word, time_text, views};
 
+/// All of something, in percent.
+pub(crate) const PERCENT_MAX: u32 = 100;
 /// A GiB, the unit of `Size` in the ECS API.
 pub(crate) const GIB: u64 = 1 << 30;
 
@@ -24,6 +26,8 @@ views! {
         is_family_image: bool,
         /// `Waiting`, `Creating`, `Available` or `Deprecated`.
         status: String,
+        /// How far its making has come, in percent.
+        progress: u32,
         /// `self` for the account's own, `others` for one that is shared or everybody's.
         image_owner_alias: String,
         /// Size of its system disk in GiB, rounded up.
@@ -111,6 +115,10 @@ views! {
         data_bytes: u64,
         /// Bytes it added to the store.
         stored_bytes: u64,
+        /// How far it has come into the store, in percent.
+        progress: u32,
+        /// How many seconds that will take as things go; 0 when it is there, or not to be foreseen.
+        remain_time: u64,
     }
     /// Somebody an image is shared with.
     ShareView {
@@ -163,6 +171,7 @@ impl ImageView {
             image_family: image.family.clone().unwrap_or_default(),
             is_family_image,
             status: image.status.word().to_owned(),
+            progress: if image.status.is_being_made() { 0 } else { PERCENT_MAX },
             image_owner_alias: "self".to_owned(),
             size: system.size_bytes.div_ceil(GIB),
             disk_size_bytes: system.disk_bytes,
@@ -181,7 +190,7 @@ impl ImageView {
             nvme_support: image.machine.nvme.word().to_owned(),
             secure_boot_support: image.machine.secure_boot.word().to_owned(),
             imds_support: image.machine.imds.word().to_owned(),
-            disks: image.disks.iter().map(ImageDiskView::of).collect(),
+            disks: image.disks.iter().map(|disk| ImageDiskView::of(disk, image.status)).collect(),
             snapshot_id: system.snapshot.0.clone(),
             content_root: root_text(system),
             source_format: system.format.map(format_word).unwrap_or_default().to_owned(),
@@ -239,7 +248,7 @@ impl ImageView {
 }
 
 impl ImageDiskView {
-    fn of(disk: &ImageDisk) -> Self {
+    fn of(disk: &ImageDisk, status: Status) -> Self {
         Self {
             device: disk.device.clone(),
             r#type: disk.kind.word().to_owned(),
@@ -251,6 +260,8 @@ impl ImageDiskView {
             content_root: root_text(disk),
             data_bytes: disk.data_bytes,
             stored_bytes: disk.stored_bytes,
+            progress: if status.is_being_made() { 0 } else { PERCENT_MAX },
+            remain_time: 0,
         }
     }
 }

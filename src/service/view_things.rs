@@ -71,6 +71,8 @@ views! {
         status: String,
         /// How far it has come: `100%`.
         progress: String,
+        /// How many seconds that will take as things go; 0 when it is there, or not to be foreseen.
+        remain_time: u64,
         /// Whether it may be used.
         available: bool,
         /// `image`, `disk`, `image_disk` or `none`.
@@ -207,7 +209,7 @@ pub(crate) fn disk_status(disk: &Disk) -> &'static str {
 
 impl SnapshotView {
     /// `progress` is what is told of one that is being made, in percent.
-    pub(crate) fn of(snapshot: &Snapshot, progress: u64) -> Self {
+    pub(crate) fn of(snapshot: &Snapshot, progress: u32) -> Self {
         let copy_of = snapshot.copy_of.as_ref();
         let kept_ms = snapshot.until_ms.map(|until_ms| until_ms - snapshot.created_ms);
         Self {
@@ -216,6 +218,7 @@ impl SnapshotView {
             description: snapshot.description.clone(),
             status: snapshot_status(snapshot).to_owned(),
             progress: format!("{}%", if snapshot.ready { 100 } else { progress }),
+            remain_time: 0,
             available: snapshot.ready,
             usage: snapshot_usage(snapshot).to_owned(),
             images: snapshot.images,

@@ -3,7 +3,8 @@
 //! Numbers may have gaps and come in any order, unknown names are nobody's business, and an empty
 //! value counts as none except where it is asked for as it came (the value of a tag).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Fault;
 use crate::encode::decode_form;
@@ -45,18 +46,60 @@ impl Pairs {
 
     /// As parameters.
     pub fn params(self) -> Params {
-        Params(self.0)
+        Params { values: self.0, reads: None }
     }
 }
 
 /// The parameters of a request, or of an object in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Params(BTreeMap<String, String>);
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    values: BTreeMap<String, String>,
+    reads: Option<Reads>,
+}
+
+/// Which parameters somebody looked at. Nothing depends on it but tests, which hold an action to the
+/// parameters it declares: what is neither looked at nor known to be ignored was forgotten.
+#[derive(Clone, Debug, Default)]
+pub struct Reads {
+    /// What stands before the names of an object in the request: `Tag.N.`.
+    prefix: String,
+    names: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Reads {
+    /// The names, with `N` where a number stands: `Tag.N.Key`.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, name: &str) {
+        let name = format!("{}{name}", self.prefix);
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+    }
+
+    fn below(&self, name: &str) -> Self {
+        Self { prefix: format!("{}{name}.", self.prefix), names: self.names.clone() }
+    }
+}
+
+impl PartialEq for Params {
+    fn eq(&self, other: &Self) -> bool {
+        self.values == other.values
+    }
+}
+
+impl Eq for Params {}
 
 impl Params {
+    /// Tells from now on which of them are looked at.
+    pub fn watch(&mut self) -> Reads {
+        self.reads.get_or_insert_default().clone()
+    }
+
     /// The value, as it came.
     pub fn raw(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.looked_at(name);
+        self.values.get(name).map(String::as_str)
     }
 
     /// The value, if there is one that is not empty.
@@ -92,29 +135,37 @@ impl Params {
 
     /// Whether there is anything by this name, flattened or not.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name) || self.below(&format!("{name}.")).next().is_some()
+        self.values.contains_key(name) || self.below(&format!("{name}.")).next().is_some()
     }
 
     /// What is called `Name.Field`.
     #[must_use]
     pub fn object(&self, name: &str) -> Self {
         let prefix = format!("{name}.");
-        Self(self.below(&prefix).map(|(field, value)| (field.to_owned(), value.to_owned())).collect())
+        let values = self.below(&prefix).map(|(field, value)| (field.to_owned(), value.to_owned()));
+        Self { values: values.collect(), reads: self.reads.as_ref().map(|reads| reads.below(name)) }
     }
 
     /// What is called `Name.1.Field`, `Name.2.Field` …, in the order of their numbers.
     pub fn objects(&self, name: &str) -> Vec<Self> {
+        self.numbered(name).into_iter().map(|(_, object)| object).collect()
+    }
+
+    /// The same, with their numbers.
+    pub fn numbered(&self, name: &str) -> Vec<(u32, Self)> {
         let mut found: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
         for (rest, value) in self.below(&format!("{name}.")) {
             let Some((number, field)) = rest.split_once('.') else { continue };
             let Ok(number) = number.parse() else { continue };
             found.entry(number).or_default().insert(field.to_owned(), value.to_owned());
         }
-        found.into_values().map(Self).collect()
+        let reads = self.reads.as_ref().map(|reads| reads.below(&format!("{name}.N")));
+        found.into_iter().map(|(number, values)| (number, Self { values, reads: reads.clone() })).collect()
     }
 
     /// What is called `Name.1`, `Name.2` …, in the order of their numbers, without the empty ones.
     pub fn list(&self, name: &str) -> Vec<String> {
+        self.looked_at(&format!("{name}.N"));
         let mut found: BTreeMap<u32, String> = BTreeMap::new();
         for (rest, value) in self.below(&format!("{name}.")) {
             if let (Ok(number), false) = (rest.parse(), value.is_empty()) {
@@ -145,29 +196,36 @@ impl Params {
     }
 
     /// Tags under a name: `Tag.1.Key` and `Tag.1.Value`, or the older `Tag.1.key` and `Tag.1.value`.
-    /// A value that was not said is none, an empty one is empty.
+    /// A value that was not said is none, an empty one is empty; the key of a value without one is empty.
     pub fn tags(&self, name: &str) -> Vec<(String, Option<String>)> {
         let tag = |tag: Self| {
-            let key = tag.raw("Key").or_else(|| tag.raw("key"))?.to_owned();
+            let key = tag.raw("Key").or_else(|| tag.raw("key")).unwrap_or_default().to_owned();
             let value = tag.raw("Value").or_else(|| tag.raw("value")).map(str::to_owned);
-            Some((key, value))
+            (key, value)
         };
-        self.objects(name).into_iter().filter_map(tag).collect()
+        self.objects(name).into_iter().map(tag).collect()
+    }
+
+    fn looked_at(&self, name: &str) {
+        if let Some(reads) = &self.reads {
+            reads.add(name);
+        }
     }
 
     fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let names = self.0.range(prefix.to_owned()..);
+        let names = self.values.range(prefix.to_owned()..);
         names.map_while(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
     }
 }
 
 impl FromIterator<(String, String)> for Params {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
-        Self(pairs.into_iter().collect())
+        Self { values: pairs.into_iter().collect(), reads: None }
     }
 }
 
-fn missing(name: &str) -> Fault {
+/// The fault that a parameter is missing.
+pub fn missing(name: &str) -> Fault {
     let why = format!(
         "The input parameter \"{name}\" that is mandatory for processing this request is not supplied."
     );
@@ -227,6 +285,25 @@ mod tests {
     fn a_tag_may_be_written_as_it_once_was() {
         let params = params("Tag.1.key=a&Tag.1.value=&Tag.2.Key=b");
         assert_eq!(params.tags("Tag"), [("a".to_owned(), Some(String::new())), ("b".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_value_without_a_key_is_not_lost() {
+        assert_eq!(params("Tag.1.Value=a").tags("Tag"), [(String::new(), Some("a".to_owned()))]);
+    }
+
+    #[test]
+    fn what_is_looked_at_is_told_by_the_name_it_has_in_the_request() {
+        let mut params = params("RegionId=a&Tag.1.Key=k&Tag.7.Key=l&Features.ImdsSupport=v2&Id.3=x&Unread=1");
+        let reads = params.watch();
+        assert_eq!(params.tags("Tag").len(), 2);
+        assert_eq!((params.text("RegionId"), params.list("Id").len()), (Some("a"), 1));
+        assert_eq!(params.object("Features").text("ImdsSupport"), Some("v2"));
+        let read: Vec<String> = reads.names().into_iter().collect();
+        assert_eq!(
+            read,
+            ["Features.ImdsSupport", "Id.N", "RegionId", "Tag.N.Key", "Tag.N.Value", "Tag.N.value"]
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use domain::events::ResourceId;
 use domain::port::{Location, Pace};
 use workflows::{
     CopySnapshot, CreateBucket, CreateDisk, CreateSnapshot, DeleteBucket, DeleteDisk, DeleteSnapshot,
-    GetObject, ModifySnapshot, PutObject, RemoveObject, TagResources,
+    GetObject, ModifyDisk, ModifySnapshot, PutObject, RemoveObject, TagResources,
 };
 
 use crate::cases::{
@@ -100,6 +100,22 @@ pub fn cases() -> Vec<Case> {
                     expired: false,
                 };
                 Box::pin(start(house, delete))
+            },
+        },
+        Case {
+            name: "modify_disk",
+            acts: false,
+            before: with_disk,
+            start: |house| {
+                let modify = ModifyDisk {
+                    account: account(),
+                    region: region(),
+                    disk: disk(house),
+                    name: Some("renamed".to_owned()),
+                    description: None,
+                    size_bytes: Some(64 << 30),
+                };
+                Box::pin(start(house, modify))
             },
         },
         Case {

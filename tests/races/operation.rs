@@ -106,6 +106,7 @@ operations! {
     create_disk_from_image acts [Image, Disk] needs []: |scene| ask::disk_of_image(scene, &scene.image);
     create_disk_from_snapshot acts [Disk] needs []: |scene| ask::disk_of_snapshot(scene, &scene.taken);
     create_disk_from_own_snapshot acts [Image] needs []: |scene| ask::disk_of_snapshot(scene, &scene.own);
+    modify_disk decides [Disk] needs []: |scene| ask::modify_disk(scene);
     delete_disk decides [Disk] needs []: |scene| ask::delete_disk(scene);
     create_bucket acts [Bucket] needs []: |scene| ask::make_bucket(&scene.bucket);
     delete_bucket acts [Bucket] needs []: |scene| ask::delete_bucket(scene);

@@ -10,9 +10,9 @@ use domain::{AccountId, ImageId, SnapshotId};
 use workflows::{
     ChangeShares, CheckImage, CollectChunks, CopyImage, CopySnapshot, CreateBucket, CreateDisk, CreateImage,
     CreateSnapshot, DeleteBucket, DeleteDisk, DeleteImage, DeleteSnapshot, DeprecateImage, DiskFile,
-    EndShare, ExportImage, ExportTo, GetObject, ImportImage, MappedDisk, ModifyImage, ModifySnapshot, Move,
-    PromoteFamily, PublishImage, PutObject, RemoveObject, RestoreImage, SetQuotas, TagResources,
-    UnpublishImage,
+    EndShare, ExportImage, ExportTo, GetObject, ImportImage, MappedDisk, ModifyDisk, ModifyImage,
+    ModifySnapshot, Move, PromoteFamily, PublishImage, PutObject, RemoveObject, RestoreImage, SetQuotas,
+    TagResources, UnpublishImage,
 };
 
 use crate::scene::{ENDS_MS, Scene, no_tags};
@@ -200,6 +200,12 @@ pub fn modify_snapshot(scene: &Scene) -> ModifySnapshot {
         description: None,
         retention_days: None,
     }
+}
+
+pub fn modify_disk(scene: &Scene) -> ModifyDisk {
+    let (account, region, _) = owner(scene);
+    let (name, disk) = (Some("renamed".to_owned()), scene.disk.clone());
+    ModifyDisk { account, region, disk, name, description: None, size_bytes: Some(64 << 30) }
 }
 
 pub fn delete_snapshot(scene: &Scene, snapshot: &SnapshotId) -> DeleteSnapshot {
