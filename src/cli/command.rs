@@ -17,13 +17,17 @@ use crate::exit::{CODES, Stop};
 use crate::explain::Explain;
 use crate::family::FamilyCommand;
 use crate::image::ImageCommand;
+use crate::key::KeyCommand;
+use crate::policy::PolicyCommand;
 use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
+use crate::role::RoleCommand;
 use crate::screen::Screen;
 use crate::session::Session;
 use crate::snapshot::SnapshotCommand;
 use crate::tag::TagCommand;
 use crate::task::TaskCommand;
+use crate::user::UserCommand;
 use crate::workflow::WorkflowCommand;
 
 /// What is acknowledged is safe, so a clean end is a courtesy: it may not keep a person waiting.
@@ -124,6 +128,18 @@ enum Command {
     /// Create and list accounts
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Create, list, switch off and delete access keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Create, list and delete users of an account, who may do what policies let them
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Write policies, and attach them to users and roles
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Create, list and delete roles, which users assume for a while
+    #[command(subcommand)]
+    Role(RoleCommand),
     /// See and set how much an account may have
     #[command(subcommand)]
     Quota(QuotaCommand),
@@ -148,6 +164,10 @@ impl Command {
             Self::Region(command) => command.because(),
             Self::Family(command) => command.because(),
             Self::Account(command) => command.because(),
+            Self::Key(command) => command.because(),
+            Self::Role(command) => command.because(),
+            Self::Policy(command) => command.because(),
+            Self::User(command) => command.because(),
             Self::Quota(command) => command.because(),
             Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => Because::Looks,
         }
@@ -192,6 +212,10 @@ impl Kiln {
             Command::Task(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Account(command) => command.run(&session).await,
+            Command::Key(command) => command.run(&session).await,
+            Command::Role(command) => command.run(&session).await,
+            Command::Policy(command) => command.run(&session).await,
+            Command::User(command) => command.run(&session).await,
             Command::Quota(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
             Command::Demo(_) | Command::Explain(_) | Command::Completions(_) => Ok(()),

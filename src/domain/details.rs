@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use event::Subject;
 use serde::{Deserialize, Serialize};
 
+use crate::access::{AccessKeyId, Arn};
 use crate::image::DiskKind;
 use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme};
 use crate::port::{Format, Location, StoredDisk, Target};
@@ -25,7 +26,7 @@ macro_rules! concerned {
     };
 }
 
-concerned!(AccountId, DiskId, ImageId, RegionId, SnapshotId, TaskId, ResourceId);
+concerned!(AccessKeyId, AccountId, Arn, DiskId, ImageId, RegionId, SnapshotId, TaskId, ResourceId);
 
 impl<T: Concerned> Concerned for Vec<T> {
     fn tell(&self, subjects: &mut Vec<Subject>) {

@@ -1,6 +1,6 @@
 //! How events become rows. Total: whatever the log holds folds, an event about something that is
 //! not there changes nothing. Images and the house are here; snapshots, disks and their data in
-//! `fold_disks.rs`, what several accounts have to do with an image in `fold_shares.rs`.
+//! `fold_disks.rs`, what several accounts have to do with an image in `fold_shares.rs`, access in `fold_access.rs`.
 
 use event::{Event, Fold, Record, RowsMut, Scope};
 
@@ -16,7 +16,7 @@ use crate::image::{
     birth, house, youth,
 };
 use crate::port::CheckItem;
-use crate::{ImageId, Listed, fold_disks, fold_shares, listed};
+use crate::{ImageId, Listed, events_access, fold_access, fold_disks, fold_shares, listed};
 
 /// The system's own tags, set when an image check has ended.
 const SYSTEM_TAGS: [(&str, &str); 2] = [
@@ -30,18 +30,19 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        6
+        8
     }
 
     fn knows(&self, kind: &str) -> bool {
-        KINDS.contains(&kind)
+        KINDS.contains(&kind) || events_access::KINDS.contains(&kind)
     }
 
     fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
         let known = house_event(rows, record)
             || image_event(rows, record)
             || fold_shares::apply(rows, record)
-            || fold_disks::apply(rows, record);
+            || fold_disks::apply(rows, record)
+            || fold_access::apply(rows, record);
         // The others are told for the reader's sake and change no row.
         let _ = known;
     }

@@ -9,6 +9,7 @@ use domain::port::{Compression, Format};
 use event::{Actor, FlowId};
 use serde::{Deserialize, Serialize};
 
+use crate::request_access::{AccessRequest, KeyRequest};
 use crate::request_audit::AuditRequest;
 use crate::request_image::{ImageQuery, ImageRequest};
 use crate::request_share::ShareRequest;
@@ -18,6 +19,7 @@ use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
 };
+use crate::view_access::{KeyCreated, Keys, Policies, PolicyView, RoleView, Roles, UserView, Users};
 use crate::view_audit::{Differences, Judged, PastView, Told};
 use crate::view_image::{ImageView, Images};
 use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
@@ -277,6 +279,10 @@ pub enum Request {
     Bucket(BucketRequest),
     /// Something about tags.
     Tag(TagRequest),
+    /// Something about access keys.
+    Key(KeyRequest),
+    /// Something about users, policies and roles.
+    Access(AccessRequest),
 }
 
 macro_rules! replies {
@@ -340,6 +346,14 @@ replies!(
     Shares,
     CopiesStarted,
     QuotaViews,
+    Keys,
+    KeyCreated,
+    UserView,
+    Users,
+    PolicyView,
+    Policies,
+    RoleView,
+    Roles,
     PastView,
     Differences,
     Judged,

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::image;
 use domain::port::BucketAt;
+use domain::{access, image};
 use engine::{FlowRow, Outcome as Ended, State};
 use event::FlowId;
 use serde_json::Value;
@@ -142,6 +142,12 @@ fn row(table: &str, value: &[u8]) -> Value {
         "region" image::REGIONS,
         "account" image::ACCOUNTS,
         "bucket" image::BUCKETS,
+        "access-key" access::ACCESS_KEYS,
+        "access-key-of" access::KEYS_OF,
+        "user" access::USERS,
+        "policy" access::POLICIES,
+        "role" access::ROLES,
+        "attached" access::ATTACHED,
     };
     blank(&mut json);
     json
