@@ -80,16 +80,16 @@ pub(crate) fn settle_size(store: &Store, bucket: &str, key: &str, file: Option<&
 }
 
 impl Append {
-    pub(crate) fn begin(store: Arc<Store>, to: &Location, position: u64) -> Result<Self> {
+    pub(crate) fn begin(store: &Arc<Store>, to: &Location, position: u64) -> Result<Self> {
         let (name, key) = (bucket_name(to).to_owned(), to.path.clone());
         if !store.wire.begin_append(&name, &key) {
             let why = format!("something else is being appended to `{to}`");
             return Err(Refusal::new("PositionNotEqualToLength", why).advise("wait for its end").into());
         }
-        let begin = Self::begin_alone(&store, to, position);
+        let begin = Self::begin_alone(store, to, position);
         match begin {
             Ok(begin) => Ok(Self {
-                store: Arc::clone(&store),
+                store: Arc::clone(store),
                 to: to.clone(),
                 begin,
                 hashes: Hashes::new(),

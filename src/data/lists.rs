@@ -83,16 +83,12 @@ impl<'a, T> Stretch<'a, T> {
             self.listed.more = true;
             return Next::Stop;
         }
-        match prefix {
-            Some(prefix) => {
-                self.listed.prefixes.push(prefix.to_owned());
-                Next::Jump(behind(prefix))
-            }
-            None => {
-                self.listed.items.push(item);
-                Next::Go
-            }
-        }
+        let Some(prefix) = prefix else {
+            self.listed.items.push(item);
+            return Next::Go;
+        };
+        self.listed.prefixes.push(prefix.to_owned());
+        Next::Jump(behind(prefix))
     }
 }
 

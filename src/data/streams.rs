@@ -47,8 +47,11 @@ impl ObjectBytes for Bytewise {
     }
 }
 
-/// What is known of an object, and its file if that is wanted.
-fn look(store: &Store, at: &Location, open: bool) -> Result<Option<(ObjectFacts, Option<Arc<dyn File>>)>> {
+/// What is known of an object, and its file if it was opened.
+type Looked = (ObjectFacts, Option<Arc<dyn File>>);
+
+/// Looks at an object, and opens it if that is wanted.
+fn look(store: &Store, at: &Location, open: bool) -> Result<Option<Looked>> {
     let say = |error| fault::io(format_args!("looking at `{at}`"), &error);
     let bucket = Bucket::of(store, at)?;
     let path = bucket.file(&at.path)?;
@@ -85,13 +88,13 @@ impl Objects for Plane {
     async fn begin_put(&self, to: &Location, bytes: Option<u64>) -> Result<Box<dyn Upload>> {
         let to = to.clone();
         let put = self.blocking(move |inner| Put::begin(inner.store_of(&to)?, &to, bytes)).await?;
-        Ok(Piped::new(put))
+        Ok(Box::new(Piped::new(put)))
     }
 
     async fn begin_append(&self, to: &Location, position: u64) -> Result<Box<dyn Upload>> {
         let to = to.clone();
-        let append = self.blocking(move |inner| Append::begin(inner.store_of(&to)?, &to, position)).await?;
-        Ok(Piped::new(append))
+        let append = self.blocking(move |inner| Append::begin(&inner.store_of(&to)?, &to, position)).await?;
+        Ok(Box::new(Piped::new(append)))
     }
 
     async fn open(&self, at: &Location) -> Result<Option<Opened>> {
@@ -136,7 +139,7 @@ impl Objects for Plane {
         let begin = move |inner: &Inner| {
             Part::begin(Multipart::find(inner.store_of(&to)?, &to, &upload)?, number, bytes)
         };
-        Ok(Piped::new(self.blocking(begin).await?))
+        Ok(Box::new(Piped::new(self.blocking(begin).await?)))
     }
 
     async fn parts(

@@ -43,8 +43,8 @@ pub(crate) struct Piped<S> {
 }
 
 impl<S: Sink> Piped<S> {
-    pub(crate) fn new(sink: S) -> Box<Self> {
-        Box::new(Self { idle: Some(sink), running: None })
+    pub(crate) fn new(sink: S) -> Self {
+        Self { idle: Some(sink), running: None }
     }
 
     async fn sink(&mut self) -> Result<S> {

@@ -76,7 +76,9 @@ impl Incoming {
             if batch.is_empty() {
                 return Ok(whole);
             }
-            batch.iter().for_each(|piece| whole.extend_from_slice(piece));
+            for piece in batch {
+                whole.extend_from_slice(&piece);
+            }
         }
     }
 }

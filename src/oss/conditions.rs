@@ -45,24 +45,21 @@ pub(crate) fn check(asked: &Asked, names: &Names, facts: &ObjectFacts) -> Result
         let why = "At least one of the pre-conditions you specified did not hold.";
         Refused::new(412, "PreconditionFailed", why).with("Condition", condition)
     };
-    let not_modified = || Refused::new(304, "NotModified", "Not Modified");
     // An HTTP date has whole seconds.
     let modified_s = facts.modified_ms.div_euclid(1000);
     let since = |name: &str| asked.header(name).and_then(time::parse_http).map(|ms| ms.div_euclid(1000));
-    match asked.header(names.matches) {
-        Some(tags) if !names_tag(tags, &facts.etag) => return Err(failed("If-Match")),
-        Some(_) => {}
-        None if since(names.unmodified_since).is_some_and(|since| modified_s > since) => {
-            return Err(failed("If-Unmodified-Since"));
+    if let Some(tags) = asked.header(names.matches) {
+        if !names_tag(tags, &facts.etag) {
+            return Err(failed("If-Match"));
         }
-        None => {}
+    } else if since(names.unmodified_since).is_some_and(|since| modified_s > since) {
+        return Err(failed("If-Unmodified-Since"));
     }
-    match asked.header(names.none_match) {
-        Some(tags) if names_tag(tags, &facts.etag) => Err(not_modified()),
-        Some(_) => Ok(()),
-        None if since(names.modified_since).is_some_and(|since| modified_s <= since) => Err(not_modified()),
-        None => Ok(()),
-    }
+    let is_known = match asked.header(names.none_match) {
+        Some(tags) => names_tag(tags, &facts.etag),
+        None => since(names.modified_since).is_some_and(|since| modified_s <= since),
+    };
+    if is_known { Err(Refused::new(304, "NotModified", "Not Modified")) } else { Ok(()) }
 }
 
 /// What a range of bytes comes to for an object of that length.

@@ -73,6 +73,7 @@ impl Turn<'_> {
         let path = unpercent(path.strip_prefix('/').unwrap_or(path)).ok_or_else(invalid)?;
         let (bucket, key) = path.split_once('/').ok_or_else(invalid)?;
         check_key(key)?;
+        self.may("oss:GetObject", &format!("{bucket}/{key}"))?;
         let own =
             self.oss.service.own_bucket(&self.actor, bucket).map_err(|trouble| {
                 match Refused::from(trouble) {

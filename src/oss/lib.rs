@@ -11,7 +11,6 @@
 //! ```
 //!
 //! ```
-//! # fn keys() {}
 //! let request = http::Request::builder().uri("/disks/web.raw").header("authorization", "OSS key:sig=");
 //! assert!(oss::is_bucket_request(&request.body(()).unwrap().into_parts().0));
 //! ```
@@ -19,9 +18,10 @@
 //! To every account but its own a bucket is not there: whatever is asked of it is answered as if
 //! nobody had one of that name. Only making one of that name tells, for names are everybody's.
 //!
-//! What it deliberately does not do: listen (the server does), decide whose key is whose ([`Keys`]),
-//! or open a file.
+//! What it deliberately does not do: listen (the server does), decide whose key is whose or what a
+//! policy means (the service does), or open a file.
 
+mod access;
 mod asked;
 mod body;
 mod buckets;
@@ -44,14 +44,14 @@ mod xml;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use domain::AccountId;
+use domain::policy::Context;
 use domain::port_objects::Objects;
-use event::Actor;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::combinators::BoxBody;
@@ -64,17 +64,19 @@ use crate::turn::Turn;
 /// The body of a request or a response.
 pub type Body = BoxBody<Bytes, io::Error>;
 
-/// Who knows the secrets of keys.
-pub trait Keys: Send + Sync + 'static {
-    /// The secret of an active key, and whose it is.
-    fn key(&self, id: &str) -> Option<(String, AccountId)>;
+/// What the server knows of the line a request came by; it puts it into the request's extensions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// The client's address.
+    pub source_ip: Option<IpAddr>,
+    /// Whether it is encrypted.
+    pub secure: bool,
 }
 
 /// The wire, on an open data directory.
 pub struct Oss {
     service: Arc<Service>,
     objects: Arc<dyn Objects>,
-    keys: Arc<dyn Keys>,
     asked: AtomicU64,
     chance: RandomState,
 }
@@ -86,9 +88,9 @@ pub fn is_bucket_request(parts: &Parts) -> bool {
 
 impl Oss {
     /// The wire of a service.
-    pub fn new(service: Arc<Service>, keys: Arc<dyn Keys>) -> Self {
+    pub fn new(service: Arc<Service>) -> Self {
         let objects = service.objects();
-        Self { service, objects, keys, asked: AtomicU64::new(0), chance: RandomState::new() }
+        Self { service, objects, asked: AtomicU64::new(0), chance: RandomState::new() }
     }
 
     /// Answers a request.
@@ -98,8 +100,9 @@ impl Oss {
         let (parts, body) = request.into_parts();
         let method = parts.method.clone();
         let asked = Asked::of(&parts);
+        let line = parts.extensions.get::<Line>().copied().unwrap_or_default();
         let host = asked.as_ref().map(|asked| asked.host.clone()).unwrap_or_default();
-        let mut response = match self.answer_asked(asked, body, &request_id).await {
+        let mut response = match self.answer_asked(asked, line, body, &request_id).await {
             Ok(response) => response,
             Err(refused) => refused.answer(&Asker { method: &method, host: &host, request_id: &request_id }),
         };
@@ -107,18 +110,20 @@ impl Oss {
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             headers.insert("x-oss-request-id", id);
         }
-        headers.insert("x-oss-server-time", HeaderValue::from(begin.elapsed().as_millis() as u64));
+        let took_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        headers.insert("x-oss-server-time", HeaderValue::from(took_ms));
         response
     }
 
     async fn answer_asked(
         &self,
         asked: Result<Asked, Refused>,
+        line: Line,
         body: Body,
         request_id: &str,
     ) -> Result<Response<Body>, Refused> {
         let mut body = Some(body);
-        let answer = self.try_answer(asked, &mut body, request_id).await;
+        let answer = self.try_answer(asked, line, &mut body, request_id).await;
         if let (Err(_), Some(body)) = (&answer, body) {
             body::drain(body).await;
         }
@@ -128,18 +133,26 @@ impl Oss {
     async fn try_answer(
         &self,
         asked: Result<Asked, Refused>,
+        line: Line,
         body: &mut Option<Body>,
         request_id: &str,
     ) -> Result<Response<Body>, Refused> {
         let asked = asked?;
-        let signed = sign::verify(&asked, &*self.keys, self.service.now_ms())?;
-        let actor = Actor { account: signed.account.0, key: signed.key_id };
+        let now_ms = self.service.now_ms();
+        let who = |key: &str, token: Option<&str>| {
+            let found = self.service.who(key, token).map_err(access::unknown)?;
+            Ok(found.filter(|found| found.active).map(|found| (found.secret.clone(), found)))
+        };
+        let signed = sign::verify(&asked, who, now_ms)?;
+        let Line { source_ip, secure } = line;
         let mut turn = Turn {
             oss: self,
             asked: &asked,
             place: &signed.place,
             region: signed.region.as_deref(),
-            actor,
+            actor: signed.who.actor(),
+            identity: &signed.who,
+            context: Context { source_ip, now_ms, secure },
             request_id,
             body,
         };

@@ -38,7 +38,6 @@ impl Turn<'_> {
     }
 
     pub(crate) async fn delete_objects(&mut self) -> Answer {
-        let bucket = self.own()?.at;
         let encoding = Encoding::of(self.asked)?;
         let said = self.asked.header("content-md5").map(str::to_owned);
         let bytes = self.document_bytes().await?;
@@ -51,6 +50,10 @@ impl Turn<'_> {
             return Err(Refused::new(400, "MalformedXML", why));
         }
         delete.objects.iter().try_for_each(|object| check_key(&object.key))?;
+        for object in &delete.objects {
+            self.may("oss:DeleteObject", &format!("{}/{}", self.bucket_name(), object.key))?;
+        }
+        let bucket = self.own()?.at;
         for object in &delete.objects {
             let at = Location::object(bucket.clone(), object.key.clone());
             self.oss.service.drop_object(&at).await?;

@@ -52,6 +52,13 @@ const SETTINGS: &[Setting] = &[
     Setting("metaQuery", Unset::Missing("MetaQueryNotExist", "The bucket has no meta query.")),
 ];
 
+impl Setting {
+    /// The parameter that names it.
+    pub(crate) fn name(&self) -> &'static str {
+        self.0
+    }
+}
+
 /// The access that may be asked for: what there is anyway.
 const PRIVATE: [&str; 2] = ["private", "default"];
 
@@ -82,7 +89,7 @@ impl Turn<'_> {
         SETTINGS.iter().find(|Setting(name, _)| self.asked.has(name))
     }
 
-    pub(crate) async fn set(&mut self, Setting(name, unset): &Setting) -> Answer {
+    pub(crate) fn set(&self, Setting(name, unset): &Setting) -> Answer {
         self.own()?;
         match (&self.asked.method, unset) {
             (&Method::DELETE, _) => Ok(empty(StatusCode::NO_CONTENT)),

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::asked::{Asked, Place};
 use crate::error::Refused;
 use crate::escape::percent;
-use crate::{Keys, time};
+use crate::time;
 
 /// How far a client's clock may be off, as the API documents: 15 minutes.
 const SKEW_MS_MAX: i64 = 15 * 60 * 1000;
@@ -80,10 +80,10 @@ enum How<'a> {
 
 /// A request whose signature is right.
 #[derive(Clone, Debug)]
-pub(crate) struct Signed {
+pub(crate) struct Signed<T> {
     pub(crate) place: Place,
-    pub(crate) key_id: String,
-    pub(crate) account: domain::AccountId,
+    /// What is known of who signed it.
+    pub(crate) who: T,
     /// The region that the signature names.
     pub(crate) region: Option<String>,
 }
@@ -96,10 +96,16 @@ fn malformed() -> Refused {
     Refused::new(400, "InvalidArgument", "Authorization header is invalid.")
 }
 
-/// Finds out who asks, and for what.
-pub(crate) fn verify(asked: &Asked, keys: &dyn Keys, now_ms: i64) -> Result<Signed, Refused> {
+/// Finds out who asks, and for what: `who` knows the secret of a key, which may come with a token.
+pub(crate) fn verify<T>(
+    asked: &Asked,
+    who: impl FnOnce(&str, Option<&str>) -> Result<Option<(String, T)>, Refused>,
+    now_ms: i64,
+) -> Result<Signed<T>, Refused> {
     let claim = claim(asked, now_ms)?;
-    let Some((secret, account)) = keys.key(claim.key_id) else {
+    let in_url = || asked.parameter("x-oss-security-token").or_else(|| asked.parameter("security-token"));
+    let token = asked.header("x-oss-security-token").or_else(in_url);
+    let Some((secret, who)) = who(claim.key_id, token)? else {
         let why = "The OSS Access Key Id you provided does not exist in our records.";
         return Err(Refused::new(403, "InvalidAccessKeyId", why).with("OSSAccessKeyId", claim.key_id));
     };
@@ -111,8 +117,7 @@ pub(crate) fn verify(asked: &Asked, keys: &dyn Keys, now_ms: i64) -> Result<Sign
     for place in &asked.places {
         for text in claim.texts(asked, place) {
             if claim.is_signed(&secret, &text) {
-                let (place, key_id) = (place.clone(), claim.key_id.to_owned());
-                return Ok(Signed { place, key_id, account, region });
+                return Ok(Signed { place: place.clone(), who, region });
             }
             if shown.is_empty() {
                 shown = text;

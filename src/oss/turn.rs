@@ -1,9 +1,10 @@
 //! One request whose sender is known: which operation it is.
 
+use domain::policy::Context;
 use domain::port::Location;
 use event::Actor;
 use http::{Method, Response, StatusCode};
-use service::OwnBucket;
+use service::{Identity, OwnBucket};
 
 use crate::asked::{Asked, Place};
 use crate::body::{Incoming, full};
@@ -24,7 +25,10 @@ pub(crate) struct Turn<'a> {
     pub(crate) place: &'a Place,
     /// The region that the signature names.
     pub(crate) region: Option<&'a str>,
+    /// Who asks, as what is done is dispatched.
     pub(crate) actor: Actor,
+    pub(crate) identity: &'a Identity,
+    pub(crate) context: Context,
     pub(crate) request_id: &'a str,
     /// The request's body, until somebody reads it.
     pub(crate) body: &'a mut Option<Body>,
@@ -50,17 +54,18 @@ pub(crate) fn document(xml: String) -> Response<Body> {
 impl Turn<'_> {
     /// Does what is asked.
     pub(crate) async fn run(&mut self) -> Answer {
+        self.may_all()?;
         if let Some(what) = UNDONE.into_iter().find(|name| self.asked.has(name)) {
             return Err(Refused::not_implemented(what));
         }
         match &self.place.bucket {
-            None => self.service().await,
+            None => self.service(),
             Some(_) if self.place.key.is_empty() => self.bucket().await,
             Some(_) => self.object().await,
         }
     }
 
-    async fn service(&mut self) -> Answer {
+    fn service(&self) -> Answer {
         match self.asked.method {
             Method::GET if self.asked.has("regions") => self.list_regions(),
             Method::GET => self.list_buckets(),
@@ -70,7 +75,7 @@ impl Turn<'_> {
 
     async fn bucket(&mut self) -> Answer {
         if let Some(setting) = self.setting() {
-            return self.set(setting).await;
+            return self.set(setting);
         }
         match self.asked.method {
             Method::GET if self.asked.has("bucketInfo") => self.bucket_info(),

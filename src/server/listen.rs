@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::AccountId;
 use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use oss::Oss;
-use service::{Context, Service, Trouble};
+use service::{Service, Trouble};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -66,19 +65,6 @@ pub struct Listening {
     pub certificate: Option<PathBuf>,
 }
 
-/// Keys for the bucket wire: an account's own, and those of users who may do everything with all of its buckets.
-struct BucketKeys(Arc<Service>);
-
-impl oss::Keys for BucketKeys {
-    fn key(&self, id: &str) -> Option<(String, AccountId)> {
-        let found = self.0.who(id, None).ok().flatten().filter(|identity| identity.active)?;
-        let resource = format!("acs:oss:*:{}:*", found.account);
-        let context = Context { source_ip: None, now_ms: route::now_ms(), secure: false };
-        let may = self.0.may(&found, "oss:*", &resource, &context).is_ok_and(|judged| judged.is_ok());
-        may.then_some((found.secret, found.account))
-    }
-}
-
 /// Serves until `stop` is over, then lets what is being answered end. `ready` is told where it listens.
 pub async fn serve(
     service: Arc<Service>,
@@ -94,7 +80,7 @@ pub async fn serve(
     let (acceptor, certificate) = options.certificate.as_ref().map(tls::acceptor).transpose()?.unzip();
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let routes = Arc::new(Routes {
-        buckets: Oss::new(service.clone(), Arc::new(BucketKeys(service.clone()))),
+        buckets: Oss::new(service.clone()),
         gate: Gate::new(service, options.limits),
         is_logging: options.is_logging,
         is_draining: false.into(),

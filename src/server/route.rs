@@ -84,7 +84,10 @@ impl Routes {
         }
         if oss::is_bucket_request(&parts) {
             told.what = format!("{} {}", parts.method, parts.uri.path());
-            return self.buckets.answer(Request::from_parts(parts, incoming)).await;
+            let mut request = Request::from_parts(parts, incoming);
+            let line = oss::Line { source_ip: Some(peer.address), secure: peer.is_secure };
+            request.extensions_mut().insert(line);
+            return self.buckets.answer(request).await;
         }
         let bytes = match body::read(&parts.headers, incoming).await {
             Ok(bytes) => bytes,

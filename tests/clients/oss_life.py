@@ -6,6 +6,7 @@ Where the server is and whose keys to use is taken from the environment:
     OSS_ENDPOINT                            http://HOST:PORT
     OSS_KEY_ID, OSS_KEY_SECRET              of an account
     OSS_OTHER_KEY_ID, OSS_OTHER_KEY_SECRET  of another one
+    OSS_READER_KEY_ID, …_SECRET             of a user of the first who may only read; may be left out
 
 It prints a line for each part of the life, and stops at the first thing that is not as it should be.
 """
@@ -30,6 +31,7 @@ import alibabacloud_oss_v2 as v2
 ENDPOINT = os.environ["OSS_ENDPOINT"]
 KEY = (os.environ["OSS_KEY_ID"], os.environ["OSS_KEY_SECRET"])
 OTHER = (os.environ["OSS_OTHER_KEY_ID"], os.environ["OSS_OTHER_KEY_SECRET"])
+READER = (os.environ.get("OSS_READER_KEY_ID"), os.environ.get("OSS_READER_KEY_SECRET"))
 REGION = "cn-hangzhou"
 crc64 = crcmod.mkCrcFun(0x142F0E1EBA9EA3693, initCrc=0, xorOut=0xFFFFFFFFFFFFFFFF, rev=True)
 
@@ -479,6 +481,30 @@ def refusals(auth):
     bucket.delete_object("mine")
 
 
+def users(auth):
+    """A user whose policy lets it read, and nothing else."""
+    if not READER[0]:
+        return
+    bucket, reads = client("life", auth), client("life", auth, READER)
+    bucket.put_object("told", b"x")
+    assert reads.get_object("told").read() == b"x" and reads.list_objects().object_list
+    assert reads.get_bucket_info().name == "life" and reads.head_object("told").content_length == 1
+    asks = [
+        lambda at: at.put_object("told", b"y"), lambda at: at.delete_object("told"), lambda at: at.delete_bucket(),
+        lambda at: at.append_object("new", 0, b"y"), lambda at: at.batch_delete_objects(["told"]),
+        lambda at: at.copy_object("life", "told", "new"), lambda at: at.init_multipart_upload("new"),
+        lambda at: at.put_bucket_acl("private"), lambda at: at.put_object_acl("told", "private"),
+        lambda at: at.upload_part("k", "U", 1, b"x"), lambda at: at.abort_multipart_upload("k", "U"),
+    ]
+    for ask in asks:
+        for place in ("life", "life-not-there"):
+            error = fails("AccessDenied", 403, ask, client(place, auth, READER))
+            assert error.details["AuthAction"].startswith("oss:") and place in error.details["AuthResource"]
+    fails("AccessDenied", 403, client("life-new", auth, READER).create_bucket)
+    assert bucket.get_object("told").read() == b"x"
+    bucket.delete_object("told")
+
+
 def second_generation(auth):
     bucket, data = "life-modern", some_bytes(3 << 20, 11)
     asks = modern(auth)
@@ -576,7 +602,7 @@ def clear(bucket):
 def main():
     life = client("life")
     parts_of_life = [(buckets,), *((part, auth) for auth in ("v1", "v4") for part in (
-        objects, parts, lists, given_away, refusals, second_generation)), (at_once,)]
+        objects, parts, lists, given_away, refusals, users, second_generation)), (at_once,)]
     wanted = sys.argv[1:]
     life.create_bucket()
     clear(life)
