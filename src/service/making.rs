@@ -64,10 +64,10 @@ mod tests {
     use super::*;
 
     fn disk(stored: bool, verified: bool) -> ImageDisk {
-        let stored = stored.then(|| StoredDisk {
-            manifest: ManifestId([0; 32]),
+        let stored = stored.then_some(StoredDisk {
+            manifest: ManifestId(domain::Digest([0; 32])),
             disk_bytes: 1,
-            root: ContentRoot([0; 32]),
+            root: ContentRoot(domain::Digest([0; 32])),
         });
         ImageDisk {
             device: String::new(),
