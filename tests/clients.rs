@@ -1,4 +1,5 @@
-//! The official clients, unmodified, against the real program: `kiln serve` on a fresh data directory with two accounts, and a
+//! The official clients, unmodified, against the real program: `kiln serve` on a fresh data directory with two
+//! accounts, and a
 //! script of `tests/clients/` that drives it.
 //!
 //! `cargo xtask test` installs the clients and says by `KILN_TEST_PYTHON` where they are.
@@ -83,7 +84,8 @@ fn answer(data: &Path, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The interpreter that has the clients. Where nobody installed them the test fails: a green run means that all of it ran.
+/// The interpreter that has the clients. Where nobody installed them the test fails: a green run means that all
+/// of it ran.
 fn python() -> PathBuf {
     let path = std::env::var_os("KILN_TEST_PYTHON");
     path.map(PathBuf::from)

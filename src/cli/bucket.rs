@@ -147,7 +147,8 @@ pub(crate) struct Sign {
     #[arg(value_name = "BUCKET/KEY")]
     object: String,
     /// How long it holds: up to seven days
-    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=MINUTES_MAX))]
+    #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=MINUTES_MAX))]
     minutes: u64,
 }
 

@@ -1,4 +1,5 @@
-//! Files between this computer and a server elsewhere: they go through a bucket of the account, made for it where there is
+//! Files between this computer and a server elsewhere: they go through a bucket of the account, made for it
+//! where there is
 //! none, and are removed from it when they have arrived.
 
 use std::ffi::OsStr;
@@ -81,7 +82,8 @@ impl Session {
         Ok(name)
     }
 
-    /// Sends the files among the disks of an import, and has the disks name objects instead. Those it sent are told, so that
+    /// Sends the files among the disks of an import, and has the disks name objects instead. Those it sent are
+    /// told, so that
     /// they can be removed.
     pub(crate) async fn send_disks(
         &self,

@@ -1,4 +1,5 @@
-//! `ImportImage`: an image from disk files in a bucket. It answers when the image is reserved; the task tells how far it is.
+//! `ImportImage`: an image from disk files in a bucket. It answers when the image is reserved; the task tells
+//! how far it is.
 
 use service::{FileAt, ImageImport, ImportDisk, Request, Started, import_task};
 use wire::{Fault, Object, Params};

@@ -1,4 +1,5 @@
-//! A file goes to a server in parts. What was interrupted goes on where it was: the server is asked for the parts it has, and
+//! A file goes to a server in parts. What was interrupted goes on where it was: the server is asked for the
+//! parts it has, and
 //! those whose bytes are still those of the file are not sent again.
 
 use std::collections::BTreeMap;

@@ -210,10 +210,7 @@ fn named(parts: &Parts, all: &Pairs) -> Result<(String, String), Fault> {
     let name = |header: &str, parameter: &str| {
         let said =
             parts.headers.get(header).and_then(|value| value.to_str().ok()).or_else(|| all.get(parameter));
-        said.filter(|said| !said.is_empty()).map(str::to_owned).ok_or_else(|| {
-            let why = format!("The input parameter \"{parameter}\" that is mandatory for processing this request is not supplied.");
-            Fault::new(400, "MissingParameter", why)
-        })
+        said.filter(|said| !said.is_empty()).map(str::to_owned).ok_or_else(|| Fault::missing(parameter))
     };
     Ok((name("x-acs-action", "Action")?, name("x-acs-version", "Version")?))
 }

@@ -1,4 +1,5 @@
-//! Kiln's own requests: `POST /kiln/v1`, signed in the newer style. The body is a [`service::Call`], the answer what the service
+//! Kiln's own requests: `POST /kiln/v1`, signed in the newer style. The body is a [`service::Call`], the answer
+//! what the service
 //! answers, both rmp-serde with field names, as on the socket of the data directory.
 //!
 //! Who asks is whom the key belongs to, whatever the call says; and no call from elsewhere names a file

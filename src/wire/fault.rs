@@ -40,6 +40,14 @@ impl Fault {
         Self { status, code: code.into(), message: message.into(), retry_after_ms: None, denied: None }
     }
 
+    /// A parameter, or a header, that has to be there and is not.
+    pub fn missing(name: &str) -> Self {
+        let why = format!(
+            "The input parameter \"{name}\" that is mandatory for processing this request is not supplied."
+        );
+        Self::new(400, "MissingParameter", why)
+    }
+
     /// The body, as the API has it.
     pub fn body(&self, form: Form, request_id: &str, host: &str) -> String {
         let body = Object::new()

@@ -114,7 +114,7 @@ impl Params {
 
     /// The value, or the fault that it is missing.
     pub fn need(&self, name: &str) -> Result<&str, Fault> {
-        self.text(name).ok_or_else(|| missing(name))
+        self.text(name).ok_or_else(|| Fault::missing(name))
     }
 
     /// `true` or `false`, in any case.
@@ -225,14 +225,7 @@ impl FromIterator<(String, String)> for Params {
 }
 
 /// The fault that a parameter is missing.
-pub fn missing(name: &str) -> Fault {
-    let why = format!(
-        "The input parameter \"{name}\" that is mandatory for processing this request is not supplied."
-    );
-    Fault::new(400, "MissingParameter", why)
-}
-
-fn wrong(name: &str, text: &str, wanted: &str) -> Fault {
+pub fn wrong(name: &str, text: &str, wanted: &str) -> Fault {
     let why = format!(
         "The specified parameter \"{name}\" is not valid: `{}` is not {wanted}.",
         text.escape_debug()

@@ -97,9 +97,11 @@ impl Signed {
         match Self::style(seen.headers, seen.all) {
             Some(Style::Acs3) => read_acs3(seen),
             Some(Style::Rpc) => read_rpc(seen),
-            None => {
-                Err(missing(if seen.all.get("AccessKeyId").is_some() { "Signature" } else { "AccessKeyId" }))
-            }
+            None => Err(Fault::missing(if seen.all.get("AccessKeyId").is_some() {
+                "Signature"
+            } else {
+                "AccessKeyId"
+            })),
         }
     }
 
@@ -129,7 +131,8 @@ impl Signed {
                 )
             }
             Style::Acs3 => format!(
-                "Specified signature does not match our calculation: server StringToSign is [{}] server CanonicalRequest is [{}]",
+                "Specified signature does not match our calculation: server StringToSign is [{}] \
+                 server CanonicalRequest is [{}]",
                 self.to_sign, self.canonical
             ),
         };
@@ -138,7 +141,8 @@ impl Signed {
 }
 
 fn read_rpc(seen: Seen<'_>) -> Result<Signed, Fault> {
-    let need = |name: &str| seen.all.get(name).filter(|value| !value.is_empty()).ok_or_else(|| missing(name));
+    let need =
+        |name: &str| seen.all.get(name).filter(|value| !value.is_empty()).ok_or_else(|| Fault::missing(name));
     let key = need("AccessKeyId")?.to_owned();
     let signature = need("Signature")?;
     for (name, known) in [("SignatureMethod", "HMAC-SHA1"), ("SignatureVersion", "1.0")] {
@@ -207,8 +211,9 @@ fn read_acs3(seen: Seen<'_>) -> Result<Signed, Fault> {
             format!("the body's SHA-256 is not what `x-acs-content-sha256` says: `{}`", said.escape_debug());
         return Err(Fault::new(400, "SignatureDoesNotMatch", why));
     }
-    let need =
-        |name: &str| text(seen.headers, name).filter(|value| !value.is_empty()).ok_or_else(|| missing(name));
+    let need = |name: &str| {
+        text(seen.headers, name).filter(|value| !value.is_empty()).ok_or_else(|| Fault::missing(name))
+    };
     let time_ms = time(need("x-acs-date")?)?;
     let nonce = nonce(need("x-acs-signature-nonce")?)?;
     let query = canonical_query(seen.query.iter());
@@ -303,13 +308,6 @@ fn nonce(text: &str) -> Result<String, Fault> {
     Err(incomplete(&format!("a nonce has at most {NONCE_CHARS_MAX} characters")))
 }
 
-fn missing(name: &str) -> Fault {
-    let why = format!(
-        "The input parameter \"{name}\" that is mandatory for processing this request is not supplied."
-    );
-    Fault::new(400, "MissingParameter", why)
-}
-
 fn incomplete(why: &str) -> Fault {
     Fault::new(
         400,
@@ -361,7 +359,9 @@ mod tests {
     fn the_newer_vector_is_right_and_anything_changed_is_wrong() {
         let right = acs3(&headers(), QUERY, b"").unwrap();
         assert_eq!(right.verify("testsk"), Ok(()));
-        assert!(right.canonical.contains("\nDryRun=False&ImageName=%E6%B5%8B%E8%AF%95%20a%2Bb%2A~&RegionId=cn-hangzhou&Tag.1.Key=k&Tag.1.Value=\n"));
+        let query = "\nDryRun=False&ImageName=%E6%B5%8B%E8%AF%95%20a%2Bb%2A~&RegionId=cn-hangzhou\
+                     &Tag.1.Key=k&Tag.1.Value=\n";
+        assert!(right.canonical.contains(query));
         assert_eq!(right.verify("other").unwrap_err().code, "SignatureDoesNotMatch");
         let query = acs3(&headers(), &format!("{QUERY}&Force=true"), b"").unwrap();
         assert!(query.verify("testsk").is_err());
@@ -396,8 +396,8 @@ mod tests {
 
     fn rpc_query() -> String {
         format!(
-            "{QUERY}&Action=DescribeImages&Version=2014-05-26&Format=JSON&SignatureMethod=HMAC-SHA1&SignatureVersion=1.0\
-             &SignatureType=&AccessKeyId=testak&SignatureNonce={NONCE}&Timestamp=2026-01-01T00%3A00%3A00Z"
+            "{QUERY}&Action=DescribeImages&Version=2014-05-26&Format=JSON&SignatureMethod=HMAC-SHA1\
+             &SignatureVersion=1.0&SignatureType=&AccessKeyId=testak&SignatureNonce={NONCE}&Timestamp=2026-01-01T00%3A00%3A00Z"
         )
     }
 

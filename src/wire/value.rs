@@ -210,11 +210,20 @@ mod tests {
             .put("Price", 1.0);
         assert_eq!(
             answer.json(),
-            r#"{"RequestId":"A<B>&\"'\u0001","Images":{"Image":[{"ImageId":"m-1","Size":40,"IsCopied":false},{"ImageId":"m-2","Size":40,"IsCopied":false}]},"Tags":{"Tag":[]},"Price":1.0}"#
+            concat!(
+                r#"{"RequestId":"A<B>&\"'\u0001","Images":{"Image":[{"ImageId":"m-1","Size":40,"IsCopied":false},"#,
+                r#"{"ImageId":"m-2","Size":40,"IsCopied":false}]},"Tags":{"Tag":[]},"Price":1.0}"#
+            )
         );
         assert_eq!(
             answer.xml("DescribeImagesResponse"),
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DescribeImagesResponse><RequestId>A&lt;B&gt;&amp;&quot;&apos;\u{fffd}</RequestId><Images><Image><ImageId>m-1</ImageId><Size>40</Size><IsCopied>false</IsCopied></Image><Image><ImageId>m-2</ImageId><Size>40</Size><IsCopied>false</IsCopied></Image></Images><Tags></Tags><Price>1.0</Price></DescribeImagesResponse>"
+            concat!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DescribeImagesResponse>",
+                "<RequestId>A&lt;B&gt;&amp;&quot;&apos;\u{fffd}</RequestId><Images>",
+                "<Image><ImageId>m-1</ImageId><Size>40</Size><IsCopied>false</IsCopied></Image>",
+                "<Image><ImageId>m-2</ImageId><Size>40</Size><IsCopied>false</IsCopied></Image>",
+                "</Images><Tags></Tags><Price>1.0</Price></DescribeImagesResponse>"
+            )
         );
     }
 }

@@ -39,7 +39,8 @@ Environment:
 /// What all stages have together. A run that takes longer is one people stop waiting for.
 const BUDGET_MINUTES: u64 = 36;
 
-/// Tests with these words in their names take minutes, the real disks or the official clients; `.config/nextest.toml` runs
+/// Tests with these words in their names take minutes, the real disks or the official clients;
+/// `.config/nextest.toml` runs
 /// the first two one by one.
 const HEAVY: [&str; 3] = ["debian", "torture", "clients"];
 
