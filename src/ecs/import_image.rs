@@ -43,7 +43,7 @@ fn read_disk(ask: &Ask, number: u32, disk: &Params) -> Result<ImportDisk, Fault>
     let need = |name: &str| {
         disk.string(name).ok_or_else(|| {
             let name = format!("DiskDeviceMapping.{number}.{name}");
-            wire::missing(&name)
+            wire::Fault::missing(&name)
         })
     };
     let size = if disk.text("DiskImageSize").is_some() { "DiskImageSize" } else { "DiskImSize" };

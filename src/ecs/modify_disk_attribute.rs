@@ -15,7 +15,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     let mut named = params.list("DiskIds");
     match params.string("DiskId") {
         Some(disk) => named = vec![disk],
-        None if named.is_empty() => return Err(wire::missing("DiskId")),
+        None if named.is_empty() => return Err(wire::Fault::missing("DiskId")),
         None => {}
     }
     if named.len() > DISKS_MAX {

@@ -22,7 +22,7 @@ mod value;
 pub use encode::{decode_form, percent};
 pub use fault::{Denied, Fault};
 pub use form::{Answer, Form};
-pub use params::{PARAMS_MAX, Pairs, Params, Reads, missing};
+pub use params::{PARAMS_MAX, Pairs, Params, Reads};
 pub use sign::{ACS3, SKEW_MS, Seen, Signed, Style, sha256_hex, sign_acs3, sign_rpc};
 pub use time::{http_date, minutes, parse_time, seconds};
 pub use value::{Object, Value};
