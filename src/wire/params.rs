@@ -225,7 +225,7 @@ impl FromIterator<(String, String)> for Params {
 }
 
 /// The fault that a parameter is missing.
-pub fn wrong(name: &str, text: &str, wanted: &str) -> Fault {
+pub(crate) fn wrong(name: &str, text: &str, wanted: &str) -> Fault {
     let why = format!(
         "The specified parameter \"{name}\" is not valid: `{}` is not {wanted}.",
         text.escape_debug()

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::error::{Context as _, Result};
 use crate::place;
 use crate::run;
+use crate::setup;
 
 /// Where the tests find the interpreter.
 pub(crate) const PYTHON_VARIABLE: &str = "KILN_TEST_PYTHON";
@@ -25,7 +26,11 @@ pub(crate) fn make_sure() -> Result<PathBuf> {
         return Ok(python);
     }
     println!("installing the clients of `{REQUIREMENTS}`");
-    run::quietly(run::program("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    if run::quietly(run::program("python3").args(["-m", "venv", "--clear"]).arg(&folder)).is_err() {
+        // Debian has the module in a package of its own, for its own interpreter.
+        setup::install(&["python3-venv"])?;
+        run::quietly(run::program("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    }
     let mut install = run::program(&python);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]);
     run::quietly(&mut install)?;

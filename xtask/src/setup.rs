@@ -90,7 +90,8 @@ fn missing<'a>(tools: impl Iterator<Item = &'a Tool>) -> Vec<&'static str> {
     packages
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// Installs packages of Debian.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let mut command = run::program("apt-get");
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
