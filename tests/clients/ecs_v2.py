@@ -100,7 +100,7 @@ image_id = imported.image_id
 again = first.import_image(import_request(image_name=name, platform="Debian", description="a web server", client_token=token,
                                           tag=[M.ImportImageRequestTag(key="team", value="web")])).body
 check((again.image_id, again.task_id), (image_id, imported.task_id), "the same token")
-refused("IdempotentParameterMismatch", 403, first.import_image, import_request(image_name=fresh("x"), client_token=token))
+refused("IdempotentParameterMismatch", 400, first.import_image, import_request(image_name=fresh("x"), client_token=token))
 found = image(first, image_id)
 assert found.status in ("Creating", "Waiting", "Available"), found.status
 task = until("the import", lambda: (t := first.describe_task_attribute(
