@@ -19,12 +19,21 @@ struct Server {
     process: Child,
     at: String,
     accounts: [Value; 2],
+    /// The key of a user of the first account, who may look at everything and change nothing.
+    reader: Value,
 }
 
 impl Server {
     fn start() -> Self {
         let dir = tempfile::Builder::new().prefix("kiln-clients-").tempdir().unwrap();
         let accounts = ["first", "second"].map(|name| answer(dir.path(), &["account", "create", name]));
+        let first = ["--account", accounts[0]["AccountId"].as_str().unwrap()];
+        let by_first = |arguments: &[&str]| answer(dir.path(), &[&first, arguments].concat());
+        by_first(&["user", "create", "reader"]);
+        for policy in ["AliyunOSSReadOnlyAccess", "AliyunECSReadOnlyAccess"] {
+            by_first(&["policy", "attach", policy, "--user", "reader"]);
+        }
+        let reader = by_first(&["key", "create", "--user", "reader"]);
         let mut process = kiln(dir.path())
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
@@ -33,7 +42,7 @@ impl Server {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let at = line.trim().strip_prefix("listening on ").expect("it says where it listens").to_owned();
-        Self { dir, process, at, accounts }
+        Self { dir, process, at, accounts, reader }
     }
 
     /// A client script, told where the server is and whose keys there are.
@@ -41,13 +50,20 @@ impl Server {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         let mut command = Command::new(python());
         command.arg(scripts.join(name)).env("KILN_ENDPOINT", &self.at).env("PYTHONDONTWRITEBYTECODE", "1");
+        let of = |whose: &Value, field: &str| whose[field].as_str().expect("it is told whole").to_owned();
         for (number, account) in self.accounts.iter().enumerate() {
             for (variable, field) in
                 [("ACCOUNT", "AccountId"), ("KEY", "AccessKeyId"), ("SECRET", "AccessKeySecret")]
             {
-                let value = account[field].as_str().expect("the account is told whole");
-                command.env(format!("KILN_{variable}_{}", number + 1), value);
+                command.env(format!("KILN_{variable}_{}", number + 1), of(account, field));
             }
+        }
+        command.env("OSS_ENDPOINT", format!("http://{}", self.at));
+        let keys =
+            [("OSS", &self.accounts[0]), ("OSS_OTHER", &self.accounts[1]), ("OSS_READER", &self.reader)];
+        for (prefix, key) in keys {
+            command.env(format!("{prefix}_KEY_ID"), of(key, "AccessKeyId"));
+            command.env(format!("{prefix}_KEY_SECRET"), of(key, "AccessKeySecret"));
         }
         command
     }
@@ -108,4 +124,14 @@ fn the_newer_clients_drive_the_whole_life_of_an_image() {
 #[test]
 fn the_older_clients_drive_it_as_well() {
     drive("ecs_v1.py");
+}
+
+#[test]
+fn the_clients_of_buckets_put_get_list_and_remove_objects() {
+    drive("oss_life.py");
+}
+
+#[test]
+fn clients_of_others_and_of_a_narrow_user_get_nothing_they_may_not() {
+    drive("access.py");
 }
