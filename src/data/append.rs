@@ -25,7 +25,7 @@ use crate::crc::combine;
 use crate::fault::{self, Result};
 use crate::known::{self, Kind, ObjectRow, ObjectState, put_row, row_mut, seen_of};
 use crate::store::Store;
-use crate::upload::{Hashes, Partial, Sink, bytes_in};
+use crate::upload::{Hashed, Hashes, Partial, Sink, bytes_in};
 
 /// Objects whose files may be longer than they are, by bucket and key.
 pub(crate) const APPENDING: TableDefinition<'static, (&str, &str), ()> = TableDefinition::new("appending");
@@ -133,12 +133,10 @@ impl Append {
         Ok(Begin::Behind(file, state))
     }
 
-    fn behind(
-        &self,
-        file: &dyn File,
-        state: &ObjectState,
-        hashed: &crate::upload::Hashed,
-    ) -> Result<ObjectFacts> {
+    fn behind(&mut self, hashed: &Hashed) -> Result<ObjectFacts> {
+        let Begin::Behind(file, state) = &self.begin else {
+            return Err(Failure::Ours(format!("`{}` should be there", self.to)));
+        };
         let say = |error| fault::io(format_args!("appending to `{}`", self.to), &error);
         file.sync().map_err(say)?;
         let found = file.identity().map_err(say)?;
@@ -149,16 +147,15 @@ impl Append {
             return Err(wrong_position(0));
         }
         let crc64 = combine(state.crc64.unwrap_or_default(), hashed.crc64, hashed.bytes);
-        let state = ObjectState {
-            seen: seen_of(&found),
-            etag: appended_etag(crc64, found.size_bytes),
-            crc64: Some(crc64),
-            ..state.clone()
-        };
+        let etag = appended_etag(crc64, found.size_bytes);
+        let state = ObjectState { seen: seen_of(&found), etag, crc64: Some(crc64), ..state.clone() };
         let (name, key) = (bucket.name(), self.to.path.as_str());
+        // If this fails nobody knows what became of it before the index is opened again: until then
+        // the file stays as it is.
+        self.done = true;
         self.store.index.write(|tx| {
-            let others =
-                row_mut(tx, name, key)?.states.into_iter().filter(|other| other.seen.1 != found.inode);
+            let is_other = |other: &ObjectState| other.seen.1 != found.inode;
+            let others = row_mut(tx, name, key)?.states.into_iter().filter(is_other);
             let states = others.chain([state.clone()]).collect();
             put_row(tx, name, key, &ObjectRow { states })?;
             tx.open_table(APPENDING)?.remove((name, key))?;
@@ -185,15 +182,9 @@ impl Sink for Append {
 
     fn finish(mut self, ending: Ending) -> Result<ObjectFacts> {
         let hashed = std::mem::replace(&mut self.hashes, Hashes::new()).finish(&ending)?;
-        let facts = match &self.begin {
-            Begin::First(partial) => {
-                let etag = appended_etag(hashed.crc64, hashed.bytes);
-                partial.publish(&hashed, etag, Kind::Appendable, Ending { replace: false, ..ending })?
-            }
-            Begin::Behind(file, state) => self.behind(&**file, state, &hashed)?,
-        };
-        self.done = true;
-        Ok(facts)
+        let Begin::First(partial) = &self.begin else { return self.behind(&hashed) };
+        let etag = appended_etag(hashed.crc64, hashed.bytes);
+        partial.publish(&hashed, etag, Kind::Appendable, Ending { replace: false, ..ending })
     }
 }
 

@@ -137,3 +137,5 @@ mod test_reader;
 mod test_story;
 #[cfg(test)]
 mod test_support;
+#[cfg(test)]
+mod test_wire;

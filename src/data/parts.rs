@@ -373,6 +373,9 @@ impl Sink for Part {
         if *closed {
             return Err(no_upload(id));
         }
+        // If this fails nobody knows what became of it before the index is opened again: until then
+        // the part's place stays as it is.
+        self.done = true;
         let old = multipart.store.index.write(|tx| {
             if tx.open_table(UPLOADS)?.get((bucket.name(), key, id))?.is_none() {
                 return Ok(None);
@@ -383,7 +386,6 @@ impl Sink for Part {
         })?;
         let old = old.ok_or_else(|| no_upload(id))?;
         drop(closed);
-        self.done = true;
         if let Some(old) = old.filter(|old| *old != MAIN && *old != file) {
             let _ = remove_if_there(&*multipart.store.files, &multipart.path(old));
         }
