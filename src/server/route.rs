@@ -82,7 +82,7 @@ impl Routes {
         if let Some(said) = self.about_itself(&parts) {
             return said;
         }
-        if oss::is_bucket_request(&parts) {
+        if oss::is_bucket_request(&parts) || is_of_an_object(&parts) {
             told.what = format!("{} {}", parts.method, parts.uri.path());
             let mut request = Request::from_parts(parts, incoming);
             let line = oss::Line { source_ip: Some(peer.address), secure: peer.is_secure };
@@ -123,6 +123,18 @@ impl Routes {
             _ => None,
         }
     }
+}
+
+/// Whether a request that nobody signed asks for an object or a bucket: it names no action, and more than
+/// the root. What answers it in its own envelope is the bucket wire.
+fn is_of_an_object(parts: &http::request::Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    let names_action = parts.headers.contains_key("x-acs-action")
+        || query.split('&').any(|part| part.starts_with("Action=") || part.starts_with("Signature="));
+    let is_own = parts.uri.path() == own::PATH;
+    !names_action
+        && !is_own
+        && (parts.uri.path() != "/" || ![Method::GET, Method::POST].contains(&parts.method))
 }
 
 fn fault(unread: &Unread) -> Fault {
