@@ -24,7 +24,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     let copy = SnapshotRequest::Copy {
         at,
         to: RegionId::from(to),
-        called: ask.called("DestinationSnapshotName", "DestinationSnapshotDescription")?,
+        called: ask.called("DestinationSnapshotName", "DestinationSnapshotDescription"),
         retention_days: ask.retention_days()?,
         bytes_per_second: None,
     };

@@ -23,7 +23,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         return Err(Fault::new(400, "MissingParameter", "One of Size and SnapshotId has to be given."));
     }
     let create = DiskRequest::Create {
-        called: ask.called("DiskName", "Description")?,
+        called: ask.called("DiskName", "Description"),
         region: Some(region),
         size_bytes: size_bytes.unwrap_or(0),
         snapshot,

@@ -11,7 +11,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     ask.check_storage_location("StorageLocationArn")?;
     let create = SnapshotRequest::Create {
         disk,
-        called: ask.called("SnapshotName", "Description")?,
+        called: ask.called("SnapshotName", "Description"),
         retention_days: ask.retention_days()?,
     };
     let started: Started = ask.begin(Request::Snapshot(create)).await?;

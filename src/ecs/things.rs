@@ -52,13 +52,13 @@ impl Ask {
     }
 
     /// What something new is called.
-    pub(crate) fn called(&self, name: &str, description: &str) -> Result<Called, Fault> {
+    pub(crate) fn called(&self, name: &str, description: &str) -> Called {
         let tags = self.params.tags("Tag").into_iter();
-        Ok(Called {
+        Called {
             name: self.params.string(name).unwrap_or_default(),
             description: self.params.string(description).unwrap_or_default(),
             tags: tags.map(|(key, value)| (key, value.unwrap_or_default())).collect(),
-        })
+        }
     }
 
     /// How many days a snapshot is kept.

@@ -59,15 +59,15 @@ pub(crate) fn remaining_seconds(elapsed_ms: i64, percent: u32) -> u64 {
 mod tests {
     use domain::image::DiskKind;
     use domain::port::StoredDisk;
-    use domain::{ContentRoot, ManifestId, SnapshotId};
+    use domain::{ContentRoot, Digest, ManifestId, SnapshotId};
 
     use super::*;
 
     fn disk(stored: bool, verified: bool) -> ImageDisk {
-        let stored = stored.then(|| StoredDisk {
-            manifest: ManifestId([0; 32]),
+        let stored = stored.then_some(StoredDisk {
+            manifest: ManifestId(Digest([0; 32])),
             disk_bytes: 1,
-            root: ContentRoot([0; 32]),
+            root: ContentRoot(Digest([0; 32])),
         });
         ImageDisk {
             device: String::new(),
