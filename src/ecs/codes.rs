@@ -176,8 +176,8 @@ pub(crate) fn fault(action: &str, trouble: Trouble) -> Fault {
             "The request processing has failed due to some unknown error.",
         );
     }
-    let advice = if trouble.advice.is_empty() { String::new() } else { format!(" ({})", trouble.advice) };
-    Fault::new(status, code, format!("{}{advice}", trouble.message))
+    let Trouble { message, advice, .. } = trouble;
+    Fault::new(status, code, if advice.is_empty() { message } else { format!("{message} ({advice})") })
 }
 
 fn status(action: &str, code: &str, family: Family) -> u16 {

@@ -3,7 +3,6 @@
 //! instance, disks, snapshot, as the API documents.
 
 use domain::image::DiskKind;
-use domain::machine::{MachineAsked, SecureBoot};
 use service::{CreateDisk, ImageCreate, ImageRequest, Request, Started};
 use wire::{Fault, Object, Params};
 
@@ -27,8 +26,6 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
             "One of InstanceId, SnapshotId and DiskDeviceMapping has to be given.",
         ));
     }
-    let secure = params.object("SecureBootOptions");
-    let secure_boot = ask.word(&secure, "SecureBootSupport", SecureBoot::parse)?;
     let create = ImageCreate {
         instance,
         disks,
@@ -38,7 +35,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         family: params.string("ImageFamily"),
         tags: ask.new_tags("Duplicate.TagKey")?,
         region: Some(region),
-        machine: MachineAsked { secure_boot, ..ask.machine()? },
+        machine: ask.machine()?,
         check: ask.wants_check()?,
     };
     let started: Started = ask.begin(Request::Image(ImageRequest::Create(create))).await?;

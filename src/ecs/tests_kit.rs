@@ -54,7 +54,7 @@ pub(crate) struct World {
     /// Fields that were answered, by action.
     pub(crate) told: Mutex<BTreeMap<String, Told>>,
     number: AtomicU64,
-    _place: TempDir,
+    place: TempDir,
 }
 
 /// An answer as its client has it, or why there is none.
@@ -81,7 +81,7 @@ impl World {
             given: Mutex::default(),
             told: Mutex::default(),
             number: AtomicU64::default(),
-            _place: place,
+            place,
         };
         for (name, account) in [("friend", FRIEND), ("stranger", STRANGER)] {
             let create = ShareRequest::AccountCreate { name: name.to_owned(), account: Some(account.into()) };
@@ -102,7 +102,7 @@ impl World {
     }
 
     async fn put(&self, bucket: &str, key: &str, bytes: &[u8]) {
-        let path = self._place.path().join(key);
+        let path = self.place.path().join(key);
         std::fs::write(&path, bytes).unwrap();
         let path = path.to_str().unwrap().to_owned();
         let (bucket, key) = (bucket.to_owned(), key.to_owned());

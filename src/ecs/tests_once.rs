@@ -92,9 +92,9 @@ const NO_IMAGE: (&str, &str, &str) = ("ImageId", "m-00000000000000000000", "Inva
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_changes_nothing_and_is_told_what_would_have_come_of_it() {
     let world = quiet().await;
-    let declares =
+    let is_trial =
         |action: &&&str| leaves(&world.contracts[**action].request, "1").iter().any(|name| name == "DryRun");
-    let declared: Vec<&str> = SCOPE.iter().filter(declares).copied().collect();
+    let declared: Vec<&str> = SCOPE.iter().filter(is_trial).copied().collect();
     assert_eq!(declared, TRIALS.iter().map(|trial| trial.action).collect::<Vec<_>>());
     let before = world.head().await;
     for Trial { action, passes, wrong: (name, value, refused) } in TRIALS {
@@ -202,8 +202,8 @@ async fn a_token_makes_a_request_happen_once_and_is_of_one_action_alone() {
         }
         let shown = [("RegionId", HERE), ("Status", "ALL"), ("ImageName", "*")];
         world.until("DescribeImages", &shown, |answer| !answer.to_string().contains("Creating")).await;
-        let taken = [("RegionId", HERE), ("Status", "progressing")];
-        world.until("DescribeSnapshots", &taken, |answer| answer["TotalCount"] == 0).await;
+        let unfinished = [("RegionId", HERE), ("Status", "progressing")];
+        world.until("DescribeSnapshots", &unfinished, |answer| answer["TotalCount"] == 0).await;
     }
 }
 

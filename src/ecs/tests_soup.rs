@@ -113,7 +113,9 @@ impl Chance {
     fn value(&mut self) -> String {
         match self.below(12) {
             0 => "x".repeat(self.below(3_000)),
-            1 => (0..self.below(12)).filter_map(|_| char::from_u32(self.next() as u32 % 0x11_0000)).collect(),
+            1 => (0..self.below(12))
+                .filter_map(|_| char::from_u32(u32::try_from(self.below(0x11_0000)).unwrap_or_default()))
+                .collect(),
             2 => self.next().to_string(),
             _ => self.one(VALUES_OF_NOBODY).to_owned(),
         }

@@ -68,8 +68,8 @@ async fn lists_are_taken_in_the_order_of_their_numbers_and_no_further_than_they_
         accounts.push((format!("AddAccount.{number}"), account));
     }
     let accounts = accounts.iter().map(|(name, account)| (name.as_str(), account.as_str()));
-    let share: Vec<(&str, &str)> = [REGION, ("ImageId", id)].into_iter().chain(accounts).collect();
-    world.ask("ModifyImageSharePermission", &share).await.unwrap();
+    let with_all: Vec<(&str, &str)> = [REGION, ("ImageId", id)].into_iter().chain(accounts).collect();
+    world.ask("ModifyImageSharePermission", &with_all).await.unwrap();
     let page = [REGION, ("ImageId", id), ("PageSize", "4"), ("PageNumber", "3")];
     let shares = world.ask("DescribeImageSharePermission", &page).await.unwrap();
     assert_eq!(

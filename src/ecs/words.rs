@@ -103,7 +103,7 @@ impl Ask {
         let Some(size) = params.number(name)? else { return Ok(None) };
         let bytes = u64::try_from(size).ok().and_then(|size| size.checked_mul(GIB));
         bytes.map(Some).ok_or_else(|| {
-            Fault::new(400, "InvalidParameter", format!("The specified {name} is not valid: `{size}`."))
+            self.refuse("InvalidParameter", format!("The specified {name} is not valid: `{size}`."))
         })
     }
 
