@@ -15,6 +15,7 @@ mod bar;
 mod bucket;
 mod codes;
 mod codes_access;
+mod codes_bucket;
 mod codes_disk;
 mod codes_house;
 mod codes_image;

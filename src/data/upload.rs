@@ -37,7 +37,7 @@ pub(crate) trait Sink: Send + Sized + 'static {
 }
 
 /// A sink whose work is done where it may block, a batch behind who uploads.
-pub(crate) struct Piped<S> {
+pub(crate) struct Piped<S: Sink> {
     idle: Option<S>,
     running: Option<JoinHandle<Result<S>>>,
 }
@@ -52,6 +52,17 @@ impl<S: Sink> Piped<S> {
             return running.await.unwrap_or_else(|error| Err(ended_early(error)));
         }
         self.idle.take().ok_or_else(|| Failure::World("the upload has failed before".to_owned()))
+    }
+}
+
+impl<S: Sink> Drop for Piped<S> {
+    /// What a sink does when it is given up may block.
+    fn drop(&mut self) {
+        if let Some(sink) = self.idle.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn_blocking(move || drop(sink));
+        }
     }
 }
 

@@ -157,10 +157,6 @@ const SPELLINGS: &[(&str, &str, &str)] = &[
 ];
 
 /// The fault of a trouble, as an action tells it.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is what becomes of a trouble, and reads so in `map_err`"
-)]
 pub(crate) fn fault(action: &str, trouble: Trouble) -> Fault {
     let spelt = |by: &str| {
         let known = SPELLINGS.iter().find(|(of, code, _)| *of == by && *code == trouble.code);

@@ -98,7 +98,6 @@ impl Ask {
     }
 
     /// A size in GiB, in bytes.
-    #[expect(clippy::unused_self, reason = "it stands among the readers of parameters")]
     pub(crate) fn size(&self, params: &Params, name: &str) -> Result<Option<u64>, Fault> {
         let Some(size) = params.number(name)? else { return Ok(None) };
         let bytes = u64::try_from(size).ok().and_then(|size| size.checked_mul(GIB));

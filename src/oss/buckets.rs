@@ -153,13 +153,17 @@ impl Turn<'_> {
 
     pub(crate) async fn create_bucket(&mut self) -> Answer {
         self.check_acl("x-oss-acl")?;
+        let name = self.bucket_name().to_owned();
+        domain::name::bucket(&name).map_err(|_| {
+            let why = "The specified bucket is not valid.";
+            Refused::new(400, "InvalidBucketName", why).with("BucketName", &name)
+        })?;
         let bytes = self.document_bytes().await?;
         let configuration: Configuration =
             if bytes.trim_ascii().is_empty() { Configuration::default() } else { xml::read(&bytes)? };
         if let Some(class) = configuration.storage_class.filter(|class| class != STORAGE_CLASS) {
             return Err(Refused::not_implemented(&format!("the storage class {class}")));
         }
-        let name = self.bucket_name().to_owned();
         let region = self.wanted_region(configuration.location_constraint.as_deref())?;
         // Making one's own bucket again changes nothing and is fine, as in the cloud.
         if self.oss.service.own_bucket(&self.actor, &name).is_ok() {

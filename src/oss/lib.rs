@@ -37,6 +37,10 @@ mod read;
 mod remove;
 mod settings;
 mod sign;
+#[cfg(test)]
+mod tests_door;
+#[cfg(test)]
+mod tests_sign;
 mod time;
 mod turn;
 mod xml;
