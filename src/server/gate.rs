@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use ecs::{Action, Ask, Caller};
-use event::Actor;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use service::{Context, Identity, Service, Trouble};
@@ -126,7 +125,7 @@ impl Gate {
         for resource in action.resources(proved.identity.account.as_str(), &proved.params) {
             self.may(&proved.identity, &action.permission(), &resource, &whole.context)?;
         }
-        let actor = Actor { account: proved.identity.account.0, key: proved.identity.key };
+        let actor = proved.identity.actor();
         let caller = Caller { actor, request_id: whole.request_id.to_owned(), host: host.to_owned() };
         let ask = Ask::new(self.service.clone(), caller, proved.params, action.name);
         Ok((action.name, action.answer(ask).await?))

@@ -54,7 +54,7 @@ fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, 
     let permission = format!("kiln:{}", call.request.action_name());
     let resource = format!("acs:kiln:*:{}:*", proved.identity.account);
     gate.may(&proved.identity, &permission, &resource, &whole.context)?;
-    let actor = event::Actor { account: proved.identity.account.0, key: proved.identity.key };
+    let actor = proved.identity.actor();
     // An id that another account has chosen finds nothing of it.
     let id = format!("v1/{}/{}", actor.account, call.id);
     Ok(Ok(Call { actor, id, drive: true, ..call }))

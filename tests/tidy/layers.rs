@@ -20,7 +20,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("ecs", &["event", "domain", "service", "wire"]),
     ("oss", &["event", "domain", "service"]),
-    ("server", &["event", "service", "wire", "ecs", "oss"]),
+    ("server", &["service", "wire", "ecs", "oss"]),
     ("remote", &["event", "service", "wire"]),
     ("console", &["event", "domain", "service"]),
     ("cli", &["event", "domain", "service", "remote", "server", "demo"]),
