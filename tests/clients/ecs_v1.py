@@ -91,7 +91,7 @@ found = until("the import", lambda: images(ImageId=image_id))[0]
 check((found["ImageName"], found["Size"], found["IsSupportIoOptimized"]), (name, 5, True), "the image")
 request = DescribeTasksRequest()
 request.set_TaskIds(imported["TaskId"])
-task = ask(request)["TaskSet"]["Task"][0]
+task = until("the task's end", lambda: next((t for t in ask(request)["TaskSet"]["Task"] if t["TaskStatus"] == "Finished"), None))
 check((task["TaskId"], task["TaskStatus"], task["SupportCancel"]), (imported["TaskId"], "Finished", "false"), "the task")
 show("an image is imported")
 
