@@ -53,7 +53,9 @@ impl Incoming {
         let (mut pieces, mut bytes) = (Vec::new(), 0);
         while bytes < BATCH_BYTES {
             let frame = tokio::time::timeout(SILENCE_MAX, self.body.frame()).await.map_err(|_| {
-                Refused::new(400, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period.")
+                let why = "Your socket connection to the server was not read from or written to within the \
+                           timeout period.";
+                Refused::new(400, "RequestTimeout", why)
             })?;
             let Some(frame) = frame else { break };
             let frame = frame.map_err(|_| incomplete())?;

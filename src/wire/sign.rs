@@ -397,7 +397,8 @@ mod tests {
     fn rpc_query() -> String {
         format!(
             "{QUERY}&Action=DescribeImages&Version=2014-05-26&Format=JSON&SignatureMethod=HMAC-SHA1\
-             &SignatureVersion=1.0&SignatureType=&AccessKeyId=testak&SignatureNonce={NONCE}&Timestamp=2026-01-01T00%3A00%3A00Z"
+             &SignatureVersion=1.0&SignatureType=&AccessKeyId=testak&SignatureNonce={NONCE}\
+             &Timestamp=2026-01-01T00%3A00%3A00Z"
         )
     }
 
