@@ -227,7 +227,7 @@ async fn a_token_stands_for_one_request_and_each_action_says_so_in_its_own_code(
             ..ImageCreate::default()
         }))
     };
-    assert_eq!(told("a b", create("one")).await, "InvalidClientToken.Malformed");
+    assert_eq!(told("a\tb", create("one")).await, "InvalidClientToken.Malformed");
     assert_eq!(told(&"t".repeat(65), create("one")).await, "InvalidClientToken.Malformed");
     assert_eq!(told("", create("one")).await, "InvalidClientToken.Malformed");
     assert_eq!(told("one", create("one")).await, "InvalidSnapshotId.NotFound");
