@@ -14,6 +14,8 @@ mod cases;
 mod faults;
 #[path = "operations/images.rs"]
 mod images;
+#[path = "operations/network.rs"]
+mod network;
 #[path = "operations/ports.rs"]
 mod ports;
 #[path = "operations/things.rs"]

@@ -6,6 +6,7 @@
 
 mod add_region;
 mod arrival;
+mod change_rules;
 mod change_shares;
 mod check_image;
 mod collect_chunks;
@@ -14,18 +15,23 @@ mod copy_snapshot;
 mod create_account;
 mod create_bucket;
 mod create_disk;
+mod create_group;
 mod create_image;
+mod create_item;
 mod create_snapshot;
 mod delete_bucket;
 mod delete_disk;
 mod delete_image;
+mod delete_items;
 mod delete_snapshot;
 mod deprecate_image;
 mod end_share;
 mod export_image;
 mod get_object;
 mod import_image;
+mod join_group;
 mod modify_image;
+mod modify_item;
 mod modify_snapshot;
 mod promote_family;
 mod publish_image;
@@ -43,6 +49,7 @@ use domain::{AccountId, ManifestId, image};
 use event::{Failure, View};
 
 pub use add_region::AddRegion;
+pub use change_rules::ChangeRules;
 pub use change_shares::ChangeShares;
 pub use check_image::CheckImage;
 pub use collect_chunks::CollectChunks;
@@ -51,18 +58,23 @@ pub use copy_snapshot::CopySnapshot;
 pub use create_account::CreateAccount;
 pub use create_bucket::CreateBucket;
 pub use create_disk::CreateDisk;
+pub use create_group::CreateGroup;
 pub use create_image::{CreateImage, MappedDisk};
+pub use create_item::CreateItem;
 pub use create_snapshot::CreateSnapshot;
 pub use delete_bucket::DeleteBucket;
 pub use delete_disk::DeleteDisk;
 pub use delete_image::DeleteImage;
+pub use delete_items::DeleteItems;
 pub use delete_snapshot::DeleteSnapshot;
 pub use deprecate_image::DeprecateImage;
 pub use end_share::EndShare;
 pub use export_image::{ExportImage, ExportTo};
 pub use get_object::GetObject;
 pub use import_image::{DiskFile, ImportImage};
+pub use join_group::JoinGroup;
 pub use modify_image::ModifyImage;
+pub use modify_item::ModifyItem;
 pub use modify_snapshot::ModifySnapshot;
 pub use promote_family::{Move, PromoteFamily};
 pub use publish_image::PublishImage;
@@ -88,6 +100,7 @@ pub type At = engine::At<Ports>;
 pub fn book() -> engine::Book<Ports> {
     engine::Book::default()
         .with::<AddRegion>()
+        .with::<ChangeRules>()
         .with::<ChangeShares>()
         .with::<CheckImage>()
         .with::<CollectChunks>()
@@ -96,18 +109,23 @@ pub fn book() -> engine::Book<Ports> {
         .with::<CreateAccount>()
         .with::<CreateBucket>()
         .with::<CreateDisk>()
+        .with::<CreateGroup>()
         .with::<CreateImage>()
+        .with::<CreateItem>()
         .with::<CreateSnapshot>()
         .with::<DeleteBucket>()
         .with::<DeleteDisk>()
         .with::<DeleteImage>()
+        .with::<DeleteItems>()
         .with::<DeleteSnapshot>()
         .with::<DeprecateImage>()
         .with::<EndShare>()
         .with::<ExportImage>()
         .with::<GetObject>()
         .with::<ImportImage>()
+        .with::<JoinGroup>()
         .with::<ModifyImage>()
+        .with::<ModifyItem>()
         .with::<ModifySnapshot>()
         .with::<PromoteFamily>()
         .with::<PublishImage>()

@@ -1,4 +1,4 @@
-//! What every code means, that a refusal or a failure can have: one table, in three files.
+//! What every code means, that a refusal or a failure can have: one table, in four files.
 //!
 //! A page says what the code means, what is most likely the cause, and what to do. The message of a
 //! refusal says what it was about; this says what it is about in general, so it names no thing. A test
@@ -7,6 +7,7 @@
 pub(crate) use crate::codes_disk::DISK;
 pub(crate) use crate::codes_house::HOUSE;
 pub(crate) use crate::codes_image::IMAGE;
+pub(crate) use crate::codes_network::NETWORK;
 
 /// Changes of a letter that still count as a slip of the hand: codes are long.
 const SLIPS_MAX: usize = 6;
@@ -26,7 +27,7 @@ pub(crate) struct Page {
 
 /// Every page there is.
 pub(crate) fn pages() -> impl Iterator<Item = &'static Page> {
-    IMAGE.iter().chain(DISK).chain(HOUSE)
+    IMAGE.iter().chain(DISK).chain(HOUSE).chain(NETWORK)
 }
 
 /// The page of a code, in any case of letters.
@@ -169,7 +170,7 @@ mod tests {
                 assert!(text.ends_with(['.', ')']) && !text.contains("  "), "{page:?}");
             }
         }
-        for part in [IMAGE, DISK, HOUSE] {
+        for part in [IMAGE, DISK, HOUSE, NETWORK] {
             assert!(part.is_sorted_by_key(|page| page.code));
         }
     }

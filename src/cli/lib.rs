@@ -17,6 +17,7 @@ mod codes;
 mod codes_disk;
 mod codes_house;
 mod codes_image;
+mod codes_network;
 mod command;
 mod completions;
 mod confirm;

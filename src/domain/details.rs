@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use event::Subject;
 use serde::{Deserialize, Serialize};
 
+use crate::group::GroupId;
 use crate::image::DiskKind;
 use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme};
+use crate::network::ItemId;
 use crate::port::{Format, Location, StoredDisk, Target};
 use crate::{AccountId, DiskId, ImageId, RegionId, SnapshotId, TaskId};
 
@@ -25,7 +27,7 @@ macro_rules! concerned {
     };
 }
 
-concerned!(AccountId, DiskId, ImageId, RegionId, SnapshotId, TaskId, ResourceId);
+concerned!(AccountId, DiskId, GroupId, ImageId, ItemId, RegionId, SnapshotId, TaskId, ResourceId);
 
 impl<T: Concerned> Concerned for Vec<T> {
     fn tell(&self, subjects: &mut Vec<Subject>) {
@@ -56,6 +58,12 @@ impl From<ImageId> for ResourceId {
 
 impl From<SnapshotId> for ResourceId {
     fn from(id: SnapshotId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<crate::network::ItemId> for ResourceId {
+    fn from(id: crate::network::ItemId) -> Self {
         Self(id.0)
     }
 }

@@ -42,10 +42,12 @@ macro_rules! events {
             }
         )*
 
-        /// The kinds of all events of the domain.
+        /// The kinds of all events told here.
         pub const KINDS: &[&str] = &[$($kind),*];
     };
 }
+
+pub(crate) use events;
 
 events! {
     /// An account exists.

@@ -10,13 +10,14 @@ use crate::events::{
     ImageDeprecated, ImageModified, ImageReleased, ImageReserved, ImageRestored, ImageSealed, KINDS,
     QuotaSet, RegionAdded, StoreMade,
 };
+use crate::group::GROUPED;
 use crate::image::{
     ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_AVAILABLE, FAMILY_SIZES, IMAGES,
     Image, ImageDisk, NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE, Usage,
     birth, house, youth,
 };
 use crate::port::CheckItem;
-use crate::{ImageId, Listed, fold_disks, fold_shares, listed};
+use crate::{ImageId, Listed, events_network, fold_disks, fold_network, fold_shares, listed};
 
 /// The system's own tags, set when an image check has ended.
 const SYSTEM_TAGS: [(&str, &str); 2] = [
@@ -30,18 +31,19 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        6
+        9
     }
 
     fn knows(&self, kind: &str) -> bool {
-        KINDS.contains(&kind)
+        KINDS.contains(&kind) || events_network::KINDS.contains(&kind)
     }
 
     fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
         let known = house_event(rows, record)
             || image_event(rows, record)
             || fold_shares::apply(rows, record)
-            || fold_disks::apply(rows, record);
+            || fold_disks::apply(rows, record)
+            || fold_network::apply(rows, record);
         // The others are told for the reader's sake and change no row.
         let _ = known;
     }
@@ -385,6 +387,7 @@ fn drop_image(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
     listed::remove(rows, scope, id);
     NAMES.remove(rows, scope, &[&image.name]);
     PLACES.remove(rows, &house(), &[id.as_str()]);
+    GROUPED.remove(rows, scope, &[id.as_str()]);
     not_due(rows, scope, id);
     if let Some(family) = &image.family {
         leave_family(rows, scope, family, &image);

@@ -6,20 +6,25 @@
 
 mod details;
 pub mod events;
+pub mod events_network;
 mod family;
 mod fold;
 mod fold_disks;
+mod fold_network;
 mod fold_shares;
+pub mod group;
 mod id;
 pub mod image;
 mod listed;
 pub mod machine;
 pub mod name;
+pub mod network;
 pub mod port;
 pub mod port_compute;
 pub mod rules;
 mod rules_disk;
 mod rules_house;
+mod rules_network;
 mod rules_share;
 #[cfg(test)]
 mod test_family;
@@ -33,6 +38,8 @@ mod tests_kit;
 mod tests_limits;
 #[cfg(test)]
 mod tests_names;
+#[cfg(test)]
+mod tests_network;
 #[cfg(test)]
 mod tests_random;
 #[cfg(test)]

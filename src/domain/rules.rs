@@ -23,6 +23,7 @@ use crate::{ImageId, SnapshotId, TaskId, name};
 
 pub use crate::rules_disk::*;
 pub use crate::rules_house::*;
+pub use crate::rules_network::*;
 pub use crate::rules_share::*;
 
 /// Disks of an image: one system disk and sixteen data disks, as the API documents.

@@ -46,15 +46,18 @@ mod export;
 mod families;
 mod flows;
 mod frame;
+mod groups;
 mod holder;
 mod house;
 mod image_list;
 mod images;
 mod import;
 mod keeper;
+mod key_pairs;
 mod lookup;
 mod lookup_family;
 mod lookup_things;
+mod network;
 mod operator;
 mod page;
 mod past;
@@ -63,6 +66,7 @@ mod regions;
 mod request;
 mod request_audit;
 mod request_image;
+mod request_network;
 mod request_share;
 mod request_task;
 mod request_things;
@@ -80,6 +84,8 @@ mod tests_audit;
 #[cfg(test)]
 mod tests_images;
 #[cfg(test)]
+mod tests_network;
+#[cfg(test)]
 mod tests_queries;
 #[cfg(test)]
 mod tests_share;
@@ -88,6 +94,7 @@ mod unfinished;
 mod view;
 mod view_audit;
 mod view_image;
+mod view_network;
 mod view_share;
 mod view_task;
 mod view_things;
@@ -101,6 +108,7 @@ pub use request::{
 };
 pub use request_audit::{Action, AuditRequest, LogAsked, Replayed};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
+pub use request_network::{GroupQuery, ItemQuery, NetworkRequest};
 pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
 pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
@@ -122,6 +130,7 @@ pub use view_audit::{
     PastSnapshot, PastView, Told, Verdict,
 };
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
+pub use view_network::{GroupView, Groups, ItemView, Items, KeyPairStarted};
 pub use view_share::{
     AccountView, Accounts, CopiesStarted, CopyStarted, QuotaItem, QuotaView, QuotaViews, Shares,
 };

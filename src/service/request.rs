@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::request_audit::AuditRequest;
 use crate::request_image::{ImageQuery, ImageRequest};
+use crate::request_network::NetworkRequest;
 use crate::request_share::ShareRequest;
 use crate::request_task::TaskRequest;
 use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
@@ -20,6 +21,7 @@ use crate::view::{
 };
 use crate::view_audit::{Differences, Judged, PastView, Told};
 use crate::view_image::{ImageView, Images};
+use crate::view_network::{Groups, Items, KeyPairStarted};
 use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
 use crate::view_task::{TaskView, Tasks};
 use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
@@ -277,6 +279,8 @@ pub enum Request {
     Bucket(BucketRequest),
     /// Something about tags.
     Tag(TagRequest),
+    /// Something about what machines stand in.
+    Network(NetworkRequest),
 }
 
 macro_rules! replies {
@@ -343,7 +347,10 @@ replies!(
     PastView,
     Differences,
     Judged,
-    Told
+    Told,
+    Groups,
+    Items,
+    KeyPairStarted
 );
 
 impl Call {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use domain::group;
 use domain::image;
+use domain::network;
 use domain::port::BucketAt;
 use engine::{FlowRow, Outcome as Ended, State};
 use event::FlowId;
@@ -142,6 +144,9 @@ fn row(table: &str, value: &[u8]) -> Value {
         "region" image::REGIONS,
         "account" image::ACCOUNTS,
         "bucket" image::BUCKETS,
+        "network" network::ITEMS,
+        "resource-group" group::GROUPS,
+        "grouped" group::GROUPED,
     };
     blank(&mut json);
     json
