@@ -26,12 +26,16 @@ const STATUSES: &[(&str, &str, u16)] = &[
     ("*", "InvalidOSSBucket.NotFound", 400),
     ("*", "InvalidOSSObject.NotFound", 400),
     ("CopyImage", "InvalidSnapshotId.NotFound", 400),
+    ("*", "EntityAlreadyExists.ResourceGroup", 409),
     ("*", "InvalidOperation.Conflict", 409),
     ("*", "OperationConflict", 409),
 ];
 
 /// Codes without a telling shape that are 403; most others of the caller's are 400.
 const FORBIDDEN: &[&str] = &[
+    "ImageNotSupportInstanceType",
+    "IncorrectEipStatus",
+    "AuthorizationLimitExceed",
     "CancelTaskFailed",
     "DiskStillAttached",
     "DiskCreatingSnapshot",
@@ -75,12 +79,14 @@ const FORBIDDEN: &[&str] = &[
 /// Beginnings of codes that are 403 whatever follows.
 const FORBIDDEN_KINDS: &[&str] = &[
     "ConcurrentQuotaExceed.",
+    "DependencyViolation",
     "Forbidden",
     "IncorrectDiskStatus",
     "InvalidOperation.",
     "OperationDenied.",
     "OperationDeined.",
     "QuotaExceed.",
+    "QuotaExceeded.",
     "SizeExceed.",
     "WeeklyQuotaExceed.",
 ];

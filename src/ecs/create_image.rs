@@ -1,4 +1,5 @@
-//! `CreateImage`: an image from snapshots, or from an instance. What names more than one source is taken by the first of
+//! `CreateImage`: an image from snapshots, or from an instance. What names more than one source is taken by the
+//! first of
 //! instance, disks, snapshot, as the API documents.
 
 use domain::image::DiskKind;

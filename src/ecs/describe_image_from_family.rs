@@ -1,4 +1,5 @@
-//! `DescribeImageFromFamily`: the image a family stands for. A family that stands for none is no error: the answer has none.
+//! `DescribeImageFromFamily`: the image a family stands for. A family that stands for none is no error: the answer
+//! has none.
 
 use service::{FamilyView, Request};
 use wire::Object;

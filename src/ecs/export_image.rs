@@ -1,4 +1,5 @@
-//! `ExportImage`: an image into a bucket, under the names of the API. It answers when the export has begun; the task tells how
+//! `ExportImage`: an image into a bucket, under the names of the API. It answers when the export has begun; the
+//! task tells how
 //! far it is, and what its objects are called.
 
 use domain::port::{Compression, Format};

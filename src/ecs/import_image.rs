@@ -1,4 +1,5 @@
-//! `ImportImage`: an image from disk files in a bucket. It answers when the image is reserved; the task tells how far it is.
+//! `ImportImage`: an image from disk files in a bucket. It answers when the image is reserved; the task tells how
+//! far it is.
 
 use service::{FileAt, ImageImport, ImportDisk, Request, Started, import_task};
 use wire::{Fault, Object, Params};
@@ -39,7 +40,10 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
 fn read_disk(ask: &Ask, index: usize, disk: &Params) -> Result<ImportDisk, Fault> {
     let need = |name: &str| {
         disk.string(name).ok_or_else(|| {
-            let why = format!("The input parameter \"DiskDeviceMapping.{}.{name}\" that is mandatory for processing this request is not supplied.", index + 1);
+            let name = format!("DiskDeviceMapping.{}.{name}", index + 1);
+            let why = format!(
+                "The input parameter \"{name}\" that is mandatory for processing this request is not supplied."
+            );
             Fault::new(400, "MissingParameter", why)
         })
     };

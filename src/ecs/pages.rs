@@ -16,7 +16,8 @@ pub(crate) struct Paging {
 }
 
 impl Paging {
-    /// Reads `NextToken` and `MaxResults`, which win where they are, or else `PageNumber` and `PageSize`. `results` are entries
+    /// Reads `NextToken` and `MaxResults`, which win where they are, or else `PageNumber` and `PageSize`. `results`
+    /// are entries
     /// of a page by token where nobody says, and at most; more is cut to that.
     pub(crate) fn of(ask: &Ask, results: (u32, u32)) -> Result<Self, Fault> {
         let (token, most) = (ask.params.text("NextToken"), ask.params.number("MaxResults")?);
