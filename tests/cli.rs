@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+#[path = "cli/access.rs"]
+mod access;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "cli/auditor.rs"]

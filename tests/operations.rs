@@ -8,6 +8,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 #![expect(unreachable_pub, reason = "what the modules of a test offer, they offer to it")]
 
+#[path = "operations/access.rs"]
+mod access;
 #[path = "operations/cases.rs"]
 mod cases;
 #[path = "operations/faults.rs"]

@@ -6,25 +6,37 @@
 
 mod add_region;
 mod arrival;
+mod assume_role;
+mod attach_policy;
+mod change_access_key;
 mod change_rules;
 mod change_shares;
 mod check_image;
 mod collect_chunks;
 mod copy_image;
 mod copy_snapshot;
+mod create_access_key;
 mod create_account;
 mod create_bucket;
 mod create_disk;
 mod create_group;
 mod create_image;
 mod create_item;
+mod create_policy;
+mod create_role;
 mod create_snapshot;
+mod create_user;
+mod delete_access_key;
 mod delete_bucket;
 mod delete_disk;
 mod delete_image;
 mod delete_items;
+mod delete_policy;
+mod delete_role;
 mod delete_snapshot;
+mod delete_user;
 mod deprecate_image;
+mod detach_policy;
 mod end_share;
 mod export_image;
 mod get_object;
@@ -49,25 +61,37 @@ use domain::{AccountId, ManifestId, image};
 use event::{Failure, View};
 
 pub use add_region::AddRegion;
+pub use assume_role::AssumeRole;
+pub use attach_policy::AttachPolicy;
+pub use change_access_key::ChangeAccessKey;
 pub use change_rules::ChangeRules;
 pub use change_shares::ChangeShares;
 pub use check_image::CheckImage;
 pub use collect_chunks::CollectChunks;
 pub use copy_image::CopyImage;
 pub use copy_snapshot::CopySnapshot;
+pub use create_access_key::CreateAccessKey;
 pub use create_account::CreateAccount;
 pub use create_bucket::CreateBucket;
 pub use create_disk::CreateDisk;
 pub use create_group::CreateGroup;
 pub use create_image::{CreateImage, MappedDisk};
 pub use create_item::CreateItem;
+pub use create_policy::CreatePolicy;
+pub use create_role::CreateRole;
 pub use create_snapshot::CreateSnapshot;
+pub use create_user::CreateUser;
+pub use delete_access_key::DeleteAccessKey;
 pub use delete_bucket::DeleteBucket;
 pub use delete_disk::DeleteDisk;
 pub use delete_image::DeleteImage;
 pub use delete_items::DeleteItems;
+pub use delete_policy::DeletePolicy;
+pub use delete_role::DeleteRole;
 pub use delete_snapshot::DeleteSnapshot;
+pub use delete_user::DeleteUser;
 pub use deprecate_image::DeprecateImage;
+pub use detach_policy::DetachPolicy;
 pub use end_share::EndShare;
 pub use export_image::{ExportImage, ExportTo};
 pub use get_object::GetObject;
@@ -100,25 +124,37 @@ pub type At = engine::At<Ports>;
 pub fn book() -> engine::Book<Ports> {
     engine::Book::default()
         .with::<AddRegion>()
+        .with::<AssumeRole>()
+        .with::<AttachPolicy>()
+        .with::<ChangeAccessKey>()
         .with::<ChangeRules>()
         .with::<ChangeShares>()
         .with::<CheckImage>()
         .with::<CollectChunks>()
         .with::<CopyImage>()
         .with::<CopySnapshot>()
+        .with::<CreateAccessKey>()
         .with::<CreateAccount>()
         .with::<CreateBucket>()
         .with::<CreateDisk>()
         .with::<CreateGroup>()
         .with::<CreateImage>()
+        .with::<CreatePolicy>()
+        .with::<CreateRole>()
         .with::<CreateItem>()
         .with::<CreateSnapshot>()
+        .with::<CreateUser>()
+        .with::<DeleteAccessKey>()
         .with::<DeleteBucket>()
         .with::<DeleteDisk>()
         .with::<DeleteImage>()
+        .with::<DeletePolicy>()
+        .with::<DeleteRole>()
         .with::<DeleteItems>()
         .with::<DeleteSnapshot>()
+        .with::<DeleteUser>()
         .with::<DeprecateImage>()
+        .with::<DetachPolicy>()
         .with::<EndShare>()
         .with::<ExportImage>()
         .with::<GetObject>()

@@ -3,12 +3,16 @@
 use clap::{Args, Subcommand};
 use domain::AccountId;
 use serde::Serialize;
-use service::{AccountView, Accounts, Because, Request, ShareRequest, Started, WorkflowView};
+use service::{
+    AccountView, Accounts, Because, KeyCreated, KeyRequest, Request, Secret, ShareRequest, Started,
+    WorkflowView,
+};
 
 use crate::exit::Stop;
 use crate::follow;
+use crate::key::TOLD_ONCE;
 use crate::session::Session;
-use crate::table::{Column, draw};
+use crate::table::{Column, draw, facts};
 
 /// What may be done with accounts.
 #[derive(Debug, Subcommand)]
@@ -22,7 +26,8 @@ pub(crate) enum AccountCommand {
 /// An account to create.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "An account is there for ever. What it has is seen by nobody else, unless it shares it.
+    after_help = "An account is there for ever. What it has is seen by nobody else, unless it shares it. Its first
+access key is made with it; the secret is told this once, and kept sealed. `kiln key` makes more.
 
 Examples:
   kiln account create builders
@@ -43,6 +48,8 @@ pub(crate) struct Create {
 struct Created {
     account_id: String,
     account_name: String,
+    access_key_id: String,
+    access_key_secret: Secret,
 }
 
 impl AccountCommand {
@@ -67,10 +74,25 @@ impl Create {
         let request = Request::Share(ShareRequest::AccountCreate { name, account });
         let started: Started = session.ask(request).await?;
         let view: WorkflowView = follow::to_end(session, &started).await?;
-        let created = Created { account_id: view.output, account_name: self.name };
+        let request = KeyRequest::Create { account: Some(AccountId(view.output.clone())), user: None };
+        let key: KeyCreated = session.ask(Request::Key(request)).await?;
+        let created = Created {
+            account_id: view.output,
+            account_name: self.name,
+            access_key_id: key.access_key_id,
+            access_key_secret: key.access_key_secret,
+        };
         session.screen.give(&created, |created| {
-            format!("created the account `{}` ({})\n", created.account_name, created.account_id)
+            let facts = facts(
+                &session.screen,
+                &[
+                    ("access key", created.access_key_id.clone()),
+                    ("secret", created.access_key_secret.0.clone()),
+                ],
+            );
+            format!("created the account `{}` ({})\n{facts}", created.account_name, created.account_id)
         });
+        session.screen.say(TOLD_ONCE);
         session.screen.say(&format!("act as it with `--account {}`, or KILN_ACCOUNT", created.account_id));
         Ok(())
     }

@@ -150,7 +150,8 @@ fn table(session: &Session, lines: &Lines) -> String {
     let row = |Line { line, .. }: &Line| {
         let time = line.time.replace('T', " ").trim_end_matches('Z').to_owned();
         let (kind, subjects) = (line.kind.clone(), line.subjects.join(" "));
-        let (by, workflow, step) = (line.account_id.clone(), line.workflow_id.to_string(), line.path.clone());
+        let by = format!("{} {}", line.account_id, line.principal).trim_end().to_owned();
+        let (workflow, step) = (line.workflow_id.to_string(), line.path.clone());
         vec![line.event.to_string(), time, kind, subjects, by, workflow, step]
     };
     draw(&session.screen, &columns, &lines.log.iter().map(row).collect::<Vec<_>>())

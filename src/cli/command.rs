@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use domain::RegionId;
+use remote::{Keys, Remote};
 use service::{Because, House, Manner, Wiring};
 
 use crate::account::AccountCommand;
@@ -17,17 +18,25 @@ use crate::exit::{CODES, Stop};
 use crate::explain::Explain;
 use crate::family::FamilyCommand;
 use crate::image::ImageCommand;
+use crate::key::KeyCommand;
+use crate::policy::PolicyCommand;
 use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
+use crate::role::RoleCommand;
 use crate::screen::Screen;
-use crate::session::Session;
+use crate::serve::Serve;
+use crate::session::{At, Session};
 use crate::snapshot::SnapshotCommand;
 use crate::tag::TagCommand;
 use crate::task::TaskCommand;
+use crate::user::UserCommand;
 use crate::workflow::WorkflowCommand;
 
 /// What is acknowledged is safe, so a clean end is a courtesy: it may not keep a person waiting.
 const CLOSING_MAX: Duration = Duration::from_secs(3);
+
+/// Where an access key and its secret are found: in the environment, so that neither is in a shell's history.
+const KEY_VARIABLES: [&str; 2] = ["KILN_ACCESS_KEY_ID", "KILN_ACCESS_KEY_SECRET"];
 
 /// The heading of what every command takes.
 const EVERYWHERE: &str = "Options of every command";
@@ -68,6 +77,10 @@ pub(crate) struct Kiln {
     #[arg(long, global = true, value_name = "ACCOUNT", env = "KILN_ACCOUNT", hide_env_values = true)]
     #[arg(help_heading = EVERYWHERE)]
     account: Option<String>,
+    /// The server to ask instead of a data directory: http://HOST:PORT
+    #[arg(long, global = true, value_name = "URL", env = "KILN_ENDPOINT", hide_env_values = true)]
+    #[arg(help_heading = EVERYWHERE)]
+    endpoint: Option<String>,
     /// Only find out whether it could be done, and do nothing
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     dry_run: bool,
@@ -124,9 +137,23 @@ enum Command {
     /// Create and list accounts
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Create, list, switch off and delete access keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Create, list and delete users of an account, who may do what policies let them
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Write policies, and attach them to users and roles
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Create, list and delete roles, which users assume for a while
+    #[command(subcommand)]
+    Role(RoleCommand),
     /// See and set how much an account may have
     #[command(subcommand)]
     Quota(QuotaCommand),
+    /// Answer clients of the ECS API, until it is ended
+    Serve(Serve),
     /// Show it all on a disk made for the purpose, in under a minute
     Demo(Demo),
     /// Explain a code: what it means, what is the likely cause, what to do
@@ -148,7 +175,12 @@ impl Command {
             Self::Region(command) => command.because(),
             Self::Family(command) => command.because(),
             Self::Account(command) => command.because(),
+            Self::Key(command) => command.because(),
+            Self::Role(command) => command.because(),
+            Self::Policy(command) => command.because(),
+            Self::User(command) => command.because(),
             Self::Quota(command) => command.because(),
+            Self::Serve(_) => Because::Waits,
             Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => Because::Looks,
         }
     }
@@ -173,14 +205,18 @@ impl Kiln {
             Command::Demo(demo) => return demo.run().await,
             other => other,
         };
-        let dir = self.data.map_or_else(default_dir, Ok)?;
-        let dir = std::path::absolute(&dir)
-            .map_err(|error| Stop::Usage(format!("`{}`: {error}", dir.display())))?;
-        let told = screen.clone();
-        let house = House::new(dir, wiring.clone(), because, Box::new(move |line| told.say(line)));
         let manner = Manner { dry_run: self.dry_run, token: self.client_token };
-        let house = house.asking(self.account, manner);
-        let session = Session { house, screen, region: self.region.map(RegionId::from) };
+        let place = if let Some(endpoint) = self.endpoint {
+            At::There(Remote::new(endpoint.parse()?, keys()?, manner))
+        } else {
+            let dir = self.data.map_or_else(default_dir, Ok)?;
+            let dir = std::path::absolute(&dir)
+                .map_err(|error| Stop::Usage(format!("`{}`: {error}", dir.display())))?;
+            let told = screen.clone();
+            let house = House::new(dir, wiring.clone(), because, Box::new(move |line| told.say(line)));
+            At::Here(house.asking(self.account, manner))
+        };
+        let session = Session { place, screen, region: self.region.map(RegionId::from) };
         let done = match command {
             Command::Image(command) => command.run(&session).await,
             Command::Family(command) => command.run(&session).await,
@@ -192,13 +228,32 @@ impl Kiln {
             Command::Task(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Account(command) => command.run(&session).await,
+            Command::Key(command) => command.run(&session).await,
+            Command::Role(command) => command.run(&session).await,
+            Command::Policy(command) => command.run(&session).await,
+            Command::User(command) => command.run(&session).await,
             Command::Quota(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
+            Command::Serve(serve) => serve.run(&session).await,
             Command::Demo(_) | Command::Explain(_) | Command::Completions(_) => Ok(()),
         };
-        let _ = tokio::time::timeout(CLOSING_MAX, session.house.close()).await;
+        if let At::Here(house) = session.place {
+            let _ = tokio::time::timeout(CLOSING_MAX, house.close()).await;
+        }
         done
     }
+}
+
+/// The access key by which a server elsewhere knows who asks.
+fn keys() -> Result<Keys, Stop> {
+    let [id, secret] = KEY_VARIABLES.map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let (Some(id), Some(secret)) = (id, secret) else {
+        let [id, secret] = KEY_VARIABLES;
+        let why =
+            format!("a server asks who you are: set {id} and {secret}; `kiln key create` there makes a key");
+        return Err(Stop::Usage(why));
+    };
+    Ok(Keys { id, secret })
 }
 
 /// Where data is kept when nobody says.

@@ -9,7 +9,7 @@ use crate::session::Session;
 /// without its end: "`web-1` (m-…) will be deleted".
 pub(crate) fn confirm(session: &Session, what: &str, yes: bool) -> Result<(), Stop> {
     // A dry run does nothing that would have to be undone.
-    if yes || session.house.is_dry_run() {
+    if yes || session.is_dry_run() {
         return Ok(());
     }
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {

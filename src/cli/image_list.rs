@@ -77,11 +77,11 @@ impl List {
     }
 
     fn query(&self, session: &Session) -> ImageQuery {
-        let account = session.house.account();
+        let account = session.account();
         let (owner, public, owner_id) = match self.owner.as_deref() {
             None => (None, false, None),
             Some("public") => (Some("others"), true, None),
-            Some(own) if own == account => (Some("self"), false, None),
+            Some(own) if Some(own) == account => (Some("self"), false, None),
             Some(id) if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) => {
                 (Some("others"), false, Some(id.to_owned()))
             }

@@ -21,8 +21,10 @@ use files::{Files, Identity, Kind};
 use crate::fault::{self, Result};
 use crate::index::{EXPORT, JOBS, JobRow, PUT, decode};
 use crate::key;
+use crate::known;
 use crate::listing::Listing;
 use crate::store::{BUCKETS_DIR, Store, check_id, region_dir, remove_if_there};
+use crate::wire::awaited_parts;
 
 /// What is on its way into the bucket; no key leads there.
 pub(crate) const PARTIAL_DIR: &str = ".partial";
@@ -120,6 +122,21 @@ impl<'a> Bucket<'a> {
         Ok(Self { store, dir: dir(&store.dir, &at.name)?, name: at.name.clone() })
     }
 
+    /// The bucket of an object.
+    pub(crate) fn of(store: &'a Store, at: &Location) -> Result<Self> {
+        Self::new(store, crate::objects::bucket_of(at)?)
+    }
+
+    /// The bucket of that name in a store.
+    pub(crate) fn named(store: &'a Store, name: &str) -> Result<Self> {
+        Ok(Self { store, dir: dir(&store.dir, name)?, name: name.to_owned() })
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn say(&self, doing: &str) -> impl Fn(io::Error) -> Failure {
         let attempted = format!("{doing} bucket `{}`", self.name);
         move |error| fault::io(&attempted, &error)
@@ -163,6 +180,12 @@ impl<'a> Bucket<'a> {
         let files = &*self.store.files;
         let _lock = self.lock()?;
         if self.is_there()? {
+            if !awaited_parts(self.store, &self.name)?.is_empty() {
+                return Err(not_empty(
+                    format!("uploads in parts into bucket `{}` have not ended", self.name),
+                    "complete or abort them first",
+                ));
+            }
             if let Some((key, _)) = Listing::new(files, &self.dir, "", "").next_object()? {
                 return Err(not_empty(
                     format!("bucket `{}` holds objects, `{key}` for one", self.name),
@@ -171,6 +194,7 @@ impl<'a> Bucket<'a> {
             }
             self.remove_partial()?;
             self.remove_empty()?;
+            self.store.index.write(|tx| known::forget_all(tx, &self.name))?;
         }
         // A removal before this one may not have come to its sync.
         match files.sync_dir(&self.store.dir.join(BUCKETS_DIR)) {
@@ -187,7 +211,8 @@ impl<'a> Bucket<'a> {
             names => names.map_err(self.say("looking through"))?,
         };
         let awaited = awaited(self.store)?;
-        if names.iter().any(|name| awaited.contains(name)) {
+        let is_under_way = |name: &String| awaited.contains(name) || self.store.wire.is_live(name);
+        if names.iter().any(is_under_way) {
             return Err(not_empty(
                 format!("an object is on its way into bucket `{}`", self.name),
                 "wait for the upload or export that is under way, or cancel it",
@@ -277,6 +302,11 @@ impl<'a> Bucket<'a> {
             Err(error) if !is_missing(&error) => return Err(say(error)),
             _ => {}
         }
-        self.prune_above(&path).map_err(say)
+        self.prune_above(&path).map_err(say)?;
+        let (bucket, key) = (self.name.as_str(), at.path.as_str());
+        if self.store.index.read(|tx| known::row(tx, bucket, key))?.is_some() {
+            self.store.index.write(|tx| known::forget(tx, bucket, key))?;
+        }
+        Ok(())
     }
 }

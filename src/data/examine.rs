@@ -21,6 +21,7 @@ use crate::pack;
 use crate::segment::{Segment, stretch};
 use crate::store::{BUCKETS_DIR, ID_FILE, INDEX_FILE, PACKS_DIR, Sight, Store};
 use crate::walk::{Segments, leaf};
+use crate::wire::awaited_parts;
 
 /// Missing chunks named in a report; whoever misses more needs no longer list.
 const MISSING_MAX: usize = 1000;
@@ -120,8 +121,13 @@ impl Examination<'_> {
             let partial = format!("{path}/{PARTIAL_DIR}");
             // In this order: a job is in the index for longer than its file is there.
             let names = list(&partial)?;
-            let awaited = if names.is_empty() { HashSet::new() } else { awaited(store)? };
-            let strays = names.into_iter().filter(|name| !awaited.contains(name));
+            let mut awaited_here = HashSet::new();
+            if !names.is_empty() {
+                awaited_here = awaited(store)?;
+                awaited_here.extend(awaited_parts(store, &bucket)?);
+            }
+            let is_stray = |name: &String| !awaited_here.contains(name) && !store.wire.is_live(name);
+            let strays = names.into_iter().filter(is_stray);
             self.report.stray_files.extend(strays.map(|name| format!("{partial}/{name}")));
         }
         Ok(())

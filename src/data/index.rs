@@ -11,6 +11,10 @@
 //! | `jobs` | kind and job | how far it has come |
 //! | `segments` | job, segment | a finished segment of an unfinished transfer |
 //! | `counters` | name | the next pack, the next job |
+//! | `objects` | bucket, key | what is known of the object, see `known` |
+//! | `appending` | bucket, key | a file that may be longer than its object, see `append` |
+//! | `uploads` | bucket, key, upload | an upload in parts, see `parts` |
+//! | `parts` | upload, number | a part of it |
 //!
 //! A database that has failed to write is not used again: it is opened anew, as after a crash. If
 //! it was a sync that failed, the system may show bytes that will never reach the disk; then the
@@ -30,7 +34,11 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefi
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::append::APPENDING;
 use crate::fault::{self, Result};
+use crate::known::OBJECTS;
+use crate::parts::{PARTS, UPLOADS};
+use crate::wire::COUNTED;
 
 /// What happens inside a transaction.
 pub(crate) type Inside<T> = std::result::Result<T, redb::Error>;
@@ -388,6 +396,17 @@ impl Index {
                 let mut counters = tx.open_table(COUNTERS)?;
                 counters.insert(NEXT_PACK, 1)?;
                 counters.insert(NEXT_JOB, 1)?;
+                counters.insert(COUNTED, 1)?;
+                Ok(())
+            })?;
+        }
+        let older = index.read(|tx| Ok(tx.open_table(OBJECTS).is_err()))?;
+        if older {
+            index.write(|tx| {
+                tx.open_table(OBJECTS)?;
+                tx.open_table(UPLOADS)?;
+                tx.open_table(PARTS)?;
+                tx.open_table(APPENDING)?;
                 Ok(())
             })?;
         }

@@ -25,6 +25,7 @@ use crate::bucket::{Bucket, PARTIAL_DIR, is_missing, object_exists, partial_name
 use crate::fault::{self, Result};
 use crate::fence::{Turn, fenced};
 use crate::index::{JOBS, JobRow, begin_job, forget_old, job_key, job_row, job_row_mut, put_job};
+use crate::known::{self, ObjectState};
 use crate::store::{Store, remove_if_there};
 
 /// The longest name most file systems take.
@@ -256,6 +257,7 @@ impl<'a> Landing<'a> {
         if let Some(bucket) = &self.bucket {
             bucket.require()?;
             let dir = self.path.parent().unwrap_or(&bucket.dir);
+            self.note_known(bucket)?;
             self.files.create_dirs(dir).map_err(self.say("naming"))?;
         }
         if self.replace {
@@ -273,6 +275,17 @@ impl<'a> Landing<'a> {
             }
             Err(error) => Err(self.say("naming")(error)),
         }
+    }
+
+    /// Lets lists find the object; nothing more is known of it.
+    fn note_known(&self, bucket: &Bucket<'_>) -> Result<()> {
+        let Some((coming, _)) = seen(self.files, &self.temporary)? else { return Ok(()) };
+        let there = bucket.object(self.at)?;
+        let key = self.at.path.as_str();
+        bucket
+            .store
+            .index
+            .write(|tx| known::expect(tx, bucket.name(), key, there.as_ref(), ObjectState::bare(coming)))
     }
 
     /// Removes the partial file's name, durably.

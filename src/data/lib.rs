@@ -27,11 +27,14 @@
 //! that they live), retry what failed (the engine does), or run a format converter (`disk` reads
 //! and writes formats).
 
+mod append;
 mod bucket;
 mod carry;
 mod chunker;
 mod collect;
+mod complete;
 mod copy;
+mod crc;
 mod examine;
 mod export;
 mod fault;
@@ -41,24 +44,31 @@ mod finish;
 mod grid;
 mod index;
 mod key;
+mod known;
 mod landing;
 mod listing;
+mod lists;
 mod manifest;
 mod mark;
 mod objects;
 mod origin;
 mod pace;
 mod pack;
+mod parts;
 mod plane;
 mod probe;
+mod publish;
 mod reader;
 mod root;
 mod segment;
 mod settle;
 mod source;
 mod store;
+mod streams;
 mod transfer;
+mod upload;
 mod walk;
+mod wire;
 mod worker;
 
 pub use plane::Plane;

@@ -7,15 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
-use domain::port::ObjectPage;
 use files::{Files, Identity, Kind};
 
-use crate::bucket::{info, is_missing};
+use crate::bucket::is_missing;
 use crate::fault::{self, Result};
 use crate::key::{self, Entry};
-
-/// Objects of one page at most: what the OSS API gives at once.
-const PAGE_OBJECTS_MAX: usize = 1000;
 
 /// A walk; see above.
 pub(crate) struct Listing<'a> {
@@ -39,20 +35,6 @@ impl<'a> Listing<'a> {
     pub(crate) fn new(files: &'a dyn Files, root: &'a Path, prefix: &'a str, after: &'a str) -> Self {
         let (prefix, after) = (prefix.as_bytes(), after.as_bytes());
         Self { files, root: Some(root), prefix, after, levels: Vec::new() }
-    }
-
-    /// The next so many objects.
-    pub(crate) fn page(mut self, count: usize) -> Result<ObjectPage> {
-        let count = count.min(PAGE_OBJECTS_MAX);
-        let mut page = ObjectPage::default();
-        while let Some((key, found)) = self.next_object()? {
-            if page.objects.len() == count {
-                page.more = true;
-                break;
-            }
-            page.objects.push(info(&key, found.size_bytes, found.modified_ns));
-        }
-        Ok(page)
     }
 
     /// The next object.

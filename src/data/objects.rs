@@ -5,24 +5,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::port::{BucketAt, Buckets, Job, Location, ObjectInfo, ObjectPage};
+use domain::port_objects::{ListAsked, ObjectFacts};
 use event::{Failure, Work};
 
-use crate::Plane;
 use crate::bucket::{Bucket, info};
 use crate::carry::Carry;
 use crate::fault::Result;
 use crate::index::{GET, PUT};
 use crate::landing::Landing;
-use crate::listing::Listing;
 use crate::plane::Inner;
 use crate::store::Store;
+use crate::{Plane, lists};
 
-fn bucket_of(at: &Location) -> Result<&BucketAt> {
+pub(crate) fn bucket_of(at: &Location) -> Result<&BucketAt> {
     at.bucket.as_ref().ok_or_else(|| Failure::Ours(format!("`{at}` should be in a bucket")))
 }
 
 impl Inner {
-    fn bucket_store(&self, at: &BucketAt) -> Result<Arc<Store>> {
+    pub(crate) fn bucket_store(&self, at: &BucketAt) -> Result<Arc<Store>> {
         domain::name::bucket(&at.name)?;
         self.store(&at.region, &at.store)
     }
@@ -149,9 +149,14 @@ impl Buckets for Plane {
         let (at, prefix, after) = (bucket.clone(), prefix.to_owned(), after.to_owned());
         self.blocking(move |inner| {
             let store = inner.bucket_store(&at)?;
-            let bucket = Bucket::new(&store, &at)?;
-            bucket.require()?;
-            Listing::new(&*store.files, &bucket.dir, &prefix, &after).page(count)
+            let asked = ListAsked { prefix, after, count, ..ListAsked::default() };
+            let listed = lists::objects(&Bucket::new(&store, &at)?, &asked)?;
+            let told = |facts: ObjectFacts| ObjectInfo {
+                key: facts.key,
+                bytes: facts.bytes,
+                modified_ms: facts.modified_ms,
+            };
+            Ok(ObjectPage { objects: listed.items.into_iter().map(told).collect(), more: listed.more })
         })
         .await
     }

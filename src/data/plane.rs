@@ -10,6 +10,7 @@ use domain::port::{
     CheckItem, Collected, DataPlane, Format, Job, LiveManifests, Location, Pace, Place, Source, StoreReport,
     StoredDisk, Target, Transferred, Verified,
 };
+use domain::port_objects::Objects;
 use domain::{RegionId, StoreId};
 use event::{Failure, Work};
 use files::Files;
@@ -134,6 +135,10 @@ impl Inner {
 
 #[async_trait]
 impl DataPlane for Plane {
+    fn objects_by_stream(&self) -> Arc<dyn Objects> {
+        Arc::new(self.clone())
+    }
+
     async fn make_store(&self, region: &RegionId, store: &StoreId) -> Result<()> {
         let (region, store) = (region.clone(), store.clone());
         self.blocking(move |inner| {

@@ -10,8 +10,8 @@
 //!
 //! A store whose id file is missing or names another store is not touched: the disk it lives on is
 //! not mounted, or another's is. Opening removes packs that nothing accounts for, which is what a
-//! power cut leaves of work that had not come to a checkpoint; packs of unfinished jobs stay, and so
-//! does everything in buckets.
+//! power cut leaves of work that had not come to a checkpoint, and what the bucket wire had under way
+//! (see `wire`); packs of unfinished jobs stay, and so do objects.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -31,6 +31,7 @@ use crate::index::{
     chunk_key_parts, decode,
 };
 use crate::pack;
+use crate::wire::Wire;
 
 pub(crate) const ID_FILE: &str = "store.id";
 const ID_FILE_NEW: &str = "store.id.new";
@@ -60,6 +61,8 @@ pub(crate) struct Store {
     /// Held while names in buckets change, so that no directory goes while a name comes into it.
     pub(crate) naming: Mutex<()>,
     next_pack: AtomicU64,
+    /// What the bucket wire has under way.
+    pub(crate) wire: Wire,
     /// Packs being filled whose row is not yet in the index: no strays.
     unregistered: Mutex<HashSet<u64>>,
     handles: Mutex<HashMap<u64, Arc<dyn File>>>,
@@ -155,10 +158,12 @@ impl Store {
             collecting: Mutex::new(()),
             naming: Mutex::new(()),
             next_pack: AtomicU64::new(next_pack),
+            wire: Wire::default(),
             unregistered: Mutex::default(),
             handles: Mutex::default(),
         };
         store.sweep()?;
+        store.settle_buckets()?;
         Ok(store)
     }
 

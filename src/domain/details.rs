@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use event::Subject;
 use serde::{Deserialize, Serialize};
 
+use crate::access::{AccessKeyId, Arn};
 use crate::group::GroupId;
 use crate::image::DiskKind;
 use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme};
@@ -27,7 +28,19 @@ macro_rules! concerned {
     };
 }
 
-concerned!(AccountId, DiskId, GroupId, ImageId, ItemId, RegionId, SnapshotId, TaskId, ResourceId);
+concerned!(
+    AccessKeyId,
+    AccountId,
+    Arn,
+    DiskId,
+    GroupId,
+    ImageId,
+    ItemId,
+    RegionId,
+    SnapshotId,
+    TaskId,
+    ResourceId
+);
 
 impl<T: Concerned> Concerned for Vec<T> {
     fn tell(&self, subjects: &mut Vec<Subject>) {

@@ -1,5 +1,5 @@
 //! What becomes true of images, families, snapshots, disks and regions, in the domain's words. The
-//! larger things they tell are in `details.rs`.
+//! larger things they tell are in `details.rs`, those of access in `events_access.rs`.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::details::Concerned;
 pub use crate::details::{Attributes, Copied, CopiedDisk, DiskPlan, ExportDisk, ResourceId};
+pub use crate::events_access::is_of_access;
+pub use crate::events_access::{
+    AccessKeyCreated, AccessKeyDeleted, AccessKeyDisabled, AccessKeyEnabled, PolicyAttached, PolicyCreated,
+    PolicyDeleted, PolicyDetached, RoleAssumed, RoleCreated, RoleDeleted, UserCreated, UserDeleted,
+};
 use crate::image::{DiskKind, Making, Quotas};
 use crate::machine::Machine;
 use crate::port::{CheckItem, Collected, Location, Source, StoredDisk, Transferred};
@@ -42,11 +47,10 @@ macro_rules! events {
             }
         )*
 
-        /// The kinds of all events told here.
-        pub const KINDS: &[&str] = &[$($kind),*];
+        /// The kinds of all events of this file.
+        pub(crate) const KINDS: &[&str] = &[$($kind),*];
     };
 }
-
 pub(crate) use events;
 
 events! {

@@ -1,6 +1,6 @@
 //! How events become rows. Total: whatever the log holds folds, an event about something that is
 //! not there changes nothing. Images and the house are here; snapshots, disks and their data in
-//! `fold_disks.rs`, what several accounts have to do with an image in `fold_shares.rs`.
+//! `fold_disks.rs`, what several accounts have to do with an image in `fold_shares.rs`, access in `fold_access.rs`.
 
 use event::{Event, Fold, Record, RowsMut, Scope};
 
@@ -17,7 +17,10 @@ use crate::image::{
     birth, house, youth,
 };
 use crate::port::CheckItem;
-use crate::{ImageId, Listed, events_network, fold_disks, fold_network, fold_shares, listed};
+use crate::{
+    ImageId, Listed, events_access, events_network, fold_access, fold_disks, fold_network, fold_shares,
+    listed,
+};
 
 /// The system's own tags, set when an image check has ended.
 const SYSTEM_TAGS: [(&str, &str); 2] = [
@@ -35,7 +38,7 @@ impl Fold for Projections {
     }
 
     fn knows(&self, kind: &str) -> bool {
-        KINDS.contains(&kind) || events_network::KINDS.contains(&kind)
+        KINDS.contains(&kind) || events_access::KINDS.contains(&kind) || events_network::KINDS.contains(&kind)
     }
 
     fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
@@ -43,6 +46,7 @@ impl Fold for Projections {
             || image_event(rows, record)
             || fold_shares::apply(rows, record)
             || fold_disks::apply(rows, record)
+            || fold_access::apply(rows, record)
             || fold_network::apply(rows, record);
         // The others are told for the reader's sake and change no row.
         let _ = known;

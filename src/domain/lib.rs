@@ -4,11 +4,14 @@
 //! ([`events`]), the fold ([`Projections`]) turns events into rows ([`image`]), and the next rule
 //! reads those. Nothing here does I/O or knows the time.
 
+pub mod access;
 mod details;
 pub mod events;
+mod events_access;
 pub mod events_network;
 mod family;
 mod fold;
+mod fold_access;
 mod fold_disks;
 mod fold_network;
 mod fold_shares;
@@ -19,17 +22,26 @@ mod listed;
 pub mod machine;
 pub mod name;
 pub mod network;
+pub mod policy;
+mod policy_condition;
+mod policy_read;
+mod policy_system;
 pub mod port;
 pub mod port_compute;
+pub mod port_objects;
 pub mod rules;
+mod rules_access;
 mod rules_disk;
 mod rules_house;
 mod rules_network;
+mod rules_ram;
 mod rules_share;
 #[cfg(test)]
 mod test_family;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_access;
 #[cfg(test)]
 mod tests_disk;
 #[cfg(test)]
@@ -40,6 +52,10 @@ mod tests_limits;
 mod tests_names;
 #[cfg(test)]
 mod tests_network;
+#[cfg(test)]
+mod tests_policy;
+#[cfg(test)]
+mod tests_ram;
 #[cfg(test)]
 mod tests_random;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use event::{Failure, Work};
 use serde::{Deserialize, Serialize};
 
+use crate::port_objects::Objects;
 use crate::{AccountId, ContentRoot, ManifestId, RegionId, StoreId};
 
 /// Where a job's bytes go: the store of a region, and the domain in which chunks are shared.
@@ -350,6 +351,9 @@ pub trait Buckets: Send + Sync + 'static {
 /// The data plane: disks in, disks out, and nothing lost between.
 #[async_trait]
 pub trait DataPlane: Buckets {
+    /// Objects as streams.
+    fn objects_by_stream(&self) -> Arc<dyn Objects>;
+
     /// Makes the store of a region, with its id file; fine if that very store is there already.
     async fn make_store(&self, region: &RegionId, store: &StoreId) -> Result<(), Failure>;
 

@@ -21,9 +21,11 @@ use crate::machine::{BootMode, LicenseType, OsType, check_boot_mode, check_imds}
 use crate::port::{CheckItem, Target};
 use crate::{ImageId, SnapshotId, TaskId, name};
 
+pub use crate::rules_access::*;
 pub use crate::rules_disk::*;
 pub use crate::rules_house::*;
 pub use crate::rules_network::*;
+pub use crate::rules_ram::*;
 pub use crate::rules_share::*;
 
 /// Disks of an image: one system disk and sixteen data disks, as the API documents.

@@ -179,35 +179,35 @@ fn a_rule_is_there_once_and_not_missed_when_it_is_not() {
 fn a_rule_says_what_the_api_knows() {
     let mut world = with_group();
     let mut no = |says: Permission| change(&mut world, "sg-1", &[says], &[]).unwrap_err().code;
-    let word = |word: &str| word.to_owned();
-    assert_eq!(no(Permission { protocol: word("sctp"), ..ssh() }), "InvalidIpProtocol.ValueNotSupported");
+    let said = |text: &str| text.to_owned();
+    assert_eq!(no(Permission { protocol: said("sctp"), ..ssh() }), "InvalidIpProtocol.ValueNotSupported");
     for ports in ["", "22", "22/21", "0/22", "22/65536", "-1/22"] {
-        assert_eq!(no(Permission { ports: word(ports), ..ssh() }), "InvalidPortRange.Malformed", "{ports}");
+        assert_eq!(no(Permission { ports: said(ports), ..ssh() }), "InvalidPortRange.Malformed", "{ports}");
     }
-    assert_eq!(no(Permission { protocol: word("icmp"), ..ssh() }), "InvalidPortRange.Malformed");
-    assert_eq!(no(Permission { policy: word("maybe"), ..ssh() }), "InvalidPolicy.Malformed");
-    assert_eq!(no(Permission { nic_type: word("wifi"), ..ssh() }), "InvalidNicType.ValueNotSupported");
+    assert_eq!(no(Permission { protocol: said("icmp"), ..ssh() }), "InvalidPortRange.Malformed");
+    assert_eq!(no(Permission { policy: said("maybe"), ..ssh() }), "InvalidPolicy.Malformed");
+    assert_eq!(no(Permission { nic_type: said("wifi"), ..ssh() }), "InvalidNicType.ValueNotSupported");
     assert_eq!(no(Permission { priority: 0, ..ssh() }), "InvalidPriority.ValueNotSupported");
     assert_eq!(no(Permission { priority: 101, ..ssh() }), "InvalidPriority.ValueNotSupported");
-    assert_eq!(no(Permission { source_cidr: word("10.0.0.0/33"), ..ssh() }), "InvalidSourceCidrIp.Malformed");
-    assert_eq!(no(Permission { dest_cidr: word("x"), ..ssh() }), "InvalidDestCidrIp.Malformed");
-    assert_eq!(no(Permission { source_cidr: word(""), ..ssh() }), "MissingParameter.Source");
-    assert_eq!(no(Permission { group: word("sg-9"), ..ssh() }), "InvalidSourceGroupId.NotFound");
-    assert_eq!(no(Permission { group: word("vpc-1"), ..ssh() }), "InvalidSourceGroupId.NotFound");
+    assert_eq!(no(Permission { source_cidr: said("10.0.0.0/33"), ..ssh() }), "InvalidSourceCidrIp.Malformed");
+    assert_eq!(no(Permission { dest_cidr: said("x"), ..ssh() }), "InvalidDestCidrIp.Malformed");
+    assert_eq!(no(Permission { source_cidr: said(""), ..ssh() }), "MissingParameter.Source");
+    assert_eq!(no(Permission { group: said("sg-9"), ..ssh() }), "InvalidSourceGroupId.NotFound");
+    assert_eq!(no(Permission { group: said("vpc-1"), ..ssh() }), "InvalidSourceGroupId.NotFound");
     let long = Permission { description: "x".repeat(513), ..ssh() };
     assert_eq!(no(long), "InvalidSecurityGroupRuleDescription.Malformed");
     assert_eq!(code(ssh().checked(Direction::Egress)), "MissingParameter.Dest");
     for says in [
-        Permission { protocol: word("ICMP"), ports: word("-1/-1"), ..ssh() },
+        Permission { protocol: said("ICMP"), ports: said("-1/-1"), ..ssh() },
         Permission {
-            protocol: word("all"),
-            ports: word("-1/-1"),
-            source_cidr: word(""),
-            source_cidr6: word("::/0"),
+            protocol: said("all"),
+            ports: said("-1/-1"),
+            source_cidr: said(""),
+            source_cidr6: said("::/0"),
             ..ssh()
         },
-        Permission { ports: word("1/65535"), source_cidr: word("10.0.0.9"), policy: word("Drop"), ..ssh() },
-        Permission { group: word("sg-1"), ..ssh() },
+        Permission { ports: said("1/65535"), source_cidr: said("10.0.0.9"), policy: said("Drop"), ..ssh() },
+        Permission { group: said("sg-1"), ..ssh() },
     ] {
         assert!(says.clone().checked(Direction::Ingress).is_ok(), "{says:?}");
     }
@@ -218,8 +218,8 @@ fn a_security_group_stays_while_a_rule_of_another_names_it() {
     let mut world = with_group();
     create(&mut world, new("sg-2", "db", group(None))).unwrap();
     let from_web = Permission { group: "sg-1".to_owned(), source_cidr: String::new(), ..ssh() };
-    change(&mut world, "sg-2", &[from_web.clone()], &[]).unwrap();
-    change(&mut world, "sg-1", &[from_web.clone()], &[]).unwrap();
+    change(&mut world, "sg-2", std::slice::from_ref(&from_web), &[]).unwrap();
+    change(&mut world, "sg-1", std::slice::from_ref(&from_web), &[]).unwrap();
     assert_eq!(code(delete(&mut world, &["sg-1"])), "DependencyViolation");
     change(&mut world, "sg-2", &[], &[from_web]).unwrap();
     assert_eq!(delete(&mut world, &["sg-1"]), Ok(()), "its own rule does not hold it");

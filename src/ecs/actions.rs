@@ -21,6 +21,34 @@ pub struct Action {
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 impl Action {
+    /// What a policy has to allow: `ecs:DescribeImages`.
+    pub fn permission(&self) -> String {
+        format!("{}:{}", self.product(), self.name)
+    }
+
+    /// What policies call the API it is of.
+    fn product(&self) -> &'static str {
+        PRODUCTS.iter().find(|(version, _)| *version == self.version).map_or("ecs", |(_, name)| name)
+    }
+
+    /// With what it would be done: a name for each resource that the request names, as policies have them.
+    pub fn resources(&self, account: &str, params: &wire::Params) -> Vec<String> {
+        let region = params.text("RegionId").unwrap_or("*");
+        let product = self.product();
+        let arn = |what: &str| format!("acs:{product}:{region}:{account}:{what}");
+        let mut named = Vec::new();
+        for (kind, param) in self.resources {
+            let listed = params.list(param);
+            let single = params.several(param).ok().flatten().unwrap_or_default();
+            named.extend(listed.iter().chain(&single).map(|id| arn(&format!("{kind}/{id}"))));
+        }
+        match (named.is_empty(), self.resources.first()) {
+            (false, _) => named,
+            (true, Some((kind, _))) => vec![arn(&format!("{kind}/*"))],
+            (true, None) => vec![arn("*")],
+        }
+    }
+
     /// Answers a request of this action.
     pub async fn answer(&self, ask: Ask) -> Outcome {
         let answer = (self.run)(Ask { version: self.version, ..ask }).await;
@@ -55,6 +83,10 @@ pub(crate) const VPC: &str = "2016-04-28";
 pub(crate) const LOCATION: &str = "2015-06-12";
 /// The version of the API of the resource manager, which keeps resource groups.
 pub(crate) const RESOURCE_MANAGER: &str = "2020-03-31";
+
+/// What policies call the APIs.
+const PRODUCTS: &[(&str, &str)] =
+    &[(ECS, "ecs"), (VPC, "vpc"), (LOCATION, "location"), (RESOURCE_MANAGER, "resourcemanager")];
 
 /// The versions of the APIs that are spoken, by which they are told apart.
 pub const VERSIONS: &[&str] = &[ECS, VPC, LOCATION, RESOURCE_MANAGER];
@@ -109,8 +141,8 @@ actions! {
         "DeleteDisk" delete_disk ["disk" "DiskId"];
         "DeleteImage" delete_image ["image" "ImageId"];
         "DeleteInstance" delete_instance ["instance" "InstanceId"];
-        "DeleteInstances" delete_instances [];
-        "DeleteKeyPairs" delete_key_pairs [];
+        "DeleteInstances" delete_instances ["instance" "InstanceId"];
+        "DeleteKeyPairs" delete_key_pairs ["keypair" "KeyPairNames"];
         "DeleteSecurityGroup" delete_security_group ["securitygroup" "SecurityGroupId"];
         "DeleteSnapshot" delete_snapshot ["snapshot" "SnapshotId"];
         "DeleteVSwitch" delete_v_switch ["vswitch" "VSwitchId"];
@@ -148,7 +180,7 @@ actions! {
         "ExportImage" export_image ["image" "ImageId"];
         "ImportImage" import_image [];
         "ImportKeyPair" import_key_pair ["keypair" "KeyPairName"];
-        "InstallCloudAssistant" install_cloud_assistant [];
+        "InstallCloudAssistant" install_cloud_assistant ["instance" "InstanceId"];
         "InvokeCommand" invoke_command ["command" "CommandId"];
         "JoinResourceGroup" join_resource_group [];
         "ListTagResources" list_tag_resources [];
@@ -160,7 +192,7 @@ actions! {
         "ModifySnapshotAttribute" modify_snapshot_attribute ["snapshot" "SnapshotId"];
         "ReInitDisk" re_init_disk ["disk" "DiskId"];
         "RebootInstance" reboot_instance ["instance" "InstanceId"];
-        "RebootInstances" reboot_instances [];
+        "RebootInstances" reboot_instances ["instance" "InstanceId"];
         "ReleaseEipAddress" release_eip_address ["eip" "AllocationId"];
         "ReplaceSystemDisk" replace_system_disk ["instance" "InstanceId"];
         "ResizeDisk" resize_disk ["disk" "DiskId"];
@@ -170,9 +202,9 @@ actions! {
         "RunInstances" run_instances ["image" "ImageId"];
         "SendFile" send_file [];
         "StartInstance" start_instance ["instance" "InstanceId"];
-        "StartInstances" start_instances [];
+        "StartInstances" start_instances ["instance" "InstanceId"];
         "StopInstance" stop_instance ["instance" "InstanceId"];
-        "StopInstances" stop_instances [];
+        "StopInstances" stop_instances ["instance" "InstanceId"];
         "StopInvocation" stop_invocation [];
         "TagResources" tag_resources [];
         "UnassociateEipAddress" unassociate_eip_address ["eip" "AllocationId"];

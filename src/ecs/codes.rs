@@ -6,8 +6,8 @@ use wire::Fault;
 /// Codes that are answered with another status than their family has. An action of `*` is any.
 /// The source is the reference of the API, action by action.
 const STATUSES: &[(&str, &str, u16)] = &[
-    ("DescribeImages", "InvalidArchitecture.Malformed", 404),
-    ("DescribeImages", "InvalidOSType.Malformed", 404),
+    ("*", "InvalidArchitecture", 404),
+    ("*", "InvalidOSType", 404),
     ("*", "InvalidAccount.Forbbiden", 404),
     ("*", "InvalidUsage", 404),
     ("*", "InvalidStatus.NotFound", 404),
@@ -93,8 +93,6 @@ const FORBIDDEN_KINDS: &[&str] = &[
 
 /// Codes that this action spells otherwise than the service, which speaks for all of them.
 const SPELLINGS: &[(&str, &str, &str)] = &[
-    ("DescribeImages", "InvalidArchitecture.Malformed", "InvalidArchitecture"),
-    ("DescribeImages", "InvalidOSType.Malformed", "InvalidOSType"),
     ("ImportImage", "InvalidBootMode.NotSupport", "InvalidBootMode.Malformed"),
     ("ModifyImageAttribute", "ImageQuotaExceed.ImageFamily", "ImageQuotaFull.ImageFamily"),
     ("ModifyImageAttribute", "ImageFamilyQuotaExceed", "ImageFamilyQuotaFull"),

@@ -13,8 +13,8 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     // A key pair goes by its name.
     let resource = if kind == "keypair" && Kind::of(named).is_none() {
         let region = ask.region().await?;
-        let names = Some(vec![named.to_owned()]);
-        let query = ItemQuery { region: Some(region), names, ..ItemQuery::of(Kind::KeyPair) };
+        let called = Some(vec![named.to_owned()]);
+        let query = ItemQuery { region: Some(region), names: called, ..ItemQuery::of(Kind::KeyPair) };
         let found = ask.items(query).await?.items.pop();
         found.ok_or_else(|| ask.no_item(Kind::KeyPair, named))?.item_id
     } else {

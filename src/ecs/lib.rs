@@ -10,6 +10,11 @@
 //!
 //! It deliberately knows no signature and no socket: who asks was proved before.
 
+#![expect(
+    clippy::unused_async,
+    reason = "all actions have one shape, also those that have nothing to wait for"
+)]
+
 mod actions;
 mod allocate_eip_address;
 mod allocate_public_ip_address;

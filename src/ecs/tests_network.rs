@@ -215,11 +215,11 @@ async fn resource_groups_are_made_listed_and_joined() {
         (count(&all, "ResourceGroups.ResourceGroup"), text(&all, "ResourceGroups.ResourceGroup.0.Name")),
         (1, "default".to_owned())
     );
-    let make = "Name=team&DisplayName=The+team";
-    let made = door.ask_of(RESOURCE_MANAGER, "CreateResourceGroup", make).await.unwrap();
+    let team_called = "Name=team&DisplayName=The+team";
+    let made = door.ask_of(RESOURCE_MANAGER, "CreateResourceGroup", team_called).await.unwrap();
     let team = text(&made, "ResourceGroup.Id");
     assert_eq!(count(&made, "ResourceGroup.RegionStatuses.RegionStatus"), 2);
-    let again = door.refused_of(RESOURCE_MANAGER, "CreateResourceGroup", make).await;
+    let again = door.refused_of(RESOURCE_MANAGER, "CreateResourceGroup", team_called).await;
     assert_eq!(again, no(409, "EntityAlreadyExists.ResourceGroup"));
     let one =
         door.ask_of(RESOURCE_MANAGER, "GetResourceGroup", &format!("ResourceGroupId={team}")).await.unwrap();

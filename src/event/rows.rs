@@ -118,6 +118,18 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
         found
     }
 
+    /// The first row of a scope, by key.
+    pub fn first(&self, rows: &dyn Rows, scope: &Scope) -> Option<T> {
+        let mut prefix = self.key(scope, &[]);
+        prefix.push(SEPARATOR);
+        let mut found = None;
+        rows.scan(&prefix, &mut |_, value| {
+            found = Some(decode(value));
+            false
+        });
+        found
+    }
+
     /// The rows of all scopes, sorted by scope and key.
     pub fn list_all(&self, rows: &dyn Rows) -> Vec<T> {
         let mut prefix = self.name.as_bytes().to_vec();

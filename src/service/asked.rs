@@ -117,7 +117,7 @@ fn check_token(token: &str) -> Result<(), Refusal> {
 
 /// The name of what is asked, as the socket spells it: `image-import`. A group of requests is named
 /// by one word and each in it by its own, which makes `image-create` of `image` and `create`.
-fn action(request: &Request) -> String {
+pub(crate) fn action(request: &Request) -> String {
     let named = serde_json::to_value(request).unwrap_or_default();
     let (group, inside) = first_name(&named);
     if group.contains('-') {

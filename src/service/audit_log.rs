@@ -1,13 +1,15 @@
 //! The log, filtered and page by page: a page holds the lines it has and one row of the log, however
 //! long the log is.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
+use domain::access::KEY_PREFIX;
 use domain::events::{DiskReserved, ImageModified, ImageReserved, SnapshotModified, SnapshotReserved};
 use domain::image::{ACCOUNTS, house};
 use engine::Snapshot;
 use event::{Actor, Event, Record, Refusal, Seq};
 
+use crate::identity::principal_of;
 use crate::past::{Reach, image_then};
 use crate::request::ImageAt;
 use crate::request_audit::LogAsked;
@@ -20,7 +22,7 @@ const LINES_MAX: u32 = 1000;
 const BACKWARDS_RECORDS: u64 = 1024;
 /// What ids of things begin with whose records are few: all that is ever done to one image,
 /// snapshot or disk. An account may have as many as the log.
-const THINGS: [&str; 4] = ["m-", "s-", "d-", "t-"];
+const THINGS: [&str; 5] = ["m-", "s-", "d-", "t-", KEY_PREFIX];
 
 /// What makes a record one that is asked for.
 struct Filter<'a> {
@@ -78,7 +80,17 @@ impl Service {
                 (page.records, page.next)
             }
         };
-        Ok(LogPage { log: records.iter().map(line).collect(), head: head.0, next: next.map(|next| next.0) })
+        // Few keys ask for much: each is looked up once.
+        let mut principals = BTreeMap::new();
+        for record in &records {
+            let key = &record.actor.key;
+            if !key.is_empty() && !principals.contains_key(key) {
+                principals.insert(key.clone(), principal_of(&snapshot, key)?);
+            }
+        }
+        let principal = |record: &Record| principals.get(&record.actor.key).cloned().unwrap_or_default();
+        let log = records.iter().map(|record| line(record, principal(record))).collect();
+        Ok(LogPage { log, head: head.0, next: next.map(|next| next.0) })
     }
 }
 
@@ -239,7 +251,7 @@ fn fits(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-fn line(record: &Record) -> LogLine {
+fn line(record: &Record, principal: String) -> LogLine {
     LogLine {
         event: record.seq.0,
         time: time_text(record.time_ms),
@@ -249,6 +261,8 @@ fn line(record: &Record) -> LogLine {
         scope: record.scope.0.clone(),
         subjects: record.subjects.iter().map(|subject| subject.0.clone()).collect(),
         account_id: record.actor.account.clone(),
+        access_key_id: record.actor.key.clone(),
+        principal,
         cause: match &record.cause {
             event::Cause::Request(request) => request.clone(),
             event::Cause::Parent(flow) => flow.to_string(),

@@ -12,12 +12,22 @@ pub(crate) const FRAME_BYTES_MAX: u32 = 64 << 20;
 
 /// Writes a value as one frame.
 pub(crate) async fn write<T: Serialize>(stream: &mut (impl AsyncWrite + Unpin), value: &T) -> io::Result<()> {
-    let bytes = rmp_serde::to_vec_named(value).map_err(io::Error::other)?;
+    let bytes = encode(value)?;
     let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= FRAME_BYTES_MAX);
     let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "a frame is too long"))?;
     stream.write_all(&length.to_le_bytes()).await?;
     stream.write_all(&bytes).await?;
     stream.flush().await
+}
+
+/// A value as it is in frames, and in what servers and clients of other computers send each other.
+pub fn encode<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
+    rmp_serde::to_vec_named(value).map_err(io::Error::other)
+}
+
+/// The value of such bytes.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
+    rmp_serde::from_slice(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Reads one frame; none if the other side has nothing more to say.
@@ -39,9 +49,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
     if bytes.len() != length as usize {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let value =
-        rmp_serde::from_slice(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok(Some(value))
+    decode(&bytes).map(Some)
 }
 
 #[cfg(test)]

@@ -49,38 +49,51 @@ mod frame;
 mod groups;
 mod holder;
 mod house;
+mod identity;
 mod image_list;
 mod images;
 mod import;
 mod keeper;
 mod key_pairs;
+mod keys;
 mod lookup;
 mod lookup_family;
 mod lookup_things;
 mod network;
+mod objects;
 mod operator;
 mod page;
 mod past;
 mod payload;
+mod policies;
+mod ram;
 mod regions;
 mod request;
+mod request_access;
 mod request_audit;
 mod request_image;
 mod request_network;
 mod request_share;
 mod request_task;
 mod request_things;
+mod seal;
 mod service;
+mod session_token;
 mod share;
 mod snapshots;
 mod story;
+mod story_access;
 mod story_text;
 mod tags;
 mod tasks;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_access;
+#[cfg(test)]
 mod tests_audit;
+#[cfg(test)]
+mod tests_identity;
 #[cfg(test)]
 mod tests_images;
 #[cfg(test)]
@@ -92,6 +105,7 @@ mod tests_share;
 mod trouble;
 mod unfinished;
 mod view;
+mod view_access;
 mod view_audit;
 mod view_image;
 mod view_network;
@@ -101,11 +115,17 @@ mod view_things;
 mod when;
 
 pub use asked::TOKEN_MS;
+pub use domain::policy::Context;
+pub use frame::{decode, encode};
 pub use house::{Because, House, LOCK, SOCKET};
+pub use identity::{Denied, Identity, Principal};
+pub use keys::AccessKey;
 pub use lookup::slips;
+pub use objects::OwnBucket;
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
+pub use request_access::{AccessRequest, Grantee, KeyRequest, PolicyType};
 pub use request_audit::{Action, AuditRequest, LogAsked, Replayed};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_network::{GroupQuery, ItemQuery, NetworkRequest};
@@ -114,9 +134,11 @@ pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
     BucketRequest, Called, DiskQuery, DiskRequest, SnapshotQuery, SnapshotRequest, TagRequest, ThingAt,
 };
+pub use seal::SEAL;
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
 };
+pub use session_token::RoleAsk;
 pub use story::bytes_text;
 pub use tasks::{export_task, import_task};
 pub use trouble::{Family, Trouble};
@@ -124,6 +146,10 @@ pub use view::{
     Checked, Collected, Families, FamilyRegion, FamilySummary, FamilyView, Fault, Head, LogLine, LogPage,
     Progress, Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows,
     time_ms, time_text,
+};
+pub use view_access::{
+    Assumed, AttachedPolicy, KeyCreated, KeyView, Keys, Policies, PolicyView, RoleView, Roles, Secret,
+    UserView, Users,
 };
 pub use view_audit::{
     Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota, PastRows, PastShare,

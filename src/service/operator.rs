@@ -30,8 +30,16 @@ pub(crate) fn sees_flow(actor: &Actor, flow: &FlowRow) -> bool {
     is_operator(actor) || flow.actor.account == actor.account
 }
 
-/// Whether a record is an account's: it asked for it, or it was decided among what it has.
+/// Whether it is the operator at the machine itself, and no request that was signed with a key.
+pub(crate) fn is_at_the_machine(actor: &Actor) -> bool {
+    is_operator(actor) && actor.key.is_empty()
+}
+
+/// Whether a record is an account's: it asked for it, it was decided among what it has, or it is of who
+/// may ask as the account.
 pub(crate) fn is_of(record: &Record, account: &str) -> bool {
     let decided_in = record.scope.as_str().split_once('/').map(|(owner, _)| owner);
-    record.actor.account == account || decided_in == Some(account)
+    let access =
+        || domain::events::is_of_access(&record.kind) && record.subjects.iter().any(|it| it.0 == account);
+    record.actor.account == account || decided_in == Some(account) || access()
 }

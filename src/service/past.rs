@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use domain::image::{
     ACCOUNTS, Account, DISKS, Disk, FAMILIES, FAMILY_HEADS, IMAGES, Image, PLACES, QUOTAS, REGIONS,
-    SNAPSHOTS, Snapshot as SnapshotRow, USAGE, family_head, family_members, house, parts_of, scope,
+    SNAPSHOTS, Snapshot as SnapshotRow, USAGE, family_head, family_members, house, scope,
 };
 use domain::{AccountId, ImageId, RegionId, rules};
 use engine::{Past, Snapshot};
 use event::{Actor, Record, Refusal, Rows, Seq};
 
-use crate::operator::is_operator;
+use crate::operator::{is_of, is_operator};
 use crate::request::{ImageAt, Reply};
 use crate::request_audit::{AuditRequest, Replayed};
 use crate::service::blocking;
@@ -52,8 +52,7 @@ impl Reach {
     /// Whether a record is: what the account asked for, and what happened to what is its own.
     pub(crate) fn sees_record(&self, record: &Record) -> bool {
         let Self::Own(own) = self else { return true };
-        record.actor.account == own.as_str()
-            || parts_of(&record.scope).is_some_and(|(owner, _)| owner == *own)
+        is_of(record, own.as_str())
     }
 }
 

@@ -9,6 +9,7 @@ use domain::port::{Compression, Format};
 use event::{Actor, FlowId};
 use serde::{Deserialize, Serialize};
 
+use crate::request_access::{AccessRequest, KeyRequest};
 use crate::request_audit::AuditRequest;
 use crate::request_image::{ImageQuery, ImageRequest};
 use crate::request_network::NetworkRequest;
@@ -19,6 +20,7 @@ use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
 };
+use crate::view_access::{KeyCreated, Keys, Policies, PolicyView, RoleView, Roles, UserView, Users};
 use crate::view_audit::{Differences, Judged, PastView, Told};
 use crate::view_image::{ImageView, Images};
 use crate::view_network::{Groups, Items, KeyPairStarted};
@@ -279,6 +281,10 @@ pub enum Request {
     Bucket(BucketRequest),
     /// Something about tags.
     Tag(TagRequest),
+    /// Something about access keys.
+    Key(KeyRequest),
+    /// Something about users, policies and roles.
+    Access(AccessRequest),
     /// Something about what machines stand in.
     Network(NetworkRequest),
 }
@@ -344,6 +350,14 @@ replies!(
     Shares,
     CopiesStarted,
     QuotaViews,
+    Keys,
+    KeyCreated,
+    UserView,
+    Users,
+    PolicyView,
+    Policies,
+    RoleView,
+    Roles,
     PastView,
     Differences,
     Judged,
@@ -352,6 +366,23 @@ replies!(
     Items,
     KeyPairStarted
 );
+
+impl Request {
+    /// What it asks for, as the socket spells it: `image-import`. Policies name it so.
+    pub fn action_name(&self) -> String {
+        crate::asked::action(self)
+    }
+
+    /// Whether it names a file of the computer it is answered on.
+    pub fn names_files(&self) -> bool {
+        match self {
+            Self::ImageImport(import) => import.disks.iter().any(|disk| disk.at.bucket.is_none()),
+            Self::ImageExport(export) => matches!(export.to, ExportTo::File(_)),
+            Self::Bucket(BucketRequest::Put { .. } | BucketRequest::Get { .. }) => true,
+            _ => false,
+        }
+    }
+}
 
 impl Call {
     /// Whether two programs speak the same.

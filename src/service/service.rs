@@ -23,7 +23,9 @@ use crate::asked::{Asked, Tokens};
 use crate::create::NoCompute;
 use crate::lookup::account;
 use crate::operator::{operator, sees_flow};
+use crate::policies::Policies;
 use crate::request::{Call, Reply, Request};
+use crate::seal::Seal;
 use crate::share::known_account;
 use crate::view::Started;
 use crate::{Family, Trouble};
@@ -77,6 +79,10 @@ pub struct Service {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) compute: Arc<dyn Compute>,
+    /// What secrets are sealed with.
+    pub(crate) seal: Seal,
+    /// Policies that were read before.
+    pub(crate) policies: Policies,
     /// Held while an operation that may have been started already is looked for and started.
     pub(crate) starting: Mutex<()>,
     /// Tokens of requests that are being answered.
@@ -167,6 +173,8 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::Tag(request) => service.tag(actor, asked, request).await?,
         Request::Network(request) => service.network(actor, asked, request).await?,
         Request::Share(ask) => service.share(actor, asked, ask).await?,
+        Request::Key(request) => service.key(actor, asked, request).await?,
+        Request::Access(request) => service.access(actor, asked, request).await?,
         Request::RegionCheck { region, deep } => {
             operator(&actor)?;
             service.check_region(region, deep).await?.into()
@@ -227,6 +235,8 @@ impl Service {
             files: wiring.files.clone(),
             clock: wiring.clock.clone(),
             compute: Arc::new(NoCompute),
+            seal: Seal::of(dir),
+            policies: Policies::default(),
             starting: Mutex::default(),
             tokens: Tokens::default(),
             keeping: AtomicBool::new(false),

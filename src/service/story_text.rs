@@ -11,6 +11,7 @@ use domain::port::{Location, Target};
 use event::{Event, Record};
 
 use crate::story::bytes_text;
+use crate::story_access;
 use crate::view::{format_word, time_text};
 
 /// The event in plain words, if it is one of the domain's.
@@ -20,10 +21,11 @@ pub(crate) fn text(record: &Record) -> Option<String> {
         .or_else(|| disk_text(record))
         .or_else(|| network_text(record))
         .or_else(|| bucket_text(record))
+        .or_else(|| story_access::text(record))
         .or_else(|| plain_text(record).map(str::to_owned))
 }
 
-fn read<E: Event>(record: &Record) -> Option<E> {
+pub(crate) fn read<E: Event>(record: &Record) -> Option<E> {
     E::reads(&record.kind).then(|| record.get().ok()).flatten()
 }
 

@@ -139,7 +139,7 @@ async fn nobody_finds_what_another_account_stands_in() {
 async fn a_private_key_is_told_once_and_kept_nowhere() {
     let place = tempfile::tempdir().unwrap();
     let (service, owner) = (open(&place).await, local_actor());
-    let make = |name: &str, public_key: Option<String>| {
+    let create = |name: &str, public_key: Option<String>| {
         Request::Network(NetworkRequest::CreateKeyPair {
             called: called(name),
             region: None,
@@ -147,21 +147,21 @@ async fn a_private_key_is_told_once_and_kept_nowhere() {
             public_key,
         })
     };
-    let made: KeyPairStarted = ask(&service, &owner, "1", make("laptop", None)).await.unwrap();
+    let made: KeyPairStarted = ask(&service, &owner, "1", create("laptop", None)).await.unwrap();
     assert_eq!(finished(&service, &owner, &made.started).await.state, "Done");
     assert!(made.private_key.contains("BEGIN RSA PRIVATE KEY"));
-    let again = ask::<KeyPairStarted>(&service, &owner, "1", make("laptop", None)).await.unwrap_err();
+    let again = ask::<KeyPairStarted>(&service, &owner, "1", create("laptop", None)).await.unwrap_err();
     assert_eq!(again.code, "KeyPair.AlreadyExist");
-    let again = ask::<KeyPairStarted>(&service, &owner, "2", make("laptop", None)).await.unwrap_err();
+    let again = ask::<KeyPairStarted>(&service, &owner, "2", create("laptop", None)).await.unwrap_err();
     assert_eq!(again.code, "KeyPair.AlreadyExist");
     let named = ItemQuery { names: Some(vec!["lap*".to_owned()]), ..ItemQuery::of(Kind::KeyPair) };
     let found = items(&service, &owner, named).await;
     let Is::KeyPair { fingerprint, public_key } = &found.items[0].is else { panic!("it is a key pair") };
     assert_eq!(*fingerprint, made.fingerprint);
     let imported: KeyPairStarted =
-        ask(&service, &owner, "3", make("phone", Some(public_key.clone()))).await.unwrap();
+        ask(&service, &owner, "3", create("phone", Some(public_key.clone()))).await.unwrap();
     assert_eq!((imported.fingerprint, imported.private_key), (made.fingerprint, String::new()));
-    let no = ask::<KeyPairStarted>(&service, &owner, "4", make("x1", Some("no key".to_owned())))
+    let no = ask::<KeyPairStarted>(&service, &owner, "4", create("x1", Some("no key".to_owned())))
         .await
         .unwrap_err();
     assert_eq!(no.code, "InvalidPublicKeyBody.Malformed");
@@ -225,9 +225,9 @@ async fn things_are_put_in_resource_groups_and_found_there() {
     let all: Groups = ask(&service, &owner, "", groups(GroupQuery::default())).await.unwrap();
     let names: Vec<&str> = all.groups.iter().map(|group| group.name.as_str()).collect();
     assert_eq!((names, all.total_count), (vec!["default", "team"], 2));
-    let named = GroupQuery { name: Some("team".to_owned()), ..GroupQuery::default() };
-    let named: Groups = ask(&service, &owner, "", groups(named)).await.unwrap();
-    assert_eq!(named.groups[0].group_id, team);
+    let wanted = GroupQuery { name: Some("team".to_owned()), ..GroupQuery::default() };
+    let found: Groups = ask(&service, &owner, "", groups(wanted)).await.unwrap();
+    assert_eq!(found.groups[0].group_id, team);
     let net = done(&service, &owner, "2", create("net", vpc())).await.unwrap();
     let inside = |group: &str| ItemQuery { group: Some(group.to_owned()), ..ItemQuery::of(Kind::Vpc) };
     let first = all.groups[0].group_id.clone();

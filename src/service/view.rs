@@ -232,6 +232,10 @@ views! {
         subjects: Vec<String>,
         /// The account that asked.
         account_id: String,
+        /// The key it was asked with; empty at the machine itself.
+        access_key_id: String,
+        /// As what that key speaks: `user/alice`, `role/importer/ci`; empty for the account itself.
+        principal: String,
         /// The request, or the operation, that made its operation start.
         cause: String,
         /// The event itself, as JSON text.

@@ -14,7 +14,7 @@ pub struct Fault {
     /// After how many milliseconds it is worth trying again; newer clients read it from a header.
     pub retry_after_ms: Option<u32>,
     /// What was not allowed, if that is why.
-    pub denied: Option<Denied>,
+    pub denied: Option<Box<Denied>>,
 }
 
 /// What a policy does not allow, as `AccessDeniedDetail` of the API tells.
@@ -50,7 +50,7 @@ impl Fault {
             .put("Recommend", format!("kiln explain {}", self.code));
         match form {
             Form::Json => {
-                body.put_some("AccessDeniedDetail", self.denied.as_ref().map(Denied::object)).json()
+                body.put_some("AccessDeniedDetail", self.denied.as_deref().map(Denied::object)).json()
             }
             Form::Xml => body.xml("Error"),
         }

@@ -14,12 +14,11 @@ pub enum Form {
 impl Form {
     /// The language a request asks for, by its `Format`, or by what it says it accepts.
     pub fn wanted(format: Option<&str>, accept: Option<&str>) -> Self {
-        match (format, accept) {
-            (Some(format), _) if format.eq_ignore_ascii_case("json") => Self::Json,
-            (Some(_), _) => Self::Xml,
-            (None, Some(accept)) if accept.contains("json") => Self::Json,
-            _ => Self::Xml,
-        }
+        let is_json = match (format, accept) {
+            (Some(format), _) => format.eq_ignore_ascii_case("json"),
+            (None, accept) => accept.is_some_and(|accept| accept.contains("json")),
+        };
+        if is_json { Self::Json } else { Self::Xml }
     }
 
     /// What the header says. Newer clients read XML only where it says exactly this.

@@ -12,31 +12,30 @@ use crate::encode::decode_form;
 /// what is beyond this is no request but an attack on memory.
 pub const PARAMS_MAX: usize = 4_000;
 
-/// Names and values as they came, decoded, in the order of their names: what a signature covers.
+/// Names and values as they came, decoded, in the order of their names: what a signature covers. A name
+/// that comes twice counts once, as clients sign it: what the form says, or else what comes last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pairs(Vec<(String, String)>);
+pub struct Pairs(BTreeMap<String, String>);
 
 impl Pairs {
     /// Reads a query, and a form if there is one.
     pub fn read(query: &str, form: &str) -> Result<Self, Fault> {
         let parts = query.split('&').chain(form.split('&')).filter(|part| !part.is_empty());
-        let mut pairs = Vec::new();
-        for part in parts {
-            if pairs.len() == PARAMS_MAX {
+        let mut pairs = BTreeMap::new();
+        for (index, part) in parts.enumerate() {
+            if index == PARAMS_MAX {
                 let why = format!("a request has at most {PARAMS_MAX} parameters");
                 return Err(Fault::new(400, "InvalidParameter", why));
             }
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            pairs.push((decode_form(name), decode_form(value)));
+            pairs.insert(decode_form(name), decode_form(value));
         }
-        pairs.sort();
         Ok(Self(pairs))
     }
 
     /// The value of a name, as it came.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
+        self.0.get(name).map(String::as_str)
     }
 
     /// All of them.
@@ -46,11 +45,7 @@ impl Pairs {
 
     /// As parameters.
     pub fn params(self) -> Params {
-        let mut all = BTreeMap::new();
-        for (name, value) in self.0 {
-            all.entry(name).or_insert(value);
-        }
-        Params(all)
+        Params(self.0)
     }
 }
 
@@ -101,6 +96,7 @@ impl Params {
     }
 
     /// What is called `Name.Field`.
+    #[must_use]
     pub fn object(&self, name: &str) -> Self {
         let prefix = format!("{name}.");
         Self(self.below(&prefix).map(|(field, value)| (field.to_owned(), value.to_owned())).collect())

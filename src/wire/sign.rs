@@ -9,6 +9,8 @@
 //! What is read here is not trusted before [`Signed::verify`] has said so. Whether a nonce was seen and
 //! a time is near are questions for whoever has a clock.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -195,7 +197,7 @@ fn read_acs3(seen: Seen<'_>) -> Result<Signed, Fault> {
     let mut headers = String::new();
     for name in &signed {
         let value = text(seen.headers, name).unwrap_or_default();
-        headers.push_str(&format!("{name}:{}\n", value.trim()));
+        let _ = writeln!(headers, "{name}:{}", value.trim());
     }
     let hash = sha256_hex(seen.body);
     if let Some(said) =
@@ -269,7 +271,6 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

@@ -134,7 +134,7 @@ fn write_xml(text: &mut String, name: &str, value: &Value) {
         Value::Object(object) => element(text, name, |text| write_xml_object(text, object)),
         Value::Text(value) => element(text, name, |text| write_xml_text(text, value)),
         Value::Number(number) => element(text, name, |text| text.push_str(&number.to_string())),
-        Value::Fraction(number) => element(text, name, |text| text.push_str(&format!("{number:?}"))),
+        Value::Fraction(number) => element(text, name, |text| _ = write!(text, "{number:?}")),
         Value::Flag(flag) => element(text, name, |text| text.push_str(if *flag { "true" } else { "false" })),
     }
 }

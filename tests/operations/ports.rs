@@ -44,6 +44,10 @@ macro_rules! undo {
 
 #[async_trait]
 impl DataPlane for Wrapped {
+    fn objects_by_stream(&self) -> Arc<dyn domain::port_objects::Objects> {
+        self.inner.objects_by_stream()
+    }
+
     async fn make_store(&self, region: &RegionId, store: &StoreId) -> Result<(), Failure> {
         self.inner.make_store(region, store).await?;
         self.inner.make_store(region, store).await

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::group;
-use domain::image;
-use domain::network;
 use domain::port::BucketAt;
+use domain::{access, group, image, network};
 use engine::{FlowRow, Outcome as Ended, State};
 use event::FlowId;
 use serde_json::Value;
@@ -147,6 +145,12 @@ fn row(table: &str, value: &[u8]) -> Value {
         "network" network::ITEMS,
         "resource-group" group::GROUPS,
         "grouped" group::GROUPED,
+        "access-key" access::ACCESS_KEYS,
+        "access-key-of" access::KEYS_OF,
+        "user" access::USERS,
+        "policy" access::POLICIES,
+        "role" access::ROLES,
+        "attached" access::ATTACHED,
     };
     blank(&mut json);
     json

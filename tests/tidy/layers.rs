@@ -19,9 +19,11 @@ const BELOW: &[(&str, &[&str])] = &[
     ("service", &["event", "domain", "engine", "workflows", "files"]),
     ("wire", &[]),
     ("ecs", &["event", "domain", "service", "wire"]),
-    ("server", &["event", "service", "wire", "ecs"]),
+    ("oss", &["event", "domain", "service"]),
+    ("server", &["event", "domain", "service", "wire", "ecs", "oss"]),
+    ("remote", &["event", "service", "wire"]),
     ("console", &["event", "domain", "service"]),
-    ("cli", &["event", "domain", "service", "wire", "server", "demo"]),
+    ("cli", &["event", "domain", "service", "remote", "server", "demo"]),
     ("demo", &["files"]),
     ("sim", &["event", "domain", "engine", "files"]),
     // The product wires all of them, but ships no simulation.

@@ -7,6 +7,7 @@
 mod bench;
 mod bench_import;
 mod bench_tables;
+mod clients;
 mod count;
 mod disks;
 mod disks_recipe;

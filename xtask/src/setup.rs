@@ -26,9 +26,10 @@ const FOR_DISKS: [Tool; 7] = [
 ];
 
 /// What the tests and benches watch and compare Kiln with, and make disks by beside those above.
-const FOR_TESTS: [Tool; 5] = [
+const FOR_TESTS: [Tool; 6] = [
     Tool { program: "casync", package: "casync" },
     Tool { program: "mkswap", package: "util-linux" },
+    Tool { program: "python3", package: "python3-venv" },
     Tool { program: "strace", package: "strace" },
     Tool { program: "tmux", package: "tmux" },
     Tool { program: "time", package: "time" },

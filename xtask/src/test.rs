@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::clients;
 use crate::count::{self, Counts};
 use crate::disks;
 use crate::error::{Error, Result};
@@ -19,24 +20,28 @@ Run every check and every test
 
 Usage: cargo xtask test [--quick]
 
-Stages: set-up (installs missing Debian packages), formatting, clippy, docs, licences, test disks, tests, doc tests.
+Stages: set-up (installs missing Debian packages), formatting, clippy, docs, licences, test disks, the
+official clients, tests, doc tests.
 Together they have 36 minutes; whatever still runs then is killed and counts as failed. The last line is
 `N passed, N failed`.
 
 Options:
-  --quick  leave out the set-up, the test disks, and the tests named after debian disks or torture
+  --quick  leave out the set-up, the test disks, the clients, and the tests named after debian disks, torture or
+           clients
 
 Environment:
   KILN_SEED         the seed of the random tests; a fresh one, which is printed, unless given
   KILN_TEST_DISKS   where the Debian test disks lie or are made
+  KILN_TEST_PYTHON  the interpreter that has the official clients, for who runs the tests without this command
   CI                when set, snapshots are never written
 ";
 
 /// What all stages have together. A run that takes longer is one people stop waiting for.
 const BUDGET_MINUTES: u64 = 36;
 
-/// Tests with these words in their names take minutes or the real disks; `.config/nextest.toml` runs them one by one.
-const HEAVY: [&str; 2] = ["debian", "torture"];
+/// Tests with these words in their names take minutes, the real disks or the official clients; `.config/nextest.toml` runs
+/// the first two one by one.
+const HEAVY: [&str; 3] = ["debian", "torture", "clients"];
 
 /// The seed of this run's random tests.
 pub(crate) const SEED_VARIABLE: &str = "KILN_SEED";
@@ -110,6 +115,7 @@ fn every_stage(run: &mut Run) {
     });
     if !run.quick {
         run.stage("test disks", |_| disks::make_sure().map(|_| Outcome::done(String::new())));
+        run.stage("clients", |_| clients::make_sure().map(|_| Outcome::done(String::new())));
     }
     run.stage("tests", tests);
     run.stage("doc tests", |run| run.suite(&["test", "--doc", "--workspace", "--no-fail-fast"]));
@@ -181,6 +187,7 @@ impl Run {
         command.args(arguments).env(SEED_VARIABLE, &self.seed);
         if !self.quick {
             command.env(disks::PLACE_VARIABLE, disks::make_sure()?);
+            command.env(clients::PYTHON_VARIABLE, clients::make_sure()?);
         }
         let ended = run::watched(&mut command, self.deadline())?;
         let counts = count::counts(ended.lines.iter().map(String::as_str));

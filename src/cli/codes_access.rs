@@ -1,0 +1,273 @@
+//! Pages of codes: who may ask, and as whom.
+//!
+//! Data and nothing else: `codes.rs` says what a page is and finds one.
+
+use crate::codes::Page;
+
+/// Sorted by code.
+pub(crate) const ACCESS: &[Page] = &[
+    Page {
+        code: "DeleteConflict.Policy",
+        means: "The policy is not deleted: users or roles have it.",
+        cause: "It is attached to somebody.",
+        todo: "`kiln policy show` says to whom; detach it there first.",
+    },
+    Page {
+        code: "DeleteConflict.Role.Policy",
+        means: "The role is not deleted: it has policies.",
+        cause: "Policies are attached to it.",
+        todo: "`kiln role show` says which; detach them first.",
+    },
+    Page {
+        code: "DeleteConflict.User.AccessKey",
+        means: "The user is not deleted: it has access keys.",
+        cause: "Keys were made for it.",
+        todo: "`kiln key list --user USER` shows them; delete them first.",
+    },
+    Page {
+        code: "DeleteConflict.User.Policy",
+        means: "The user is not deleted: it has policies.",
+        cause: "Policies are attached to it.",
+        todo: "`kiln user show` says which; detach them first.",
+    },
+    Page {
+        code: "EntityAlreadyExists.Policy",
+        means: "There is a policy of that name already.",
+        cause: "The account made one, or the system has one of that name.",
+        todo: "Choose another name, or delete that one.",
+    },
+    Page {
+        code: "EntityAlreadyExists.Role",
+        means: "There is a role of that name already.",
+        cause: "It was made before.",
+        todo: "Choose another name, or delete that one.",
+    },
+    Page {
+        code: "EntityAlreadyExists.Role.Policy",
+        means: "The role has that policy already.",
+        cause: "It was attached before.",
+        todo: "Nothing is to be done.",
+    },
+    Page {
+        code: "EntityAlreadyExists.User",
+        means: "There is a user of that name already.",
+        cause: "It was made before.",
+        todo: "Choose another name, or delete that one.",
+    },
+    Page {
+        code: "EntityAlreadyExists.User.Policy",
+        means: "The user has that policy already.",
+        cause: "It was attached before.",
+        todo: "Nothing is to be done.",
+    },
+    Page {
+        code: "EntityNotExist.Policy",
+        means: "There is no policy of that name in the account, or it is one of the system that stays.",
+        cause: "Its name is misspelt, or it was deleted.",
+        todo: "`kiln policy list` shows those there are.",
+    },
+    Page {
+        code: "EntityNotExist.Role",
+        means: "There is no role of that name in the account.",
+        cause: "Its name is misspelt, or it was deleted.",
+        todo: "`kiln role list` shows those there are.",
+    },
+    Page {
+        code: "EntityNotExist.Role.Policy",
+        means: "The role does not have that policy.",
+        cause: "It was never attached, or was detached.",
+        todo: "`kiln role show` says which it has.",
+    },
+    Page {
+        code: "EntityNotExist.User",
+        means: "There is no user of that name in the account.",
+        cause: "Its name is misspelt, or it was deleted.",
+        todo: "`kiln user list` shows those there are.",
+    },
+    Page {
+        code: "EntityNotExist.User.AccessKey",
+        means: "There is no access key of that id.",
+        cause: "Its id is misspelt, it was deleted, or it is another account's.",
+        todo: "`kiln key list` shows those there are, `kiln key create` makes one.",
+    },
+    Page {
+        code: "EntityNotExist.User.Policy",
+        means: "The user does not have that policy.",
+        cause: "It was never attached, or was detached.",
+        todo: "`kiln user show` says which it has.",
+    },
+    Page {
+        code: "Forbidden.RAM",
+        means: "No policy lets who asked do that, or one denies it.",
+        cause: "The user or role lacks a policy for the action and the resource that the message names.",
+        todo: "Attach a policy that allows it, or take away the one that denies it.",
+    },
+    Page {
+        code: "InvalidAccessKeyId.Malformed",
+        means: "The text can not be the id of a new access key.",
+        cause: "Ids are made by chance, and this one was taken or is shaped otherwise.",
+        todo: "Ask again: another one is made.",
+    },
+    Page {
+        code: "InvalidParameter.Comments.Length",
+        means: "The comment is too long, or holds what cannot be read.",
+        cause: "It has up to 1024 characters.",
+        todo: "Say less.",
+    },
+    Page {
+        code: "InvalidParameter.Description.Length",
+        means: "The description is too long, or holds what cannot be read.",
+        cause: "It has up to 1024 characters.",
+        todo: "Say less.",
+    },
+    Page {
+        code: "InvalidParameter.DisplayName.Length",
+        means: "The display name is too long, or holds what cannot be read.",
+        cause: "It has up to 1024 characters.",
+        todo: "Choose a shorter one.",
+    },
+    Page {
+        code: "InvalidParameter.DurationSeconds",
+        means: "The session would be too short, or longer than its role allows.",
+        cause: "A session lasts 900 seconds at least, and as long as its role says at most.",
+        todo: "Ask for a time between, or make the role with a longer one.",
+    },
+    Page {
+        code: "InvalidParameter.MaxSessionDuration",
+        means: "A role does not allow sessions of that length.",
+        cause: "It is 3600 to 43200 seconds.",
+        todo: "Choose a number between.",
+    },
+    Page {
+        code: "InvalidParameter.PolicyGrammar",
+        means: "The policy a session was to be limited to is none.",
+        cause: "It is no JSON, or says something that could not be judged.",
+        todo: "Correct what the message names.",
+    },
+    Page {
+        code: "InvalidParameter.PolicyName.InvalidChars",
+        means: "The name of the policy holds a character that it may not hold.",
+        cause: "It has letters, digits and hyphens.",
+        todo: "Choose another name.",
+    },
+    Page {
+        code: "InvalidParameter.PolicyName.Length",
+        means: "The name of the policy is empty or too long.",
+        cause: "It has 1 to 128 characters.",
+        todo: "Choose another name.",
+    },
+    Page {
+        code: "InvalidParameter.RoleName.InvalidChars",
+        means: "The name of the role holds a character that it may not hold.",
+        cause: "It has letters, digits and `.` `-` `_`.",
+        todo: "Choose another name.",
+    },
+    Page {
+        code: "InvalidParameter.RoleName.Length",
+        means: "The name of the role is empty or too long.",
+        cause: "It has 1 to 64 characters.",
+        todo: "Choose another name.",
+    },
+    Page {
+        code: "InvalidParameter.RoleSessionName",
+        means: "The name of the session is none.",
+        cause: "It has 2 to 64 letters, digits and `.` `@` `-` `_`.",
+        todo: "Choose another name.",
+    },
+    Page {
+        code: "InvalidParameter.UserName.InvalidChars",
+        means: "The name of the user holds a character that it may not hold.",
+        cause: "It has letters, digits and `.` `-` `_`.",
+        todo: "Choose another name.",
+    },
+    Page {
+        code: "InvalidParameter.UserName.Length",
+        means: "The name of the user is empty or too long.",
+        cause: "It has 1 to 64 characters.",
+        todo: "Choose another name.",
+    },
+    Page {
+        code: "InvalidSecurityToken.Expired",
+        means: "The session is over.",
+        cause: "Its time has come to its end.",
+        todo: "Assume the role again.",
+    },
+    Page {
+        code: "InvalidSecurityToken.Malformed",
+        means: "The security token was not made here, or was changed.",
+        cause: "It was cut or altered on its way, or belongs to another data directory.",
+        todo: "Send it to the last letter, or assume the role again.",
+    },
+    Page {
+        code: "InvalidSecurityToken.MismatchWithAccessKey",
+        means: "The security token belongs to another key.",
+        cause: "Key and token of two sessions were mixed, or a lasting key came with a token.",
+        todo: "Send key, secret and token of one session.",
+    },
+    Page {
+        code: "LimitExceeded.Policy",
+        means: "The account has as many policies as it may have.",
+        cause: "It has made 1500.",
+        todo: "Delete some that nobody has.",
+    },
+    Page {
+        code: "LimitExceeded.Role",
+        means: "The account has as many roles as it may have.",
+        cause: "It has made 1000.",
+        todo: "Delete some that are not needed.",
+    },
+    Page {
+        code: "LimitExceeded.Role.Policy",
+        means: "The role has as many policies as it may have.",
+        cause: "It has 20.",
+        todo: "Detach some, or put what they say into one.",
+    },
+    Page {
+        code: "LimitExceeded.User",
+        means: "The account has as many users as it may have.",
+        cause: "It has made 1000.",
+        todo: "Delete some that are not needed.",
+    },
+    Page {
+        code: "LimitExceeded.User.AccessKey",
+        means: "It has as many access keys as it may have.",
+        cause: "Keys were rotated, and the old ones not deleted.",
+        todo: "Delete one that is used no more: `kiln key list`, `kiln key delete`.",
+    },
+    Page {
+        code: "LimitExceeded.User.Policy",
+        means: "The user has as many policies as it may have.",
+        cause: "It has 20.",
+        todo: "Detach some, or put what they say into one.",
+    },
+    Page {
+        code: "MalformedPolicyDocument",
+        means: "The document is no policy, or says something that could not be judged.",
+        cause: "It is no JSON, has a field that is not known, or a condition that nobody would look at.",
+        todo: "Correct what the message names.",
+    },
+    Page {
+        code: "MissingSecurityToken",
+        means: "A key of a session came without its token.",
+        cause: "The token was not set in the client.",
+        todo: "Send it beside the key.",
+    },
+    Page {
+        code: "NoPermission",
+        means: "The role may not be assumed by who asked.",
+        cause: "It is not there or does not trust who asked, who asked has no policy for it, or it was an account's own key.",
+        todo: "Ask with a key of a user that the role trusts and that a policy lets `sts:AssumeRole`.",
+    },
+    Page {
+        code: "Seal.Mismatch",
+        means: "A secret was not sealed with the seal that lies in the data directory.",
+        cause: "The file `kiln.seal` was replaced, or comes from another data directory.",
+        todo: "Put the right one back; without it, delete the access keys and make new ones.",
+    },
+    Page {
+        code: "Seal.Missing",
+        means: "The seal of the data directory is gone, so no secret can be opened.",
+        cause: "The file `kiln.seal` was removed, or left behind when the directory was copied.",
+        todo: "Put it back; without it, delete the access keys and make new ones.",
+    },
+];

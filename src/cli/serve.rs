@@ -1,0 +1,78 @@
+//! `kiln serve`: the wires of the API, until somebody ends it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use server::{Certificate, Limits, Listening, Options};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::Stop;
+use crate::screen::print;
+use crate::session::Session;
+
+/// Where a server listens when nobody says: on this machine only.
+const LISTEN: &str = "127.0.0.1:8080";
+
+/// How to serve.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Clients need an access key: `kiln account create NAME` and `kiln key create` make one.
+Health, readiness and metrics are at /health, /ready and /metrics.
+
+Examples:
+  kiln serve
+  kiln --data /srv/kiln serve --listen 0.0.0.0:8080 --access-log"
+)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 is any that is free
+    #[arg(long, value_name = "ADDR:PORT", default_value = LISTEN)]
+    listen: SocketAddr,
+    /// Requests of an account, region and action in a minute [default: no limit]
+    #[arg(long, value_name = "COUNT")]
+    per_minute: Option<u32>,
+    /// Speak HTTPS as well on that port, by this certificate chain in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The private key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Speak HTTPS as well, by a certificate made here for this name or address; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "tls_certificate")]
+    tls_name: Vec<String>,
+    /// Write a line of JSON for each request to standard error
+    #[arg(long)]
+    access_log: bool,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
+        let service = session.house()?.hold().await?;
+        service.drive().await?;
+        let limits = Limits { per_minute: self.per_minute, ..Limits::default() };
+        let certificate = match (self.tls_certificate, self.tls_key) {
+            (Some(chain), Some(key)) => Some(Certificate::Given { chain, key }),
+            _ if self.tls_name.is_empty() => None,
+            _ => Some(Certificate::Made { dir: session.house()?.dir().to_owned(), names: self.tls_name }),
+        };
+        let options = Options { listen: self.listen, limits, is_logging: self.access_log, certificate };
+        // Whoever starts a server reads this line to know that it is ready.
+        let ready = |listening: Listening| {
+            print(&format!("listening on {}\n", listening.at));
+            if let Some(certificate) = listening.certificate {
+                session.screen.say(&format!("clients of HTTPS are to trust `{}`", certificate.display()));
+            }
+        };
+        let mut term = signal(SignalKind::terminate())
+            .map_err(|error| service::Trouble::world("waiting for signals", error))?;
+        let stop = async {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        };
+        server::serve(service, options, ready, stop).await?;
+        session.screen.say("everything that was asked is answered");
+        Ok(())
+    }
+}

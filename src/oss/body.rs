@@ -1,0 +1,170 @@
+//! Bodies: what comes is read in batches of bounded size, what goes is read from the object as fast
+//! as it is taken.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::port_objects::ObjectBytes;
+use event::Failure;
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
+use tokio::task::JoinHandle;
+
+use crate::Body;
+use crate::error::Refused;
+
+/// Bytes handed on at once: long enough that what is done for each batch costs nothing, and few
+/// enough that a hundred uploads fit into memory.
+const BATCH_BYTES: usize = 1 << 20;
+/// Bytes of an object read at once, for the same reasons; one such piece is sent and one is read.
+const PIECE_BYTES: u64 = 512 << 10;
+/// How long a client may send nothing: clients on bad lines stall for seconds, not for a minute.
+const SILENCE_MAX: Duration = Duration::from_mins(1);
+/// Bytes of a refused request's body that are still read, so that its client sees the answer and not
+/// a connection that was reset.
+const DRAIN_BYTES_MAX: u64 = 4 << 20;
+/// How long that may take.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// A body that is there already.
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+}
+
+/// The body of a request.
+pub(crate) struct Incoming {
+    body: Body,
+    /// Bytes that may come.
+    left: u64,
+}
+
+impl Incoming {
+    /// A body of at most so many bytes.
+    pub(crate) fn new(body: Body, bytes_max: u64) -> Self {
+        Self { body, left: bytes_max }
+    }
+
+    /// The next pieces, about [`BATCH_BYTES`]; none at the end.
+    pub(crate) async fn batch(&mut self) -> Result<Vec<Bytes>, Refused> {
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        while bytes < BATCH_BYTES {
+            let frame = tokio::time::timeout(SILENCE_MAX, self.body.frame()).await.map_err(|_| {
+                Refused::new(400, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period.")
+            })?;
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|_| incomplete())?;
+            let Ok(data) = frame.into_data() else { continue };
+            let Some(left) = self.left.checked_sub(data.len() as u64) else { return Err(too_large()) };
+            self.left = left;
+            bytes += data.len();
+            if !data.is_empty() {
+                pieces.push(data);
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// All of it.
+    pub(crate) async fn whole(mut self) -> Result<Vec<u8>, Refused> {
+        let mut whole = Vec::new();
+        loop {
+            let batch = self.batch().await?;
+            if batch.is_empty() {
+                return Ok(whole);
+            }
+            batch.iter().for_each(|piece| whole.extend_from_slice(piece));
+        }
+    }
+}
+
+/// Reads what is left of a refused request's body, if that is not much.
+pub(crate) async fn drain(mut body: Body) {
+    let drain = async {
+        let mut bytes = 0;
+        while bytes < DRAIN_BYTES_MAX
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_MAX, drain).await;
+}
+
+pub(crate) fn too_large() -> Refused {
+    Refused::new(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size.")
+}
+
+pub(crate) fn incomplete() -> Refused {
+    let why = "You did not provide the number of bytes specified by the Content-Length HTTP header.";
+    Refused::new(400, "IncompleteBody", why)
+}
+
+/// A stretch of an object on its way to a client.
+pub(crate) struct Outgoing {
+    object: Arc<dyn ObjectBytes>,
+    /// The stretch that is not being read yet.
+    at: u64,
+    end: u64,
+    ahead: Option<JoinHandle<Result<Bytes, Failure>>>,
+    left: u64,
+}
+
+impl Outgoing {
+    /// The stretch from `begin` to `end`.
+    pub(crate) fn new(object: Arc<dyn ObjectBytes>, begin: u64, end: u64) -> Self {
+        let mut outgoing = Self { object, at: begin, end, ahead: None, left: end - begin };
+        outgoing.read_ahead();
+        outgoing
+    }
+
+    fn read_ahead(&mut self) {
+        let len = PIECE_BYTES.min(self.end - self.at);
+        if len == 0 {
+            return;
+        }
+        let (object, at) = (Arc::clone(&self.object), self.at);
+        self.at += len;
+        let len = usize::try_from(len).expect("at most a piece");
+        self.ahead = Some(tokio::spawn(async move { object.read(at, len).await }));
+    }
+}
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Some(ahead) = &mut self.ahead else { return Poll::Ready(None) };
+        let read = ready!(Pin::new(ahead).poll(context));
+        self.ahead = None;
+        Poll::Ready(Some(match read {
+            Ok(Ok(bytes)) => {
+                self.left -= bytes.len() as u64;
+                self.read_ahead();
+                Ok(Frame::data(bytes))
+            }
+            Ok(Err(failure)) => Err(io::Error::other(failure.to_string())),
+            Err(error) => Err(io::Error::other(error)),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// Whether nothing can come any more.
+pub(crate) fn is_over(body: &Body) -> bool {
+    body.is_end_stream()
+}

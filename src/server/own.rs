@@ -1,0 +1,60 @@
+//! Kiln's own requests: `POST /kiln/v1`, signed in the newer style. The body is a [`service::Call`], the answer what the service
+//! answers, both rmp-serde with field names, as on the socket of the data directory.
+//!
+//! Who asks is whom the key belongs to, whatever the call says; and no call from elsewhere names a file
+//! of this computer.
+
+use http::{HeaderValue, Response};
+use service::{Call, Family, Reply, Trouble, dispatch};
+use wire::{Fault, Form, Pairs};
+
+use crate::body::{Body, full};
+use crate::gate::{Gate, Told, Whole, host, refuse};
+
+/// Where Kiln's own requests go.
+pub(crate) const PATH: &str = "/kiln/v1";
+/// What bodies are.
+pub(crate) const CONTENT_TYPE: &str = "application/vnd.kiln+msgpack";
+
+/// Answers one of Kiln's own requests.
+pub(crate) async fn answer(gate: &Gate, whole: Whole<'_>, told: &mut Told) -> Response<Body> {
+    let call = match read(gate, &whole, told) {
+        Ok(call) => call,
+        Err(fault) => return refuse(&fault, Form::Json, whole.request_id, &host(whole.parts), told),
+    };
+    let answer: Result<Reply, Trouble> = match call {
+        Ok(call) => dispatch(&gate.service, call).await,
+        Err(trouble) => Err(trouble),
+    };
+    if let Err(trouble) = &answer {
+        told.code.clone_from(&trouble.code);
+    }
+    let Ok(bytes) = service::encode(&answer) else {
+        let fault = Fault::new(500, "InternalError", "The answer could not be written.");
+        return refuse(&fault, Form::Json, whole.request_id, &host(whole.parts), told);
+    };
+    let mut response = Response::new(full(bytes));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response
+}
+
+/// The call, as whoever signed it may make it; the outer error is one of the gate, the inner one of the call.
+fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, Trouble>, Fault> {
+    let query = Pairs::read(whole.parts.uri.query().unwrap_or_default(), "")?;
+    let proved = gate.prove(whole, &query, query.clone(), told)?;
+    let call: Call = service::decode(whole.body).map_err(|error| {
+        Fault::new(400, "InvalidParameter", format!("The body is no call of this version of Kiln: {error}."))
+    })?;
+    if call.request.names_files() {
+        let why = "a file of the server's computer cannot be named from elsewhere";
+        let trouble = Trouble::new(Family::Refused, "InvalidSource.NotHere", why);
+        return Ok(Err(trouble.advise("put the file into a bucket and name the object: `oss://BUCKET/KEY`")));
+    }
+    let permission = format!("kiln:{}", call.request.action_name());
+    let resource = format!("acs:kiln:*:{}:*", proved.identity.account);
+    gate.may(&proved.identity, &permission, &resource, &whole.context)?;
+    let actor = event::Actor { account: proved.identity.account.0, key: proved.identity.key };
+    // An id that another account has chosen finds nothing of it.
+    let id = format!("v1/{}/{}", actor.account, call.id);
+    Ok(Ok(Call { actor, id, drive: true, ..call }))
+}

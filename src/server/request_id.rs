@@ -1,0 +1,35 @@
+//! Ids of requests: an upper-case UUID, as clients print them.
+
+use std::fmt::Write as _;
+
+/// A fresh id.
+pub(crate) fn fresh() -> String {
+    let mut bytes = [0; 16];
+    // Without randomness nothing here is safe; the kernel has it from boot on.
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+    // Version 4, variant 1: random.
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut id = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            id.push('-');
+        }
+        let _ = write!(id, "{byte:02X}");
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_an_upper_case_uuid_and_no_other_is_like_it() {
+        let id = fresh();
+        let lengths: Vec<usize> = id.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12]);
+        assert!(id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F' | b'-')), "{id}");
+        assert_ne!(id, fresh());
+    }
+}
