@@ -49,14 +49,17 @@ impl Workflow for CheckImage {
         let disk = flow.decide(self.scope(), of(&self, |view, it| rules::ask_check(view, &it.image)))   // CheckAsked
             .undo(of(&self, |view, it| rules::drop_check(view, &it.image))).await?.disk;                // CheckDropped
 
-        let found = flow.step(on(&(self.clone(), disk), look))                                          // GuestRead
-            .nothing_to_undo("reading changes nothing").await?.items;
+        let read = flow.step(on(&(self.clone(), disk), look))                                           // GuestRead
+            .nothing_to_undo("reading changes nothing").await;
+        let found = match read {
+            Err(Halt::Failed(why)) => Err(why),
+            read => Ok(read?.items),
+        };
 
         flow.decide(self.scope(), of(&(self, found.clone()), |view, (it, found)| {
                 rules::end_check(view, &it.image, found)                                                // ImageChecked
             }))
-            .point_of_no_return("what was found is told").await?;
-        Ok(found)
+            .point_of_no_return("what was found is told").await.map(|checked| checked.items)
     }
 }
 

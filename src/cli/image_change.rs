@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use domain::RegionId;
 use domain::events::Attributes;
-use domain::machine::{BootMode, Imds, LicenseType, Nvme};
+use domain::machine::{BootMode, Imds, LicenseType, Nvme, SecureBoot};
 use serde::Serialize;
 use service::{Because, ImageAt, ImageView, Request, Started, WorkflowView, Workflows, bytes_text};
 
@@ -27,7 +27,7 @@ Examples:
   kiln image modify web-3 --family web-old --deprecate")]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args([
     "name", "description", "family", "tags", "remove_tags", "boot_mode", "license_type", "imds", "nvme",
-    "deprecate", "restore",
+    "secure_boot", "deprecate", "restore",
 ])))]
 pub(crate) struct Modify {
     /// Id or name of the image
@@ -59,6 +59,9 @@ pub(crate) struct Modify {
     /// Whether it has a driver for `NVMe` disks: `supported` or `unsupported`
     #[arg(long, value_name = "WORD")]
     nvme: Option<String>,
+    /// Whether it boots securely, which is by UEFI: `supported` or `unsupported`
+    #[arg(long, value_name = "WORD")]
+    secure_boot: Option<String>,
     /// Deprecate it as well
     #[arg(long)]
     deprecate: bool,
@@ -133,6 +136,7 @@ impl Modify {
             license_type: word(self.license_type.as_deref(), LicenseType::parse)?,
             imds: word(self.imds.as_deref(), Imds::parse)?,
             nvme: word(self.nvme.as_deref(), Nvme::parse)?,
+            secure_boot: word(self.secure_boot.as_deref(), SecureBoot::parse)?,
             tags,
         };
         let request = Request::ImageModify { at: session.at(&self.image), to };

@@ -82,6 +82,9 @@ fn machine_text(view: &ImageView) -> String {
     if view.nvme_support == "supported" {
         words.push("NVMe".to_owned());
     }
+    if view.secure_boot_support == "supported" {
+        words.push("secure boot".to_owned());
+    }
     words.join(", ")
 }
 

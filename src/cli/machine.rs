@@ -1,7 +1,7 @@
 //! What is said of the machine an image wants, in the words of the ECS API.
 
 use clap::Args;
-use domain::machine::{Architecture, BootMode, Imds, LicenseType, MachineAsked, Nvme, OsType};
+use domain::machine::{Architecture, BootMode, Imds, LicenseType, MachineAsked, Nvme, OsType, SecureBoot};
 use event::Refusal;
 use service::Trouble;
 
@@ -36,6 +36,9 @@ pub(crate) struct MachineArgs {
     /// Whether it has a driver for `NVMe` disks: `supported` or `unsupported` [default: unsupported]
     #[arg(long, value_name = "WORD")]
     nvme: Option<String>,
+    /// Whether it boots securely, which is by UEFI: `supported` or `unsupported` [default: unsupported]
+    #[arg(long, value_name = "WORD")]
+    secure_boot: Option<String>,
 }
 
 impl MachineArgs {
@@ -49,6 +52,7 @@ impl MachineArgs {
             license_type: word(self.license_type.as_deref(), LicenseType::parse)?,
             imds: word(self.imds.as_deref(), Imds::parse)?,
             nvme: word(self.nvme.as_deref(), Nvme::parse)?,
+            secure_boot: word(self.secure_boot.as_deref(), SecureBoot::parse)?,
         })
     }
 }

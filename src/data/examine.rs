@@ -31,6 +31,9 @@ struct Examination<'a> {
     deep: bool,
     marked: Marked,
     report: StoreReport,
+    /// Where chunks are read into, once there are any to read: one for all disks, for it is large beside
+    /// what most of them have.
+    buffer: Option<Segment>,
     /// Packs whose file is not there or too short, and why.
     broken: HashMap<u64, &'static str>,
 }
@@ -43,6 +46,7 @@ pub(crate) fn examine(store: &Store, live: &dyn LiveManifests, deep: bool) -> Re
         deep,
         marked: Marked::default(),
         report: StoreReport::default(),
+        buffer: None,
         broken: HashMap::new(),
     };
     examination.files()?;
@@ -146,7 +150,6 @@ impl Examination<'_> {
         for (_, branch) in &segments.root.branches {
             self.marked.insert(domain, *branch);
         }
-        let mut buffer = self.deep.then(Segment::new);
         loop {
             let next = segments.next(&mut fetcher);
             let lost = next.is_err();
@@ -169,10 +172,12 @@ impl Examination<'_> {
                 }
             }
             let whole = self.chunks(domain, &new)?;
-            if let Some(buffer) = &mut buffer {
+            if self.deep && !whole.is_empty() {
                 let len = segment_len(segments.root.disk_bytes, segment.segment);
+                let mut buffer = self.buffer.take().unwrap_or_else(Segment::new);
                 buffer.begin(len as u64, 0, whole.iter().map(stretch));
-                self.read(&mut fetcher, &whole, buffer)?;
+                self.read(&mut fetcher, &whole, &mut buffer)?;
+                self.buffer = Some(buffer);
             }
         }
     }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use domain::Digest;
 
 use crate::chunker;
-use crate::grid::{CELL_BYTES, CELLS_PER_SEGMENT, SEGMENT_BYTES, segment_len};
+use crate::grid::{CELL_BYTES, CELLS_PER_SEGMENT, segment_len};
 use crate::manifest::ChunkRef;
 use crate::root;
 
@@ -20,15 +20,19 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Room for a segment.
+    /// Nothing yet; there is as much room as the longest segment begun has needed, for a small disk is
+    /// a small part of one.
     pub(crate) fn new() -> Self {
-        Self { bytes: vec![0; SEGMENT_BYTES], len: 0, touched: [false; CELLS_PER_SEGMENT] }
+        Self { bytes: Vec::new(), len: 0, touched: [false; CELLS_PER_SEGMENT] }
     }
 
     /// Begins a segment of the disk that has data in these ascending stretches: zeros around them
     /// as far as the cells they touch, the stretches themselves still to be filled.
     pub(crate) fn begin(&mut self, disk_bytes: u64, segment: u64, data: impl Iterator<Item = Range<usize>>) {
         self.len = segment_len(disk_bytes, segment);
+        if self.bytes.len() < self.len {
+            self.bytes = vec![0; self.len];
+        }
         self.touched = [false; CELLS_PER_SEGMENT];
         let mut clean = 0;
         for stretch in data.filter(|stretch| !stretch.is_empty()) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{AccessKeyId, Arn};
 use crate::group::GroupId;
 use crate::image::DiskKind;
-use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme};
+use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme, SecureBoot};
 use crate::network::ItemId;
 use crate::port::{Format, Location, StoredDisk, Target};
 use crate::{AccountId, DiskId, ImageId, RegionId, SnapshotId, TaskId};
@@ -176,6 +176,9 @@ pub struct Attributes {
     /// Whether it has a driver for NVMe disks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nvme: Option<Nvme>,
+    /// Whether it boots securely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secure_boot: Option<SecureBoot>,
     /// Tags set, or, with nothing as the value, removed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, Option<String>>,

@@ -12,9 +12,9 @@ use crate::events::{
 };
 use crate::group::GROUPED;
 use crate::image::{
-    ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_AVAILABLE, FAMILY_SIZES, IMAGES,
-    Image, ImageDisk, NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE, Usage,
-    birth, house, youth,
+    ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_AVAILABLE, FAMILY_ROWS, FamilyRow,
+    IMAGES, Image, ImageDisk, NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE,
+    Usage, birth, house, youth,
 };
 use crate::port::CheckItem;
 use crate::{
@@ -173,6 +173,18 @@ fn stand(rows: &mut dyn RowsMut, scope: &Scope, image: &Image) {
     } else {
         FAMILY_AVAILABLE.remove(rows, scope, &key);
     }
+    let newest = newest(rows, scope, family);
+    FAMILY_ROWS.change(rows, scope, &[family], |row| row.newest = newest);
+}
+
+/// The newest Available image of a family.
+fn newest(rows: &dyn RowsMut, scope: &Scope, family: &str) -> Option<ImageId> {
+    let mut newest = None;
+    rows.scan(&FAMILY_AVAILABLE.key(scope, &[family, ""]), &mut |_, id| {
+        newest = Some(FAMILY_AVAILABLE.read(id));
+        false
+    });
+    newest
 }
 
 /// Changes what an account uses in a region; a row of zeros is none.
@@ -262,9 +274,11 @@ fn put_task(rows: &mut dyn RowsMut, scope: &Scope, task: &Task) {
 
 fn join_family(rows: &mut dyn RowsMut, scope: &Scope, family: &str, image: &Image) {
     FAMILIES.put(rows, scope, &[family, &birth(image.born)], &image.id);
-    let size = FAMILY_SIZES.get(rows, scope, &[family]).unwrap_or_default() + 1;
-    FAMILY_SIZES.put(rows, scope, &[family], &size);
-    if size == 1 {
+    let none = FamilyRow { images: 0, newest: None };
+    let mut row = FAMILY_ROWS.get(rows, scope, &[family]).unwrap_or(none);
+    row.images += 1;
+    FAMILY_ROWS.put(rows, scope, &[family], &row);
+    if row.images == 1 {
         change_usage(rows, scope, |usage| usage.families += 1);
     }
 }
@@ -272,12 +286,13 @@ fn join_family(rows: &mut dyn RowsMut, scope: &Scope, family: &str, image: &Imag
 fn leave_family(rows: &mut dyn RowsMut, scope: &Scope, family: &str, image: &Image) {
     FAMILIES.remove(rows, scope, &[family, &birth(image.born)]);
     FAMILY_AVAILABLE.remove(rows, scope, &[family, &youth(image.born)]);
-    let size = FAMILY_SIZES.get(rows, scope, &[family]).unwrap_or_default().saturating_sub(1);
-    if size > 0 {
-        FAMILY_SIZES.put(rows, scope, &[family], &size);
+    let images = FAMILY_ROWS.get(rows, scope, &[family]).map_or(0, |row| row.images.saturating_sub(1));
+    if images > 0 {
+        let row = FamilyRow { images, newest: newest(rows, scope, family) };
+        FAMILY_ROWS.put(rows, scope, &[family], &row);
         return;
     }
-    FAMILY_SIZES.remove(rows, scope, &[family]);
+    FAMILY_ROWS.remove(rows, scope, &[family]);
     change_usage(rows, scope, |usage| usage.families = usage.families.saturating_sub(1));
 }
 
@@ -336,6 +351,7 @@ fn modified(rows: &mut dyn RowsMut, record: &Record, event: ImageModified) {
     machine.license_type = to.license_type.unwrap_or(machine.license_type);
     machine.imds = to.imds.unwrap_or(machine.imds);
     machine.nvme = to.nvme.unwrap_or(machine.nvme);
+    machine.secure_boot = to.secure_boot.unwrap_or(machine.secure_boot);
     for (key, value) in to.tags {
         match value {
             Some(value) => _ = image.tags.insert(key, value),

@@ -22,6 +22,7 @@ mod listed;
 pub mod machine;
 pub mod name;
 pub mod network;
+mod place;
 pub mod policy;
 mod policy_condition;
 mod policy_read;

@@ -95,6 +95,13 @@ words! {
         /// It has not, or nobody knows.
         Unsupported "unsupported",
     }
+    /// Whether its boot loader is signed, so that a machine may insist on that.
+    SecureBoot "InvalidParameter" "answer to whether secure boot is supported" {
+        /// It is.
+        Supported "supported",
+        /// It is not, or nobody knows.
+        Unsupported "unsupported",
+    }
 }
 
 /// The platforms the API knows, as a request names them. The four with Windows in their names need
@@ -147,6 +154,19 @@ pub struct Machine {
     pub imds: Imds,
     /// Whether it has a driver for NVMe disks.
     pub nvme: Nvme,
+    /// Whether it boots securely. Not written where it does not: so the rows and events of images that are
+    /// older than the word stay as they are.
+    #[serde(default = "not_secure", skip_serializing_if = "is_not_secure")]
+    pub secure_boot: SecureBoot,
+}
+
+fn not_secure() -> SecureBoot {
+    SecureBoot::Unsupported
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+fn is_not_secure(secure_boot: &SecureBoot) -> bool {
+    *secure_boot == SecureBoot::Unsupported
 }
 
 /// What a request says of the machine; the rest is filled in.
@@ -167,6 +187,8 @@ pub struct MachineAsked {
     pub imds: Option<Imds>,
     /// Whether it has a driver for NVMe disks.
     pub nvme: Option<Nvme>,
+    /// Whether it boots securely.
+    pub secure_boot: Option<SecureBoot>,
 }
 
 impl Default for Machine {
@@ -177,7 +199,7 @@ impl Default for Machine {
 
 impl MachineAsked {
     /// Fills in what was not asked for, and refuses what contradicts itself: `arm64` boots by UEFI only, Windows
-    /// platforms are of the kind `windows`, and only Windows has a licence to bring.
+    /// platforms are of the kind `windows`, only Windows has a licence to bring, and only UEFI boots securely.
     pub fn resolve(self) -> Result<Machine, Refusal> {
         let architecture = self.architecture.unwrap_or(Architecture::X8664);
         let platform = self.platform.as_deref().map(platform_named).transpose()?;
@@ -204,6 +226,8 @@ impl MachineAsked {
             _ => BootMode::Bios,
         });
         check_boot_mode(architecture, boot_mode)?;
+        let secure_boot = self.secure_boot.unwrap_or(SecureBoot::Unsupported);
+        check_secure_boot(boot_mode, secure_boot)?;
         let license_type = self.license_type.unwrap_or(LicenseType::Auto);
         if license_type == LicenseType::Byol && os_type != OsType::Windows {
             let why = format!("the platform `{platform}` has no licence to bring along");
@@ -218,6 +242,7 @@ impl MachineAsked {
             license_type,
             imds: self.imds.unwrap_or(Imds::V1),
             nvme: self.nvme.unwrap_or(Nvme::Unsupported),
+            secure_boot,
         })
     }
 }
@@ -237,6 +262,16 @@ pub fn check_boot_mode(architecture: Architecture, boot_mode: BootMode) -> Resul
     if architecture == Architecture::Arm64 && boot_mode != BootMode::Uefi {
         let why = format!("`arm64` does not boot by `{}`", boot_mode.word());
         return Err(Refusal::new("InvalidBootMode.NotSupport", why).advise("its boot mode is UEFI"));
+    }
+    Ok(())
+}
+
+/// Whether an image that boots that way may boot securely: it is the firmware of UEFI that checks signatures.
+pub fn check_secure_boot(boot_mode: BootMode, secure_boot: SecureBoot) -> Result<(), Refusal> {
+    if secure_boot == SecureBoot::Supported && boot_mode == BootMode::Bios {
+        let why = "an image that boots by `BIOS` does not boot securely";
+        return Err(Refusal::new("InvalidParameter", why)
+            .advise("say `UEFI` or `UEFI-Preferred` for its boot mode, or `unsupported` for secure boot"));
     }
     Ok(())
 }
@@ -288,11 +323,47 @@ mod tests {
         assert_eq!(unknown, Err("InvalidPlatform.Malformed".to_owned()));
         let byol = asked(|asked| asked.license_type = Some(LicenseType::Byol));
         assert_eq!(byol, Err("InvalidLicenseType.NotSupported".to_owned()));
+        let secure = asked(|asked| asked.secure_boot = Some(SecureBoot::Supported));
+        assert_eq!(secure, Err("InvalidParameter".to_owned()), "the boot mode is BIOS then");
         assert_eq!(
             check_imds(Imds::V2, Imds::V1).unwrap_err().code,
             "InvalidOperation.FeaturesImdsSupportNotMatch"
         );
         assert_eq!(check_imds(Imds::V1, Imds::V2), Ok(()));
+    }
+
+    /// What a log of before the word was known holds: read, and written again, it is the same bytes.
+    #[test]
+    fn a_machine_from_before_secure_boot_is_read_and_written_as_it_was() {
+        #[derive(Serialize)]
+        struct Before {
+            architecture: &'static str,
+            os_type: &'static str,
+            platform: &'static str,
+            boot_mode: &'static str,
+            license_type: &'static str,
+            imds: &'static str,
+            nvme: &'static str,
+        }
+        let before = Before {
+            architecture: "x86_64",
+            os_type: "linux",
+            platform: "Debian",
+            boot_mode: "UEFI",
+            license_type: "Auto",
+            imds: "v1",
+            nvme: "supported",
+        };
+        for encode in [rmp_serde::to_vec_named::<Before>, rmp_serde::to_vec] {
+            let stored = encode(&before).unwrap();
+            let machine: Machine = rmp_serde::from_slice(&stored).unwrap();
+            assert_eq!((machine.nvme, machine.secure_boot), (Nvme::Supported, SecureBoot::Unsupported));
+            let again = [rmp_serde::to_vec_named(&machine).unwrap(), rmp_serde::to_vec(&machine).unwrap()];
+            assert!(again.contains(&stored));
+        }
+        let secure = Machine { secure_boot: SecureBoot::Supported, ..Machine::default() };
+        let stored = rmp_serde::to_vec_named(&secure).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Machine>(&stored).unwrap(), secure);
     }
 
     #[test]

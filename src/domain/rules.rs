@@ -14,10 +14,10 @@ use crate::events::{
     ImageRestored, ImageSealed,
 };
 use crate::image::{
-    DiskKind, FAMILY_SIZES, IMAGES, Image, Making, NAMES, QUOTAS, SNAPSHOTS, Snapshot, Status, USAGE, Usage,
+    DiskKind, FAMILY_ROWS, IMAGES, Image, Making, NAMES, QUOTAS, SNAPSHOTS, Snapshot, Status, USAGE, Usage,
     in_view,
 };
-use crate::machine::{BootMode, LicenseType, OsType, check_boot_mode, check_imds};
+use crate::machine::{BootMode, LicenseType, OsType, check_boot_mode, check_imds, check_secure_boot};
 use crate::port::{CheckItem, Target};
 use crate::{ImageId, SnapshotId, TaskId, name};
 
@@ -185,6 +185,10 @@ pub fn modify(view: &View<'_>, id: &ImageId, to: &Attributes) -> Result<ImageMod
     if let Some(boot_mode) = to.boot_mode {
         check_boot_mode(machine.architecture, boot_mode)?;
     }
+    check_secure_boot(
+        to.boot_mode.unwrap_or(machine.boot_mode),
+        to.secure_boot.unwrap_or(machine.secure_boot),
+    )?;
     if let Some(license_type) = to.license_type
         && (license_type != LicenseType::Byol || machine.os_type != OsType::Windows)
     {
@@ -212,6 +216,7 @@ pub fn modify(view: &View<'_>, id: &ImageId, to: &Attributes) -> Result<ImageMod
         license_type: to.license_type.map(|_| machine.license_type),
         imds: to.imds.map(|_| machine.imds),
         nvme: to.nvme.map(|_| machine.nvme),
+        secure_boot: to.secure_boot.map(|_| machine.secure_boot),
         tags: to.tags.keys().map(|key| (key.clone(), image.tags.get(key).cloned())).collect(),
     };
     Ok(ImageModified { image: id.clone(), to, from })
@@ -229,6 +234,7 @@ fn differing(image: &Image, to: &Attributes) -> Attributes {
         license_type: to.license_type.filter(|license| *license != machine.license_type),
         imds: to.imds.filter(|imds| *imds != machine.imds),
         nvme: to.nvme.filter(|nvme| *nvme != machine.nvme),
+        secure_boot: to.secure_boot.filter(|secure_boot| *secure_boot != machine.secure_boot),
         tags: to
             .tags
             .iter()
@@ -414,9 +420,18 @@ pub fn ask_check(view: &View<'_>, id: &ImageId) -> Result<CheckAsked, Refusal> {
     Ok(CheckAsked { image: id.clone(), disk })
 }
 
-/// Ends an image check with what it found. The image may be gone by now: then nothing changes.
-pub fn end_check(_view: &View<'_>, id: &ImageId, items: Vec<CheckItem>) -> Result<ImageChecked, Refusal> {
-    Ok(ImageChecked { image: id.clone(), items })
+/// Ends an image check with what it found. The image may be gone by now, for a check holds nothing: then
+/// nothing changes, and what could not be read is no damage.
+pub fn end_check(
+    view: &View<'_>,
+    id: &ImageId,
+    found: Result<Vec<CheckItem>, Refusal>,
+) -> Result<ImageChecked, Refusal> {
+    match found {
+        Ok(items) => Ok(ImageChecked { image: id.clone(), items }),
+        Err(_) if in_view(view, id).is_none() => Err(not_found(id)),
+        Err(why) => Err(why),
+    }
 }
 
 /// Gives an image check up.
@@ -484,7 +499,7 @@ fn family_has_room(
     many_code: &'static str,
 ) -> Result<(), Refusal> {
     let quotas = view.get(&QUOTAS, &[]).unwrap_or_default();
-    let members = view.get(&FAMILY_SIZES, &[family]).unwrap_or_default();
+    let members = view.get(&FAMILY_ROWS, &[family]).map_or(0, |row| row.images);
     if members >= quotas.family_images.unwrap_or(FAMILY_IMAGES_MAX) {
         let why = format!("the family `{family}` has {members} images");
         let advice = "delete images of the family that are no longer needed";

@@ -11,8 +11,8 @@ use crate::events::{
     ImageReserved, ImageRestored, ImageSealed, ResourceId, ResourcesTagged,
 };
 use crate::image::{
-    self, DiskKind, FAMILY_AVAILABLE, FAMILY_HEADS, IMAGES, Image, Making, Status, families, family_head,
-    family_head_id,
+    self, DiskKind, FAMILY_AVAILABLE, FAMILY_HEADS, FAMILY_ROWS, FamilyRow, IMAGES, Image, Making, Status,
+    families, family_head, family_head_id, is_family_head,
 };
 use crate::machine::Machine;
 use crate::tests::Memory;
@@ -89,8 +89,13 @@ fn the_long_way(rows: &Memory, family: &str) -> Option<ImageId> {
     let available = |image: &&Image| image.status == Status::Available;
     let told = FAMILY_HEADS.get(rows, &scope(), &[family]).and_then(|told| told.image);
     let told = told.and_then(|told| images.iter().filter(available).find(|image| image.id == told));
-    let members = images.iter().filter(available).filter(|image| image.family.as_deref() == Some(family));
-    told.or_else(|| members.max_by_key(|image| image.born)).map(|image| image.id.clone())
+    told.map(|image| image.id.clone()).or_else(|| newest_the_long_way(&images, family))
+}
+
+fn newest_the_long_way(images: &[Image], family: &str) -> Option<ImageId> {
+    let available = images.iter().filter(|image| image.status == Status::Available);
+    let members = available.filter(|image| image.family.as_deref() == Some(family));
+    members.max_by_key(|image| image.born).map(|image| image.id.clone())
 }
 
 #[test]
@@ -140,12 +145,22 @@ fn a_family_stands_for_the_same_image_whether_it_is_looked_up_or_found_among_all
             answers += u64::from(expected.is_some());
             assert_eq!(family_head_id(&rows, &scope(), family), expected, "{family} after {seq} events");
             assert_eq!(family_head(&rows, &scope(), family).map(|image| image.id), expected);
+            for image in images.iter().filter(|image| image.family.as_deref() == Some(family)) {
+                let leads = expected.as_ref() == Some(&image.id);
+                assert_eq!(is_family_head(&rows, image), leads, "{} after {seq} events", image.id);
+            }
         }
         let mut counted: BTreeMap<String, u32> = BTreeMap::new();
         images
             .iter()
             .filter_map(|image| image.family.clone())
             .for_each(|name| *counted.entry(name).or_default() += 1);
+        let row = |(family, size): (&String, &u32)| FamilyRow {
+            images: *size,
+            newest: newest_the_long_way(&images, family),
+        };
+        let expected: Vec<_> = counted.iter().map(row).collect();
+        assert_eq!(FAMILY_ROWS.list_all(&rows), expected, "after {seq} events");
         assert_eq!(families(&rows, &scope()), counted.into_iter().collect::<Vec<_>>(), "after {seq} events");
         // Nothing is left of those that are gone.
         let listed: Vec<Listed> = images.iter().map(Listed::from).collect();

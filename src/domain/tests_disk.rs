@@ -284,7 +284,7 @@ fn all_tags_go_but_those_of_the_system_and_named_keys_stand_against_all() {
         risk: None,
         risk_code: String::new(),
     };
-    world.decide(&scope(), |view| rules::end_check(view, &"m-1".into(), vec![item])).unwrap();
+    world.decide(&scope(), |view| rules::end_check(view, &"m-1".into(), Ok(vec![item]))).unwrap();
     tag(&mut world, &["m-1"], &[("a", "1"), ("b", "2"), ("c", "3")], &[], false).unwrap();
     let keys = |world: &World| world.image(&scope(), "m-1").unwrap().tags.into_keys().collect::<Vec<_>>();
     tag(&mut world, &["m-1"], &[], &["a"], true).unwrap();

@@ -7,7 +7,7 @@ use event::Refusal;
 
 use crate::events::{Attributes, BucketReserved, DiskPlan, ImageReserved, SnapshotSealed};
 use crate::image::{DiskKind, Making, Quotas};
-use crate::machine::{BootMode, LicenseType, MachineAsked, Nvme};
+use crate::machine::{BootMode, LicenseType, MachineAsked, Nvme, SecureBoot};
 use crate::port::{Compression, Format, Location, Target, Wrapping};
 use crate::rules::{self, DISK_SIZE_MAX, DISK_SNAPSHOTS_MAX, Deletion, EXPORT_DISK_MAX, FAMILIES_MAX};
 use crate::tests_kit::{GIB, World, code, image_of, make_image, new_snapshot, plan, scope, with_disk};
@@ -222,6 +222,60 @@ fn a_modification_is_refused_for_each_attribute_that_will_not_do() {
         let answer = world.ask(&scope(), |view| rules::modify(view, &"m-1".into(), &to));
         assert_eq!(code(answer), refused, "{to:?}");
     }
+}
+
+#[test]
+fn only_what_boots_by_uefi_boots_securely_whichever_of_the_two_is_changed() {
+    use BootMode::{Bios, Uefi, UefiPreferred};
+    use SecureBoot::{Supported, Unsupported};
+    let image_with = |boot_mode, secure_boot| {
+        let asked = MachineAsked {
+            boot_mode: Some(boot_mode),
+            secure_boot: Some(secure_boot),
+            ..MachineAsked::default()
+        };
+        let mut world = World::new();
+        let wanted =
+            ImageReserved { machine: asked.resolve().unwrap(), making: Making::Snapshots, ..image(disks(1)) };
+        world.decide(&scope(), |view| rules::reserve(view, wanted)).unwrap();
+        world.arrive(&scope(), "m-1", Some(&"s-0".into()), GIB, 1);
+        world.decide(&scope(), |view| rules::seal(view, &"m-1".into())).unwrap();
+        world
+    };
+    for (is, boot_mode, secure_boot, becomes) in [
+        ((Bios, Unsupported), None, Some(Supported), None),
+        ((Bios, Unsupported), Some(Uefi), Some(Supported), Some((Uefi, Supported))),
+        ((Bios, Unsupported), Some(Bios), Some(Unsupported), Some((Bios, Unsupported))),
+        ((Uefi, Unsupported), None, Some(Supported), Some((Uefi, Supported))),
+        ((Uefi, Unsupported), Some(Bios), Some(Supported), None),
+        ((Uefi, Supported), Some(Bios), None, None),
+        ((Uefi, Supported), Some(UefiPreferred), None, Some((UefiPreferred, Supported))),
+        ((UefiPreferred, Supported), Some(Bios), Some(Unsupported), Some((Bios, Unsupported))),
+        ((UefiPreferred, Supported), None, Some(Unsupported), Some((UefiPreferred, Unsupported))),
+    ] {
+        let mut world = image_with(is.0, is.1);
+        let to = Attributes { boot_mode, secure_boot, ..Attributes::default() };
+        let what = format!("{is:?} to {to:?}");
+        let answer = world.decide(&scope(), |view| rules::modify(view, &"m-1".into(), &to));
+        let refused = answer.err().map(|refusal| refusal.code);
+        assert_eq!(refused.as_deref(), becomes.is_none().then_some("InvalidParameter"), "{what}");
+        let machine = world.image(&scope(), "m-1").unwrap().machine;
+        assert_eq!((machine.boot_mode, machine.secure_boot), becomes.unwrap_or(is), "{what}");
+    }
+}
+
+/// A check holds nothing: an image was deleted and its chunks collected before the check had read them, and the
+/// check said that the store was damaged. Found by a race of the two with `KILN_SEED=14`.
+#[test]
+fn what_a_check_cannot_read_is_damage_only_while_the_image_is_there() {
+    let mut world = World::new();
+    make_image(&mut world, "m-1", disks(1));
+    let damage = || Err(Refusal::new("Storage.Corrupt", "a chunk is missing"));
+    let end = |world: &World, found| world.ask(&scope(), |view| rules::end_check(view, &"m-1".into(), found));
+    assert_eq!(code(end(&world, damage())), "Storage.Corrupt");
+    world.decide(&scope(), |view| rules::delete(view, &"m-1".into(), Deletion::default())).unwrap();
+    assert_eq!(code(end(&world, damage())), "InvalidImageId.NotFound");
+    assert!(end(&world, Ok(Vec::new())).is_ok(), "what was read in time is told");
 }
 
 fn export(world: &World, device: &str) -> Result<(), Refusal> {

@@ -4,7 +4,7 @@
 use event::Refusal;
 
 use crate::image::DiskKind;
-use crate::machine::{Architecture, BootMode, Imds, LicenseType, MachineAsked, Nvme, OsType};
+use crate::machine::{Architecture, BootMode, Imds, LicenseType, MachineAsked, Nvme, OsType, SecureBoot};
 use crate::{machine, name};
 
 /// Asks a rule about texts that will do and texts that will not.
@@ -113,6 +113,7 @@ fn every_word_of_the_api_is_known_and_no_other() {
     assert!(any(|word| LicenseType::parse(word).is_ok(), &["Auto", "Aliyun", "BYOL"]));
     assert!(any(|word| Imds::parse(word).is_ok(), &["v1", "v2"]));
     assert!(any(|word| Nvme::parse(word).is_ok(), &["supported", "unsupported"]));
+    assert!(any(|word| SecureBoot::parse(word).is_ok(), &["supported", "unsupported"]));
     for (refusal, code) in [
         (Architecture::parse("x86").err(), "InvalidArchitecture.Malformed"),
         (OsType::parse("").err(), "InvalidOSType.Malformed"),
@@ -120,6 +121,7 @@ fn every_word_of_the_api_is_known_and_no_other() {
         (LicenseType::parse("MIT").err(), "InvalidLicenseType.NotSupported"),
         (Imds::parse("v3").err(), "InvalidParameter.FeaturesImdsSupport"),
         (Nvme::parse("auto").err(), "InvalidParameter.NvmeSupport"),
+        (SecureBoot::parse("required").err(), "InvalidParameter"),
     ] {
         assert_eq!(refusal.map(|refusal| refusal.code).as_deref(), Some(code));
     }

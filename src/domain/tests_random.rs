@@ -458,6 +458,14 @@ impl Game {
             shares: count(images.iter().map(|image| image.shares.len()).sum()),
             exports: images.iter().map(|image| image.exports).sum(),
         };
+        for family in &families {
+            let stand = images.iter().filter(|image| image.family.as_ref() == Some(family));
+            let row = image::FAMILY_ROWS.get(rows, scope, &[family]).unwrap();
+            assert_eq!(row.images, count(stand.clone().count()), "images of `{family}`");
+            let available = stand.filter(|image| image.status == image::Status::Available);
+            let newest = available.max_by_key(|image| image.born).map(|image| image.id.clone());
+            assert_eq!(row.newest, newest, "the newest of `{family}`");
+        }
         assert_eq!(self.world.usage(scope), (usage != Usage::default()).then_some(usage), "{scope}");
         assert_eq!(NAMES.list(rows, scope, &[]).len(), images.len());
 

@@ -54,6 +54,8 @@ pub(crate) fn image(image: &ImageView) -> Object {
             .put("MemoryOnlineUpgrade", "unsupported")
             .put("MemoryOnlineDowngrade", "unsupported"),
     );
+    shape =
+        shape.put("SecureBootOptions", Object::new().put("SecureBootSupport", &image.secure_boot_support));
     shape = shape.put("Tags", tags(&image.tags));
     let mapping = |disk: &ImageDiskView| disk_mapping(image, disk);
     shape = shape.list("DiskDeviceMappings", "DiskDeviceMapping", image.disks.iter().map(mapping));

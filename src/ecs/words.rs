@@ -1,7 +1,7 @@
 //! Words that several actions read, and refuse in the same way.
 
 use domain::RegionId;
-use domain::machine::{Architecture, BootMode, Imds, LicenseType, MachineAsked, Nvme, OsType};
+use domain::machine::{Architecture, BootMode, Imds, LicenseType, MachineAsked, Nvme, OsType, SecureBoot};
 use domain::port::Format;
 use event::Refusal;
 use service::{Family, ImageAt, Trouble};
@@ -60,6 +60,11 @@ impl Ask {
             license_type: self.word(params, "LicenseType", LicenseType::parse)?,
             imds: self.word(&features, "ImdsSupport", Imds::parse)?,
             nvme: self.word(&features, "NvmeSupport", Nvme::parse)?,
+            secure_boot: self.word(
+                &params.object("SecureBootOptions"),
+                "SecureBootSupport",
+                SecureBoot::parse,
+            )?,
         })
     }
 

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use domain::image::{DiskKind, IMAGES, PLACES, Region, SNAPSHOTS, Snapshot, house, scope};
-use domain::machine::{Machine, MachineAsked};
+use domain::machine::{BootMode, Machine, MachineAsked};
 use domain::port_compute::{CapturedDisk, Compute};
 use domain::{AccountId, RegionId, SnapshotId, rules};
 use engine::{Snapshot as Log, Workflow as _};
@@ -274,26 +274,29 @@ fn machine_behind(rows: &dyn Rows, snapshot: &Snapshot) -> Option<Machine> {
 }
 
 /// What was said of the machine, and from the one behind the disk what goes together with it: a
-/// system and its licence, a processor and how it boots.
+/// system and its licence, a processor and how it boots, and UEFI and whether that is done securely.
 fn inherit(asked: MachineAsked, behind: Option<Machine>) -> MachineAsked {
     let Some(behind) = behind else { return asked };
     let same_processor = asked.architecture.is_none_or(|asked| asked == behind.architecture);
     let same_system = asked.os_type.is_none_or(|asked| asked == behind.os_type)
         && asked.platform.as_ref().is_none_or(|asked| asked.eq_ignore_ascii_case(&behind.platform));
+    let boot_mode = asked.boot_mode.or(same_processor.then_some(behind.boot_mode));
+    let by_uefi = boot_mode.is_some_and(|boot_mode| boot_mode != BootMode::Bios);
     MachineAsked {
         architecture: asked.architecture.or(Some(behind.architecture)),
         os_type: asked.os_type.or(same_system.then_some(behind.os_type)),
         platform: asked.platform.or(same_system.then_some(behind.platform)),
-        boot_mode: asked.boot_mode.or(same_processor.then_some(behind.boot_mode)),
+        boot_mode,
         license_type: asked.license_type.or(same_system.then_some(behind.license_type)),
         imds: asked.imds.or(Some(behind.imds)),
         nvme: asked.nvme.or(Some(behind.nvme)),
+        secure_boot: asked.secure_boot.or(by_uefi.then_some(behind.secure_boot)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::machine::{Architecture, BootMode, Imds, OsType};
+    use domain::machine::{Architecture, Imds, OsType, SecureBoot};
 
     use super::*;
 
@@ -318,6 +321,25 @@ mod tests {
             (other.boot_mode, other.platform.as_str(), other.imds),
             (BootMode::Bios, "Other Windows", Imds::V2)
         );
+    }
+
+    #[test]
+    fn a_secure_boot_is_inherited_by_what_boots_by_uefi_as_well() {
+        let behind = MachineAsked {
+            boot_mode: Some(BootMode::UefiPreferred),
+            secure_boot: Some(SecureBoot::Supported),
+            ..MachineAsked::default()
+        };
+        let behind = behind.resolve().unwrap();
+        for (boot_mode, secure_boot) in [
+            (None, SecureBoot::Supported),
+            (Some(BootMode::Uefi), SecureBoot::Supported),
+            (Some(BootMode::Bios), SecureBoot::Unsupported),
+        ] {
+            let asked = MachineAsked { boot_mode, ..MachineAsked::default() };
+            let made = inherit(asked, Some(behind.clone())).resolve().unwrap();
+            assert_eq!(made.secure_boot, secure_boot, "{boot_mode:?}");
+        }
     }
 
     #[test]

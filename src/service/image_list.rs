@@ -5,19 +5,18 @@
 //! the house has: rows come from one scope at a time. What an account may not see of another's
 //! image (`ImageView::for_others`) cannot be found out by a filter either.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use domain::image::{
-    FAMILIES, IMAGES, Image, PUBLIC, SHARED, SharedImage, Status, family_head_id, parts_of, public_scope,
+    FAMILIES, IMAGES, Image, PUBLIC, SHARED, SharedImage, Status, is_family_head, parts_of, public_scope,
     scope,
 };
 use domain::machine::{Architecture, OsType};
 use domain::name::TAGS_MAX;
-use domain::{AccountId, ImageId, LISTED, Listed, RegionId};
+use domain::{AccountId, LISTED, Listed, RegionId};
 use engine::Snapshot;
-use event::{Actor, Refusal, Rows, Scope};
+use event::{Actor, Refusal};
 
-use crate::images::scope_of;
 use crate::lookup::{self, account};
 use crate::page::page_of;
 use crate::request_image::ImageQuery;
@@ -52,11 +51,10 @@ impl Service {
             found.sort_by_key(|found| std::cmp::Reverse(found.listed.born));
         }
         let page = page_of(found, query.page);
-        let mut heads = Heads::new(&rows);
         // Of those alone that are shown.
         let view = |found: Found| {
             let image = found.image(&rows)?;
-            let is_head = heads.is_head(&image);
+            let is_head = is_family_head(&rows, &image);
             Some(if found.own {
                 let group_id = groups::put_in(&rows, &found.account, &found.region, &image.id.0);
                 ImageView { group_id, ..ImageView::of(&image, is_head, now_ms) }
@@ -95,10 +93,9 @@ fn shared_images(rows: &Snapshot, actor: &Actor, query: &ImageQuery, now_ms: i64
         found.sort_by_key(|(_, shared)| std::cmp::Reverse(shared.born));
     }
     let page = page_of(found, query.page);
-    let mut heads = Heads::new(rows);
     let view = |(_, shared): (String, SharedImage)| {
         let image = IMAGES.get(rows, &shared.scope, &[shared.image.as_str()])?;
-        let is_head = heads.is_head(&image);
+        let is_head = is_family_head(rows, &image);
         Some(ImageView::for_others(&image, is_head, now_ms))
     };
     Ok(Images {
@@ -173,28 +170,6 @@ fn others(rows: &Snapshot, actor: &Actor, region: &RegionId, wanted: &Wanted<'_>
         image.account != account && !image.status.is_being_made() && image.is_visible_to(&account, now_ms)
     });
     visible.map(|image| Found::others(&image)).collect()
-}
-
-/// The image each family stands for, found out once a family.
-struct Heads<'a> {
-    rows: &'a dyn Rows,
-    told: BTreeMap<(Scope, String), Option<ImageId>>,
-}
-
-impl<'a> Heads<'a> {
-    fn new(rows: &'a Snapshot) -> Self {
-        Self { rows, told: BTreeMap::new() }
-    }
-
-    fn is_head(&mut self, image: &Image) -> bool {
-        let Some(family) = image.family.clone() else { return false };
-        let key = (scope_of(image), family);
-        let head = self
-            .told
-            .entry(key)
-            .or_insert_with_key(|(scope, family)| family_head_id(self.rows, scope, family));
-        head.as_ref() == Some(&image.id)
-    }
 }
 
 /// A query whose words are known.

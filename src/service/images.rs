@@ -6,10 +6,10 @@
 use std::sync::{Arc, PoisonError};
 
 use domain::events::Attributes;
-use domain::image::{Image, family_head, scope};
+use domain::image::{Image, is_family_head, scope};
 use domain::{RegionId, rules};
 use engine::FlowRow;
-use event::{Actor, Refusal, Rows, Scope, View};
+use event::{Actor, Refusal, Scope, View};
 use workflows::{DeleteImage, DeprecateImage, ModifyImage, RestoreImage};
 
 use crate::asked::Asked;
@@ -25,7 +25,7 @@ impl Service {
         let rows = self.engine.snapshot()?;
         let now_ms = self.clock.now_ms();
         let (image, own) = lookup::visible_image(&rows, actor, at, now_ms)?;
-        let head = is_head(&rows, &scope_of(&image), &image);
+        let head = is_family_head(&rows, &image);
         Ok(if own {
             ImageView::of(&image, head, now_ms)
         } else {
@@ -162,12 +162,6 @@ impl Service {
         let image_id = made_by(W::NAME, started.workflow_id).unwrap_or_default();
         Ok(Started { image_id, ..started })
     }
-}
-
-/// Whether an image is the one its family stands for.
-pub(crate) fn is_head(rows: &dyn Rows, scope: &Scope, image: &Image) -> bool {
-    let head = image.family.as_deref().and_then(|family| family_head(rows, scope, family));
-    head.is_some_and(|head| head.id == image.id)
 }
 
 pub(crate) fn scope_of(image: &Image) -> Scope {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use domain::image::{
     ACCOUNTS, Account, DISKS, Disk, FAMILIES, FAMILY_HEADS, IMAGES, Image, PLACES, QUOTAS, REGIONS,
-    SNAPSHOTS, Snapshot as SnapshotRow, USAGE, family_head, family_members, house, scope,
+    SNAPSHOTS, Snapshot as SnapshotRow, USAGE, family_head, family_members, house, is_family_head, scope,
 };
 use domain::{AccountId, ImageId, RegionId, rules};
 use engine::{Past, Snapshot};
@@ -210,9 +210,7 @@ pub(crate) fn image_then(
 
 /// The image as its owner saw it.
 pub(crate) fn view_then(rows: &dyn Rows, image: &Image, now_ms: i64) -> ImageView {
-    let scope = scope(&image.account, &image.region);
-    let head = image.family.as_deref().and_then(|family| family_head(rows, &scope, family));
-    ImageView::of(image, head.is_some_and(|head| head.id == image.id), now_ms)
+    ImageView::of(image, is_family_head(rows, image), now_ms)
 }
 
 /// What there was that may be told.

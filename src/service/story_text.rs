@@ -246,6 +246,11 @@ fn changes(from: &Attributes, to: &Attributes) -> String {
         from.nvme.map(domain::machine::Nvme::word),
         to.nvme.map(domain::machine::Nvme::word),
     );
+    note(
+        "secure boot",
+        from.secure_boot.map(domain::machine::SecureBoot::word),
+        to.secure_boot.map(domain::machine::SecureBoot::word),
+    );
     parts.extend(tag_changes(&to.tags));
     if parts.is_empty() { "nothing: it was so already".to_owned() } else { parts.join(", ") }
 }

@@ -56,6 +56,8 @@ views! {
         license_type: String,
         /// `supported` or `unsupported`.
         nvme_support: String,
+        /// `supported` or `unsupported`.
+        secure_boot_support: String,
         /// `v1` or `v2`.
         imds_support: String,
         /// Its disks, the system disk first; none for those it is shared with.
@@ -180,6 +182,7 @@ impl ImageView {
             boot_mode: image.machine.boot_mode.word().to_owned(),
             license_type: image.machine.license_type.word().to_owned(),
             nvme_support: image.machine.nvme.word().to_owned(),
+            secure_boot_support: image.machine.secure_boot.word().to_owned(),
             imds_support: image.machine.imds.word().to_owned(),
             disks: image.disks.iter().map(ImageDiskView::of).collect(),
             snapshot_id: system.snapshot.0.clone(),

@@ -92,6 +92,7 @@ fn an_import_gives_the_image_as_json_and_the_lists_agree() {
   "OwnerId": "100000",
   "Platform": "Others Linux",
   "RegionId": "cn-hangzhou",
+  "SecureBootSupport": "unsupported",
   "Shares": [],
   "Size": 1,
   "SnapshotId": "SNAPSHOT",

@@ -32,7 +32,7 @@ fn an_image_of_several_disks_comes_out_as_it_went_in() {
     place.disk("more.raw", 2 * MIB, MIB, 3);
     let words = "image import system.raw --name db-1 --data-disk data.raw --data-disk more.raw --size 1G \
                  --data-device /dev/xvdd --data-size 20M --data-format raw --architecture arm64 --imds v2 --nvme \
-                 supported --platform debian";
+                 supported --platform debian --secure-boot supported";
     let image = place.json(&words.split_whitespace().collect::<Vec<_>>());
     let disks = image["Disks"].as_array().unwrap();
     let devices: Vec<_> = disks.iter().map(|disk| disk["Device"].as_str().unwrap()).collect();
@@ -40,8 +40,9 @@ fn an_image_of_several_disks_comes_out_as_it_went_in() {
     assert_eq!((&disks[0]["SizeBytes"], &disks[1]["SizeBytes"]), (&(1u64 << 30).into(), &(20 * MIB).into()));
     assert_eq!((&image["BootMode"], &image["Platform"]), (&"UEFI".into(), &"Debian".into()));
     assert_eq!((&image["ImdsSupport"], &image["NvmeSupport"]), (&"v2".into(), &"supported".into()));
+    assert_eq!(image["SecureBootSupport"], "supported");
     let shown = place.done(&["image", "show", "db-1"]);
-    for said in ["Disks", "/dev/xvdd", "arm64, Debian, UEFI, metadata v2, NVMe"] {
+    for said in ["Disks", "/dev/xvdd", "arm64, Debian, UEFI, metadata v2, NVMe, secure boot"] {
         assert!(shown.contains(said), "{shown}");
     }
     let exported = place.json(&["image", "export", "db-1", "--to", "out.raw", "--format", "raw"]);
@@ -214,14 +215,18 @@ fn several_attributes_are_changed_at_once_or_none_is() {
     let place = Place::new();
     place.image("web-1", &[]);
     place.image("web-2", &[]);
-    let words = "image modify web-1 --name web-1b --boot-mode UEFI --imds v2 --nvme supported --family web --deprecate";
-    let image = place.json(&words.split(' ').collect::<Vec<_>>());
+    let words = "image modify web-1 --name web-1b --boot-mode UEFI --secure-boot supported --imds v2 --nvme supported \
+                 --family web --deprecate";
+    let image = place.json(&words.split_whitespace().collect::<Vec<_>>());
     assert_eq!((&image["BootMode"], &image["ImdsSupport"]), (&"UEFI".into(), &"v2".into()));
+    assert_eq!(image["SecureBootSupport"], "supported");
     assert_eq!((&image["NvmeSupport"], &image["Status"]), (&"supported".into(), &"Deprecated".into()));
     for (words, code) in [
         ("--name web-3 --imds v1", "InvalidOperation.FeaturesImdsSupportNotMatch"),
         ("--description ok --license-type BYOL", "InvalidLicenseType.NotSupported"),
-        ("--boot-mode BIOS --name web-2", "InvalidImageName.Duplicated"),
+        ("--boot-mode BIOS --secure-boot unsupported --name web-2", "InvalidImageName.Duplicated"),
+        ("--boot-mode BIOS --name web-4", "InvalidParameter"),
+        ("--secure-boot perhaps", "InvalidParameter"),
         ("--boot-mode CD", "InvalidBootMode.NotSupport"),
         ("--family new --deprecate", "ImageStatus.NotAvailable"),
     ] {

@@ -1,4 +1,5 @@
-//! What stands between the stories and the data plane: calls made twice, or never let begin.
+//! What stands between the stories and the data plane: calls made twice, or never let begin, and a place where
+//! an import is held when there is no way back.
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use domain::port::{
 };
 use domain::{RegionId, StoreId};
 use event::{Failure, Work};
+use tokio::sync::Notify;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Twice {
@@ -19,6 +21,15 @@ pub enum Twice {
 pub struct Wrapped {
     pub inner: Arc<dyn DataPlane>,
     pub way: Twice,
+    /// Where a job waits before it is settled, if it is to.
+    pub settles: Option<Arc<Held>>,
+}
+
+/// A door that says when somebody stands before it.
+#[derive(Debug, Default)]
+pub struct Held {
+    pub came: Notify,
+    pub may_go: Notify,
 }
 
 /// Makes a call twice and has both say the same; or refuses it.
@@ -109,6 +120,10 @@ impl DataPlane for Wrapped {
     }
 
     async fn settle(&self, work: Arc<dyn Work>, place: &Place, job: &Job) -> Result<(), Failure> {
+        if let Some(held) = &self.settles {
+            held.came.notify_one();
+            held.may_go.notified().await;
+        }
         forward!(self, self.inner.settle(work.clone(), place, job))
     }
 

@@ -87,8 +87,8 @@ impl House {
             Arc::new(Plane::new(files.clone(), PathBuf::from(DIR).join("regions"), options));
         let data: Arc<dyn DataPlane> = match way {
             Way::Plain | Way::Reserved => plane.clone(),
-            Way::Twice => Arc::new(Wrapped { inner: plane.clone(), way: Twice::Twice }),
-            Way::Refused => Arc::new(Wrapped { inner: plane.clone(), way: Twice::Never }),
+            Way::Twice => Arc::new(Wrapped { inner: plane.clone(), way: Twice::Twice, settles: None }),
+            Way::Refused => Arc::new(Wrapped { inner: plane.clone(), way: Twice::Never, settles: None }),
         };
         let engine = Engine::open(engine::Options {
             files: files.clone(),

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::image::{
-    self, BUCKETS, DISKS, Disk, FAMILIES, FAMILY_HEADS, FAMILY_SIZES, IMAGES, Image, NAMES, PLACES, PUBLIC,
-    SHARED, SNAPSHOTS, Snapshot, TASKS, USAGE, Usage,
+    self, BUCKETS, DISKS, Disk, FAMILIES, FAMILY_HEADS, FAMILY_ROWS, FamilyRow, IMAGES, Image, NAMES, PLACES,
+    PUBLIC, SHARED, SNAPSHOTS, Snapshot, Status, TASKS, USAGE, Usage,
 };
 use event::{Rows, Scope};
 
@@ -93,13 +93,16 @@ fn counts(rows: &dyn Rows, images: &[Image], snapshots: &[Snapshot], disks: &[Di
     for (scope, usage) in counted {
         assert_eq!(USAGE.get(rows, &Scope(scope.clone()), &[]), Some(usage), "{what}: usage of {scope}");
     }
-    assert_eq!(FAMILY_SIZES.list_all(rows).len(), families.len(), "{what}: {families:?}");
+    assert_eq!(FAMILY_ROWS.list_all(rows).len(), families.len(), "{what}: {families:?}");
     for ((scope, family), size) in families {
         let scope = Scope(scope);
-        assert_eq!(FAMILY_SIZES.get(rows, &scope, &[&family]), Some(size), "{what}: size of {family}");
         let members: BTreeSet<_> = FAMILIES.list(rows, &scope, &[&family]).into_iter().collect();
         let stand = images.iter().filter(|image| image.family.as_ref() == Some(&family));
         let stand = stand.filter(|image| image::scope(&image.account, &image.region) == scope);
+        let available = stand.clone().filter(|image| image.status == Status::Available);
+        let newest = available.max_by_key(|image| image.born).map(|image| image.id.clone());
+        let row = FamilyRow { images: size, newest };
+        assert_eq!(FAMILY_ROWS.get(rows, &scope, &[&family]), Some(row), "{what}: the row of {family}");
         assert_eq!(members, stand.map(|image| image.id.clone()).collect(), "{what}: members of {family}");
     }
 }

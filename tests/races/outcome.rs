@@ -128,7 +128,7 @@ fn row(table: &str, value: &[u8]) -> Value {
         "image-listed" domain::LISTED,
         "image-name" image::NAMES,
         "family" image::FAMILIES,
-        "family-size" image::FAMILY_SIZES,
+        "family-row" image::FAMILY_ROWS,
         "family-available" image::FAMILY_AVAILABLE,
         "family-head" image::FAMILY_HEADS,
         "place" image::PLACES,
