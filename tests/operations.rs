@@ -18,6 +18,8 @@ mod faults;
 mod held;
 #[path = "operations/images.rs"]
 mod images;
+#[path = "operations/network.rs"]
+mod network;
 #[path = "operations/ports.rs"]
 mod ports;
 #[path = "operations/things.rs"]

@@ -9,6 +9,7 @@ mod arrival;
 mod assume_role;
 mod attach_policy;
 mod change_access_key;
+mod change_rules;
 mod change_shares;
 mod check_image;
 mod collect_chunks;
@@ -18,7 +19,9 @@ mod create_access_key;
 mod create_account;
 mod create_bucket;
 mod create_disk;
+mod create_group;
 mod create_image;
+mod create_item;
 mod create_policy;
 mod create_role;
 mod create_snapshot;
@@ -27,6 +30,7 @@ mod delete_access_key;
 mod delete_bucket;
 mod delete_disk;
 mod delete_image;
+mod delete_items;
 mod delete_policy;
 mod delete_role;
 mod delete_snapshot;
@@ -37,8 +41,10 @@ mod end_share;
 mod export_image;
 mod get_object;
 mod import_image;
+mod join_group;
 mod modify_disk;
 mod modify_image;
+mod modify_item;
 mod modify_snapshot;
 mod promote_family;
 mod publish_image;
@@ -59,6 +65,7 @@ pub use add_region::AddRegion;
 pub use assume_role::AssumeRole;
 pub use attach_policy::AttachPolicy;
 pub use change_access_key::ChangeAccessKey;
+pub use change_rules::ChangeRules;
 pub use change_shares::ChangeShares;
 pub use check_image::CheckImage;
 pub use collect_chunks::CollectChunks;
@@ -68,7 +75,9 @@ pub use create_access_key::CreateAccessKey;
 pub use create_account::CreateAccount;
 pub use create_bucket::CreateBucket;
 pub use create_disk::CreateDisk;
+pub use create_group::CreateGroup;
 pub use create_image::{CreateImage, MappedDisk};
+pub use create_item::CreateItem;
 pub use create_policy::CreatePolicy;
 pub use create_role::CreateRole;
 pub use create_snapshot::CreateSnapshot;
@@ -77,6 +86,7 @@ pub use delete_access_key::DeleteAccessKey;
 pub use delete_bucket::DeleteBucket;
 pub use delete_disk::DeleteDisk;
 pub use delete_image::DeleteImage;
+pub use delete_items::DeleteItems;
 pub use delete_policy::DeletePolicy;
 pub use delete_role::DeleteRole;
 pub use delete_snapshot::DeleteSnapshot;
@@ -87,8 +97,10 @@ pub use end_share::EndShare;
 pub use export_image::{ExportImage, ExportTo};
 pub use get_object::GetObject;
 pub use import_image::{DiskFile, ImportImage};
+pub use join_group::JoinGroup;
 pub use modify_disk::ModifyDisk;
 pub use modify_image::ModifyImage;
+pub use modify_item::ModifyItem;
 pub use modify_snapshot::ModifySnapshot;
 pub use promote_family::{Move, PromoteFamily};
 pub use publish_image::PublishImage;
@@ -117,6 +129,7 @@ pub fn book() -> engine::Book<Ports> {
         .with::<AssumeRole>()
         .with::<AttachPolicy>()
         .with::<ChangeAccessKey>()
+        .with::<ChangeRules>()
         .with::<ChangeShares>()
         .with::<CheckImage>()
         .with::<CollectChunks>()
@@ -126,9 +139,11 @@ pub fn book() -> engine::Book<Ports> {
         .with::<CreateAccount>()
         .with::<CreateBucket>()
         .with::<CreateDisk>()
+        .with::<CreateGroup>()
         .with::<CreateImage>()
         .with::<CreatePolicy>()
         .with::<CreateRole>()
+        .with::<CreateItem>()
         .with::<CreateSnapshot>()
         .with::<CreateUser>()
         .with::<DeleteAccessKey>()
@@ -137,6 +152,7 @@ pub fn book() -> engine::Book<Ports> {
         .with::<DeleteImage>()
         .with::<DeletePolicy>()
         .with::<DeleteRole>()
+        .with::<DeleteItems>()
         .with::<DeleteSnapshot>()
         .with::<DeleteUser>()
         .with::<DeprecateImage>()
@@ -146,7 +162,9 @@ pub fn book() -> engine::Book<Ports> {
         .with::<GetObject>()
         .with::<ImportImage>()
         .with::<ModifyDisk>()
+        .with::<JoinGroup>()
         .with::<ModifyImage>()
+        .with::<ModifyItem>()
         .with::<ModifySnapshot>()
         .with::<PromoteFamily>()
         .with::<PublishImage>()

@@ -9,6 +9,7 @@ pub(crate) use crate::codes_bucket::BUCKET;
 pub(crate) use crate::codes_disk::DISK;
 pub(crate) use crate::codes_house::HOUSE;
 pub(crate) use crate::codes_image::IMAGE;
+pub(crate) use crate::codes_network::NETWORK;
 
 /// Changes of a letter that still count as a slip of the hand: codes are long.
 const SLIPS_MAX: usize = 6;
@@ -28,7 +29,7 @@ pub(crate) struct Page {
 
 /// Every page there is.
 pub(crate) fn pages() -> impl Iterator<Item = &'static Page> {
-    IMAGE.iter().chain(DISK).chain(HOUSE).chain(ACCESS).chain(BUCKET)
+    IMAGE.iter().chain(DISK).chain(HOUSE).chain(ACCESS).chain(BUCKET).chain(NETWORK)
 }
 
 /// The page of a code, in any case of letters.
@@ -171,7 +172,7 @@ mod tests {
                 assert!(text.ends_with(['.', ')']) && !text.contains("  "), "{page:?}");
             }
         }
-        for part in [IMAGE, DISK, HOUSE, BUCKET] {
+        for part in [IMAGE, DISK, HOUSE, ACCESS, BUCKET, NETWORK] {
             assert!(part.is_sorted_by_key(|page| page.code));
         }
     }

@@ -19,6 +19,7 @@ mod codes_bucket;
 mod codes_disk;
 mod codes_house;
 mod codes_image;
+mod codes_network;
 mod command;
 mod completions;
 mod confirm;

@@ -6,8 +6,10 @@ use event::Subject;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessKeyId, Arn};
+use crate::group::GroupId;
 use crate::image::DiskKind;
 use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme, SecureBoot};
+use crate::network::ItemId;
 use crate::port::{Format, Location, StoredDisk, Target};
 use crate::{AccountId, DiskId, ImageId, RegionId, SnapshotId, TaskId};
 
@@ -26,7 +28,19 @@ macro_rules! concerned {
     };
 }
 
-concerned!(AccessKeyId, AccountId, Arn, DiskId, ImageId, RegionId, SnapshotId, TaskId, ResourceId);
+concerned!(
+    AccessKeyId,
+    AccountId,
+    Arn,
+    DiskId,
+    GroupId,
+    ImageId,
+    ItemId,
+    RegionId,
+    SnapshotId,
+    TaskId,
+    ResourceId
+);
 
 impl<T: Concerned> Concerned for Vec<T> {
     fn tell(&self, subjects: &mut Vec<Subject>) {
@@ -57,6 +71,12 @@ impl From<ImageId> for ResourceId {
 
 impl From<SnapshotId> for ResourceId {
     fn from(id: SnapshotId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<crate::network::ItemId> for ResourceId {
+    fn from(id: crate::network::ItemId) -> Self {
         Self(id.0)
     }
 }

@@ -10,13 +10,17 @@ use crate::events::{
     ImageDeprecated, ImageModified, ImageReleased, ImageReserved, ImageRestored, ImageSealed, KINDS,
     QuotaSet, RegionAdded, StoreMade,
 };
+use crate::group::GROUPED;
 use crate::image::{
     ACCOUNTS, Account, BUCKETS, Bucket, Detection, Due, FAMILIES, FAMILY_AVAILABLE, FAMILY_ROWS, FamilyRow,
     IMAGES, Image, ImageDisk, NAMES, PLACES, QUOTAS, REGIONS, Region, Status, TASKS, Task, TaskAction, USAGE,
     Usage, birth, house, youth,
 };
 use crate::port::CheckItem;
-use crate::{ImageId, Listed, events_access, fold_access, fold_disks, fold_shares, listed};
+use crate::{
+    ImageId, Listed, events_access, events_network, fold_access, fold_disks, fold_network, fold_shares,
+    listed,
+};
 
 /// The system's own tags, set when an image check has ended.
 const SYSTEM_TAGS: [(&str, &str); 2] = [
@@ -30,11 +34,11 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        10
+        11
     }
 
     fn knows(&self, kind: &str) -> bool {
-        KINDS.contains(&kind) || events_access::KINDS.contains(&kind)
+        KINDS.contains(&kind) || events_access::KINDS.contains(&kind) || events_network::KINDS.contains(&kind)
     }
 
     fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
@@ -42,7 +46,8 @@ impl Fold for Projections {
             || image_event(rows, record)
             || fold_shares::apply(rows, record)
             || fold_disks::apply(rows, record)
-            || fold_access::apply(rows, record);
+            || fold_access::apply(rows, record)
+            || fold_network::apply(rows, record);
         // The others are told for the reader's sake and change no row.
         let _ = known;
     }
@@ -402,6 +407,7 @@ fn drop_image(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
     listed::remove(rows, scope, id);
     NAMES.remove(rows, scope, &[&image.name]);
     PLACES.remove(rows, &house(), &[id.as_str()]);
+    GROUPED.remove(rows, scope, &[id.as_str()]);
     not_due(rows, scope, id);
     if let Some(family) = &image.family {
         leave_family(rows, scope, family, &image);

@@ -8,8 +8,10 @@ use crate::events::{
     SnapshotReleased, SnapshotReserved, SnapshotSealed,
 };
 use crate::fold::{change_usage, with};
+use crate::group::GROUPED;
 use crate::image::{DISKS, Disk, Due, IMAGES, Image, ImageDisk, PLACES, SNAPSHOTS, Snapshot, house};
 use crate::name::SYSTEM_TAGS;
+use crate::network::{ITEMS, ItemId, key};
 use crate::port::StoredDisk;
 use crate::rules::until_ms;
 use crate::{DiskId, ImageId, SnapshotId};
@@ -269,6 +271,7 @@ pub(crate) fn drop_snapshot(rows: &mut dyn RowsMut, scope: &Scope, id: &Snapshot
     let Some(snapshot) = SNAPSHOTS.get(rows, scope, &[id.as_str()]) else { return };
     SNAPSHOTS.remove(rows, scope, &[id.as_str()]);
     PLACES.remove(rows, &house(), &[id.as_str()]);
+    GROUPED.remove(rows, scope, &[id.as_str()]);
     if let Some(end) = end_of(&snapshot, scope) {
         end.remove(rows);
     }
@@ -328,6 +331,7 @@ fn drop_disk(rows: &mut dyn RowsMut, scope: &Scope, id: &DiskId) {
     let Some(disk) = DISKS.get(rows, scope, &[id.as_str()]) else { return };
     DISKS.remove(rows, scope, &[id.as_str()]);
     PLACES.remove(rows, &house(), &[id.as_str()]);
+    GROUPED.remove(rows, scope, &[id.as_str()]);
     if let Some(snapshot) = &disk.of_snapshot {
         change_snapshot(rows, scope, snapshot, |snapshot| {
             snapshot.disks = snapshot.disks.saturating_sub(1);
@@ -348,5 +352,6 @@ fn tagged(rows: &mut dyn RowsMut, record: &Record, event: &ResourcesTagged) {
         crate::fold::change(rows, record, &ImageId::from(id.as_str()), |image| change(&mut image.tags));
         SNAPSHOTS.change(rows, scope, &[id], |snapshot| change(&mut snapshot.tags));
         DISKS.change(rows, scope, &[id], |disk| change(&mut disk.tags));
+        ITEMS.change(rows, scope, &key(&ItemId(id.clone())), |item| change(&mut item.tags));
     }
 }

@@ -8,16 +8,20 @@ pub mod access;
 mod details;
 pub mod events;
 mod events_access;
+pub mod events_network;
 mod family;
 mod fold;
 mod fold_access;
 mod fold_disks;
+mod fold_network;
 mod fold_shares;
+pub mod group;
 mod id;
 pub mod image;
 mod listed;
 pub mod machine;
 pub mod name;
+pub mod network;
 mod place;
 pub mod policy;
 mod policy_condition;
@@ -30,6 +34,7 @@ pub mod rules;
 mod rules_access;
 mod rules_disk;
 mod rules_house;
+mod rules_network;
 mod rules_ram;
 mod rules_share;
 #[cfg(test)]
@@ -46,6 +51,8 @@ mod tests_kit;
 mod tests_limits;
 #[cfg(test)]
 mod tests_names;
+#[cfg(test)]
+mod tests_network;
 #[cfg(test)]
 mod tests_policy;
 #[cfg(test)]

@@ -167,6 +167,22 @@ pub fn disk_name(name: &str) -> Result<(), Refusal> {
     resource_name("disk name", "InvalidDiskName.Malformed", &[], name)
 }
 
+/// Checks the name of a VPC, a vSwitch or an address, each of which has a code of its own for it.
+pub fn network_name(what: &str, code: &str, name: &str) -> Result<(), Refusal> {
+    resource_name(&format!("name of the {what}"), code, &[], name)
+}
+
+/// Checks the name of a security group or a key pair, which begins with a letter as well.
+pub fn lettered_name(what: &str, code: &str, name: &str) -> Result<(), Refusal> {
+    network_name(what, code, name)?;
+    let first = name.chars().next();
+    if first.is_some_and(is_letter) {
+        return Ok(());
+    }
+    let why = format!("the name of the {what}, `{}`, does not begin with a letter", shown(name));
+    Err(Refusal::new(code, why).advise("it has 2 to 128 characters and begins with a letter"))
+}
+
 /// Checks what an account is called.
 pub fn account_name(name: &str) -> Result<(), Refusal> {
     resource_name("account name", "InvalidAccountName.Malformed", &[], name)

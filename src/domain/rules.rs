@@ -24,6 +24,7 @@ use crate::{ImageId, SnapshotId, TaskId, name};
 pub use crate::rules_access::*;
 pub use crate::rules_disk::*;
 pub use crate::rules_house::*;
+pub use crate::rules_network::*;
 pub use crate::rules_ram::*;
 pub use crate::rules_share::*;
 

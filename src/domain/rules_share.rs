@@ -9,7 +9,8 @@ use crate::events::{
     ImagePublished, ImageUnpublished, ResourceId, ResourcesTagged, ShareEnded, SharesChanged,
 };
 use crate::image::{DISKS, FAMILY_HEADS, IMAGES, SNAPSHOTS, Status, in_view, parts_of};
-use crate::rules::{finished, not_found};
+use crate::network::ItemId;
+use crate::rules::{finished, item, not_found};
 use crate::rules_house::{IMAGE_SHARES_MAX, Limit};
 use crate::{AccountId, ImageId, name};
 
@@ -258,13 +259,13 @@ pub fn tag(
     Ok(ResourcesTagged { resources, set: set.clone(), removed: remove.to_vec(), all })
 }
 
-fn tags_of(view: &View<'_>, id: &ResourceId) -> Result<BTreeMap<String, String>, Refusal> {
+pub(crate) fn tags_of(view: &View<'_>, id: &ResourceId) -> Result<BTreeMap<String, String>, Refusal> {
     let key = [id.as_str()];
     let tags = match id.as_str().split_once('-').map(|(kind, _)| kind) {
         Some("m") => view.get(&IMAGES, &key).map(|image| image.tags),
         Some("s") => view.get(&SNAPSHOTS, &key).map(|snapshot| snapshot.tags),
         Some("d") => view.get(&DISKS, &key).map(|disk| disk.tags),
-        _ => None,
+        _ => item(view, &ItemId(id.0.clone())).ok().map(|item| item.tags),
     };
     tags.ok_or_else(|| resource_not_found(id))
 }

@@ -2,6 +2,8 @@
 
 use std::pin::Pin;
 
+use wire::Fault;
+
 use crate::ask::{Ask, Outcome};
 
 /// An action of the API.
@@ -21,15 +23,19 @@ type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 impl Action {
     /// What a policy has to allow: `ecs:DescribeImages`.
     pub fn permission(&self) -> String {
-        let product =
-            PRODUCTS.iter().find(|(version, _)| *version == self.version).map_or("ecs", |(_, name)| name);
-        format!("{product}:{}", self.name)
+        format!("{}:{}", self.product(), self.name)
+    }
+
+    /// What policies call the API it is of.
+    fn product(&self) -> &'static str {
+        PRODUCTS.iter().find(|(version, _)| *version == self.version).map_or("ecs", |(_, name)| name)
     }
 
     /// With what it would be done: a name for each resource that the request names, as policies have them.
     pub fn resources(&self, account: &str, params: &wire::Params) -> Vec<String> {
         let region = params.text("RegionId").unwrap_or("*");
-        let arn = |what: &str| format!("acs:ecs:{region}:{account}:{what}");
+        let product = self.product();
+        let arn = |what: &str| format!("acs:{product}:{region}:{account}:{what}");
         let mut named = Vec::new();
         for (kind, param) in self.resources {
             let listed = params.list(param);
@@ -45,18 +51,45 @@ impl Action {
 
     /// Answers a request of this action.
     pub async fn answer(&self, ask: Ask) -> Outcome {
-        (self.run)(ask).await
+        let answer = (self.run)(Ask { version: self.version, ..ask }).await;
+        answer.map_err(|fault| self.spell(fault))
     }
 }
 
+impl Action {
+    /// A fault in the spelling of the action's API.
+    fn spell(&self, mut fault: Fault) -> Fault {
+        let known =
+            SPELLINGS.iter().find(|(version, code, _)| *version == self.version && *code == fault.code);
+        if let Some((_, _, spelling)) = known {
+            (*spelling).clone_into(&mut fault.code);
+        }
+        fault
+    }
+}
+
+/// Codes that an API spells otherwise than ECS, whose spelling is the house's.
+const SPELLINGS: &[(&str, &str, &str)] = &[
+    (VPC, "InvalidVpcId.NotFound", "InvalidVpcID.NotFound"),
+    (VPC, "InvalidVSwitchId.NotFound", "InvalidVswitchID.NotFound"),
+    (RESOURCE_MANAGER, "InvalidResourceGroup.NotFound", "EntityNotExists.ResourceGroup"),
+];
+
 /// The version of the ECS API.
-const ECS: &str = "2014-05-26";
+pub(crate) const ECS: &str = "2014-05-26";
+/// The version of the API of the VPC product, which clients of today make networks with.
+pub(crate) const VPC: &str = "2016-04-28";
+/// The version of the API of the location service, which tells where products are.
+pub(crate) const LOCATION: &str = "2015-06-12";
+/// The version of the API of the resource manager, which keeps resource groups.
+pub(crate) const RESOURCE_MANAGER: &str = "2020-03-31";
 
 /// What policies call the APIs.
-const PRODUCTS: &[(&str, &str)] = &[(ECS, "ecs")];
+const PRODUCTS: &[(&str, &str)] =
+    &[(ECS, "ecs"), (VPC, "vpc"), (LOCATION, "location"), (RESOURCE_MANAGER, "resourcemanager")];
 
 /// The versions of the APIs that are spoken, by which they are told apart.
-pub const VERSIONS: &[&str] = &[ECS];
+pub const VERSIONS: &[&str] = &[ECS, VPC, LOCATION, RESOURCE_MANAGER];
 
 /// The action of a name in an API, if there is one.
 pub fn find(version: &str, name: &str) -> Option<&'static Action> {
@@ -85,39 +118,130 @@ macro_rules! actions {
 actions! {
     ECS {
         "AddTags" add_tags [];
+        "AllocateEipAddress" allocate_eip_address [];
+        "AllocatePublicIpAddress" allocate_public_ip_address ["instance" "InstanceId"];
+        "AssociateEipAddress" associate_eip_address ["eip" "AllocationId"];
+        "AttachDisk" attach_disk ["disk" "DiskId", "instance" "InstanceId"];
+        "AttachKeyPair" attach_key_pair ["instance" "InstanceIds", "keypair" "KeyPairName"];
+        "AuthorizeSecurityGroup" authorize_security_group ["securitygroup" "SecurityGroupId"];
+        "AuthorizeSecurityGroupEgress" authorize_security_group_egress ["securitygroup" "SecurityGroupId"];
         "CancelCopyImage" cancel_copy_image ["image" "ImageId"];
         "CancelTask" cancel_task ["task" "TaskId"];
         "CopyImage" copy_image ["image" "ImageId"];
         "CopySnapshot" copy_snapshot ["snapshot" "SnapshotId"];
+        "CreateCommand" create_command [];
         "CreateDisk" create_disk ["snapshot" "SnapshotId"];
         "CreateImage" create_image ["instance" "InstanceId", "snapshot" "SnapshotId"];
+        "CreateInstance" create_instance ["image" "ImageId"];
+        "CreateKeyPair" create_key_pair ["keypair" "KeyPairName"];
+        "CreateSecurityGroup" create_security_group ["vpc" "VpcId"];
         "CreateSnapshot" create_snapshot ["disk" "DiskId"];
+        "CreateVSwitch" create_v_switch ["vpc" "VpcId"];
+        "CreateVpc" create_vpc [];
+        "DeleteCommand" delete_command ["command" "CommandId"];
         "DeleteDisk" delete_disk ["disk" "DiskId"];
         "DeleteImage" delete_image ["image" "ImageId"];
+        "DeleteInstance" delete_instance ["instance" "InstanceId"];
+        "DeleteInstances" delete_instances ["instance" "InstanceId"];
+        "DeleteKeyPairs" delete_key_pairs ["keypair" "KeyPairNames"];
+        "DeleteSecurityGroup" delete_security_group ["securitygroup" "SecurityGroupId"];
         "DeleteSnapshot" delete_snapshot ["snapshot" "SnapshotId"];
+        "DeleteVSwitch" delete_v_switch ["vswitch" "VSwitchId"];
+        "DeleteVpc" delete_vpc ["vpc" "VpcId"];
+        "DescribeAvailableResource" describe_available_resource [];
+        "DescribeCloudAssistantStatus" describe_cloud_assistant_status [];
+        "DescribeCommands" describe_commands [];
         "DescribeDisks" describe_disks [];
+        "DescribeEipAddresses" describe_eip_addresses [];
         "DescribeImageFromFamily" describe_image_from_family [];
         "DescribeImageSharePermission" describe_image_share_permission ["image" "ImageId"];
+        "DescribeImageSupportInstanceTypes" describe_image_support_instance_types ["image" "ImageId"];
         "DescribeImages" describe_images ["image" "ImageId"];
+        "DescribeInstanceAttribute" describe_instance_attribute ["instance" "InstanceId"];
+        "DescribeInstanceStatus" describe_instance_status [];
+        "DescribeInstanceTypeFamilies" describe_instance_type_families [];
+        "DescribeInstanceTypes" describe_instance_types [];
+        "DescribeInstances" describe_instances [];
+        "DescribeInvocationResults" describe_invocation_results [];
+        "DescribeInvocations" describe_invocations [];
+        "DescribeKeyPairs" describe_key_pairs [];
         "DescribeRegions" describe_regions [];
         "DescribeResourceByTags" describe_resource_by_tags [];
+        "DescribeSecurityGroupAttribute" describe_security_group_attribute ["securitygroup" "SecurityGroupId"];
+        "DescribeSecurityGroups" describe_security_groups [];
+        "DescribeSendFileResults" describe_send_file_results [];
         "DescribeSnapshots" describe_snapshots [];
         "DescribeTags" describe_tags [];
         "DescribeTaskAttribute" describe_task_attribute ["task" "TaskId"];
         "DescribeTasks" describe_tasks [];
+        "DescribeUserData" describe_user_data ["instance" "InstanceId"];
+        "DescribeVSwitches" describe_v_switches [];
+        "DescribeVpcs" describe_vpcs [];
+        "DescribeZones" describe_zones [];
+        "DetachDisk" detach_disk ["disk" "DiskId", "instance" "InstanceId"];
+        "DetachKeyPair" detach_key_pair ["instance" "InstanceIds", "keypair" "KeyPairName"];
         "ExportImage" export_image ["image" "ImageId"];
         "ImportImage" import_image [];
+        "ImportKeyPair" import_key_pair ["keypair" "KeyPairName"];
+        "InstallCloudAssistant" install_cloud_assistant ["instance" "InstanceId"];
+        "InvokeCommand" invoke_command ["command" "CommandId"];
+        "JoinResourceGroup" join_resource_group [];
         "ListTagResources" list_tag_resources [];
         "LockSnapshot" lock_snapshot ["snapshot" "SnapshotId"];
         "ModifyDiskAttribute" modify_disk_attribute [];
         "ModifyImageAttribute" modify_image_attribute ["image" "ImageId"];
         "ModifyImageShareGroupPermission" modify_image_share_group_permission ["image" "ImageId"];
         "ModifyImageSharePermission" modify_image_share_permission ["image" "ImageId"];
+        "ModifyInstanceAttribute" modify_instance_attribute ["instance" "InstanceId"];
+        "ModifySecurityGroupAttribute" modify_security_group_attribute ["securitygroup" "SecurityGroupId"];
+        "ModifySecurityGroupPolicy" modify_security_group_policy ["securitygroup" "SecurityGroupId"];
         "ModifySnapshotAttribute" modify_snapshot_attribute ["snapshot" "SnapshotId"];
+        "ReInitDisk" re_init_disk ["disk" "DiskId"];
+        "RebootInstance" reboot_instance ["instance" "InstanceId"];
+        "RebootInstances" reboot_instances ["instance" "InstanceId"];
+        "ReleaseEipAddress" release_eip_address ["eip" "AllocationId"];
         "RemoveTags" remove_tags [];
+        "ReplaceSystemDisk" replace_system_disk ["instance" "InstanceId"];
         "ResizeDisk" resize_disk ["disk" "DiskId"];
+        "RevokeSecurityGroup" revoke_security_group ["securitygroup" "SecurityGroupId"];
+        "RevokeSecurityGroupEgress" revoke_security_group_egress ["securitygroup" "SecurityGroupId"];
+        "RunCommand" run_command [];
+        "RunInstances" run_instances ["image" "ImageId"];
+        "SendFile" send_file [];
+        "StartInstance" start_instance ["instance" "InstanceId"];
+        "StartInstances" start_instances ["instance" "InstanceId"];
+        "StopInstance" stop_instance ["instance" "InstanceId"];
+        "StopInstances" stop_instances ["instance" "InstanceId"];
+        "StopInvocation" stop_invocation [];
         "TagResources" tag_resources [];
+        "UnassociateEipAddress" unassociate_eip_address ["eip" "AllocationId"];
         "UnlockSnapshot" unlock_snapshot ["snapshot" "SnapshotId"];
         "UntagResources" untag_resources [];
+    }
+    VPC {
+        "AllocateEipAddress" allocate_eip_address [];
+        "AssociateEipAddress" associate_eip_address ["eip" "AllocationId"];
+        "CreateVSwitch" create_v_switch ["vpc" "VpcId"];
+        "CreateVpc" create_vpc [];
+        "DeleteVSwitch" delete_v_switch ["vswitch" "VSwitchId"];
+        "DeleteVpc" delete_vpc ["vpc" "VpcId"];
+        "DescribeEipAddresses" describe_eip_addresses [];
+        "DescribeRouteTableList" describe_route_table_list [];
+        "DescribeVSwitchAttributes" describe_v_switch_attributes ["vswitch" "VSwitchId"];
+        "DescribeVSwitches" describe_v_switches [];
+        "DescribeVpcAttribute" describe_vpc_attribute ["vpc" "VpcId"];
+        "DescribeVpcs" describe_vpcs [];
+        "ModifyVSwitchAttribute" modify_v_switch_attribute ["vswitch" "VSwitchId"];
+        "ModifyVpcAttribute" modify_vpc_attribute ["vpc" "VpcId"];
+        "ReleaseEipAddress" release_eip_address ["eip" "AllocationId"];
+        "UnassociateEipAddress" unassociate_eip_address ["eip" "AllocationId"];
+    }
+    LOCATION {
+        "DescribeEndpoints" describe_endpoints [];
+    }
+    RESOURCE_MANAGER {
+        "CreateResourceGroup" create_resource_group [];
+        "GetResourceGroup" get_resource_group ["resourcegroup" "ResourceGroupId"];
+        "ListResourceGroups" list_resource_groups [];
     }
 }

@@ -11,6 +11,7 @@ use service::{
 };
 use wire::{Fault, Object, Params};
 
+use crate::actions::ECS;
 use crate::codes::fault;
 
 /// How long an answer waits for its operation. The clients' own limit is 10 seconds for most actions;
@@ -41,6 +42,8 @@ pub struct Ask {
     pub(crate) caller: Caller,
     pub(crate) params: Params,
     pub(crate) action: &'static str,
+    /// The version of the API that it is an action of.
+    pub(crate) version: &'static str,
 }
 
 /// How an action ends: the fields of its answer, without the request's id.
@@ -49,7 +52,12 @@ pub(crate) type Outcome = Result<Object, Fault>;
 impl Ask {
     /// A request of an action.
     pub fn new(service: Arc<Service>, caller: Caller, params: Params, action: &'static str) -> Self {
-        Self { service, caller, params, action }
+        Self { service, caller, params, action, version: ECS }
+    }
+
+    /// The account that asks.
+    pub(crate) fn account(&self) -> &str {
+        &self.caller.actor.account
     }
 
     /// The region that is named, which has to be there.

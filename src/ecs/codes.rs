@@ -32,6 +32,8 @@ const STATUSES: &[(&str, &str, u16)] = &[
     ("CopySnapshot", "InvalidRegion.NotSupport", 403),
     ("CreateDisk", "InvalidRegion.NotSupport", 403),
     ("CopyImage", "InvalidOperation.Conflict", 409),
+    ("*", "EntityAlreadyExists.ResourceGroup", 409),
+    ("*", "InvalidOperation.Conflict", 409),
     ("*", "OperationConflict", 409),
     ("*", "InvalidAliUid.IsNull", 401),
     ("CreateImage", "InstanceLockedForSecurity", 400),
@@ -49,6 +51,9 @@ const STATUSES: &[(&str, &str, u16)] = &[
 /// Codes without a telling shape that are 403; most others of the caller's are 400.
 const FORBIDDEN: &[&str] = &[
     "AssumeRoleError",
+    "ImageNotSupportInstanceType",
+    "IncorrectEipStatus",
+    "AuthorizationLimitExceed",
     "CancelTaskFailed",
     "CreateSnapshot.Failed",
     "DiskCreatingSnapshot",
@@ -120,6 +125,7 @@ const FORBIDDEN_KINDS: &[&str] = &[
     "CurrentAccount.",
     "CurrentRegion.",
     "Forbbiden",
+    "DependencyViolation",
     "Forbidden",
     "HibernationConfigured.",
     "IncorrectDiskStatus",
@@ -131,6 +137,7 @@ const FORBIDDEN_KINDS: &[&str] = &[
     "OperationDeined.",
     "OperationDenied.",
     "QuotaExceed.",
+    "QuotaExceeded.",
     "SizeExceed.",
     "WeeklyQuotaExceed.",
 ];

@@ -33,6 +33,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         architecture: params.string("Architecture"),
         os_type: params.string("OSType"),
         tags: ask.wanted_tags()?,
+        group: params.string("ResourceGroupId"),
         usage: params.string("Usage"),
         from_ms: filters.from_ms,
         until_ms: filters.until_ms,

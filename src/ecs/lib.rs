@@ -10,55 +10,143 @@
 //!
 //! It deliberately knows no signature and no socket: who asks was proved before.
 
+#![expect(
+    clippy::unused_async,
+    reason = "all actions have one shape, also those that have nothing to wait for"
+)]
+
 mod actions;
 mod add_tags;
+mod allocate_eip_address;
+mod allocate_public_ip_address;
 mod ask;
+mod associate_eip_address;
+mod attach_disk;
+mod attach_key_pair;
+mod authorize_security_group;
+mod authorize_security_group_egress;
 mod cancel_copy_image;
 mod cancel_task;
 mod codes;
 mod copy_image;
 mod copy_snapshot;
+mod create_command;
 mod create_disk;
 mod create_image;
+mod create_instance;
+mod create_key_pair;
+mod create_resource_group;
+mod create_security_group;
 mod create_snapshot;
+mod create_v_switch;
+mod create_vpc;
+mod delete_command;
 mod delete_disk;
 mod delete_image;
+mod delete_instance;
+mod delete_instances;
+mod delete_key_pairs;
+mod delete_security_group;
 mod delete_snapshot;
+mod delete_v_switch;
+mod delete_vpc;
+mod describe_available_resource;
+mod describe_cloud_assistant_status;
+mod describe_commands;
 mod describe_disks;
+mod describe_eip_addresses;
+mod describe_endpoints;
 mod describe_image_from_family;
 mod describe_image_share_permission;
+mod describe_image_support_instance_types;
 mod describe_images;
+mod describe_instance_attribute;
+mod describe_instance_status;
+mod describe_instance_type_families;
+mod describe_instance_types;
+mod describe_instances;
+mod describe_invocation_results;
+mod describe_invocations;
+mod describe_key_pairs;
 mod describe_regions;
 mod describe_resource_by_tags;
+mod describe_route_table_list;
+mod describe_security_group_attribute;
+mod describe_security_groups;
+mod describe_send_file_results;
 mod describe_snapshots;
 mod describe_tags;
 mod describe_task_attribute;
 mod describe_tasks;
+mod describe_user_data;
+mod describe_v_switch_attributes;
+mod describe_v_switches;
+mod describe_vpc_attribute;
+mod describe_vpcs;
+mod describe_zones;
+mod detach_disk;
+mod detach_key_pair;
 mod export_image;
+mod get_resource_group;
+mod groups;
 mod import_image;
+mod import_key_pair;
+mod install_cloud_assistant;
+mod instances;
+mod invoke_command;
+mod join_resource_group;
+mod list_resource_groups;
 mod list_tag_resources;
 mod lock_snapshot;
 mod modify_disk_attribute;
 mod modify_image_attribute;
 mod modify_image_share_group_permission;
 mod modify_image_share_permission;
+mod modify_instance_attribute;
+mod modify_security_group_attribute;
+mod modify_security_group_policy;
 mod modify_snapshot_attribute;
+mod modify_v_switch_attribute;
+mod modify_vpc_attribute;
+mod network;
 mod pages;
+mod re_init_disk;
+mod reboot_instance;
+mod reboot_instances;
+mod release_eip_address;
 mod remove_tags;
+mod replace_system_disk;
 mod resize_disk;
+mod revoke_security_group;
+mod revoke_security_group_egress;
+mod run_command;
+mod run_instances;
+mod send_file;
 mod shape_image;
+mod shape_network;
 mod shape_task;
+mod start_instance;
+mod start_instances;
+mod stop_instance;
+mod stop_instances;
+mod stop_invocation;
 mod tag_resources;
 #[cfg(test)]
 mod tests_calls;
 #[cfg(test)]
 mod tests_contract;
 #[cfg(test)]
+mod tests_door;
+#[cfg(test)]
 mod tests_envelope;
 #[cfg(test)]
 mod tests_exceptions;
 #[cfg(test)]
+mod tests_instances;
+#[cfg(test)]
 mod tests_kit;
+#[cfg(test)]
+mod tests_network;
 #[cfg(test)]
 mod tests_once;
 #[cfg(test)]
@@ -68,6 +156,8 @@ mod tests_tree;
 #[cfg(test)]
 mod tests_words;
 mod things;
+mod types;
+mod unassociate_eip_address;
 mod unlock_snapshot;
 mod untag_resources;
 mod words;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::group::default_group;
 use service::{ImageDiskView, ImageView};
 use wire::Object;
 
@@ -44,7 +45,7 @@ pub(crate) fn image(image: &ImageView) -> Object {
         .put("Usage", "none")
         .put("ProductCode", "")
         .put("SupplierName", "")
-        .put("ResourceGroupId", "")
+        .put("ResourceGroupId", group_of(image))
         .put("CreationTime", &image.creation_time);
     shape = shape.put(
         "Features",
@@ -142,6 +143,14 @@ pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Object {
     let tag = |(key, value): (&String, &String)| Object::new().put("TagKey", key).put("TagValue", value);
     let tags = tags.iter().map(tag).map(wire::Value::from).collect();
     Object::new().put("Tag", wire::Value::List(tags))
+}
+
+/// The resource group it is in: an image of the account's own is in one.
+fn group_of(image: &ImageView) -> String {
+    match (image.group_id.is_empty(), image.image_owner_alias.as_str()) {
+        (true, "self") => default_group(&image.owner_id.as_str().into()).0,
+        _ => image.group_id.clone(),
+    }
 }
 
 fn percent(percent: u32) -> String {

@@ -137,6 +137,8 @@ impl Ask {
             "image" => "m-",
             "snapshot" => "s-",
             "disk" => "d-",
+            "securitygroup" => "sg-",
+            "keypair" => "ssh-",
             other => {
                 let why = format!("There are no resources of the type `{other}` here.");
                 return Err(self.refuse("InvalidResourceId.NotFound", why));

@@ -21,7 +21,7 @@ use crate::lookup::{self, account};
 use crate::page::page_of;
 use crate::request_image::ImageQuery;
 use crate::view_image::{ImageView, Images};
-use crate::{Service, Trouble};
+use crate::{Service, Trouble, groups};
 
 /// Ids asked for at once, as the API documents.
 const IDS_MAX: usize = 100;
@@ -58,7 +58,8 @@ impl Service {
             let image = found.image(&rows)?;
             let is_head = is_family_head(&rows, &image);
             Some(if found.own {
-                self.own_view(&image, is_head, now_ms)
+                let group_id = groups::put_in(&rows, &found.account, &found.region, &image.id.0);
+                ImageView { group_id, ..self.own_view(&image, is_head, now_ms) }
             } else {
                 ImageView::for_others(&image, is_head, now_ms)
             })
@@ -265,6 +266,10 @@ impl<'a> Wanted<'a> {
             && query.tags.iter().all(|(key, value)| {
                 let has = image.tags.get(key).filter(|_| found.own);
                 has.is_some_and(|has| value.as_ref().is_none_or(|value| value == has))
+            })
+            && query.group.as_ref().is_none_or(|group| {
+                found.own
+                    && groups::group_of(rows, &found.account, &found.region, &image.id.0).as_str() == group
             })
             && query.snapshot.as_ref().is_none_or(|snapshot| {
                 let disks = found.image(rows).filter(|_| found.own).map(|image| image.disks);

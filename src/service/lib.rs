@@ -46,6 +46,7 @@ mod export;
 mod families;
 mod flows;
 mod frame;
+mod groups;
 mod holder;
 mod house;
 mod identity;
@@ -53,11 +54,13 @@ mod image_list;
 mod images;
 mod import;
 mod keeper;
+mod key_pairs;
 mod keys;
 mod lookup;
 mod lookup_family;
 mod lookup_things;
 mod making;
+mod network;
 mod objects;
 mod operator;
 mod page;
@@ -70,6 +73,7 @@ mod request;
 mod request_access;
 mod request_audit;
 mod request_image;
+mod request_network;
 mod request_share;
 mod request_task;
 mod request_things;
@@ -94,6 +98,8 @@ mod tests_identity;
 #[cfg(test)]
 mod tests_images;
 #[cfg(test)]
+mod tests_network;
+#[cfg(test)]
 mod tests_queries;
 #[cfg(test)]
 mod tests_share;
@@ -103,6 +109,7 @@ mod view;
 mod view_access;
 mod view_audit;
 mod view_image;
+mod view_network;
 mod view_share;
 mod view_task;
 mod view_things;
@@ -122,6 +129,7 @@ pub use request::{
 pub use request_access::{AccessRequest, Grantee, KeyRequest, PolicyType};
 pub use request_audit::{Action, AuditRequest, LogAsked, Replayed};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
+pub use request_network::{GroupQuery, ItemQuery, NetworkRequest};
 pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
 pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
@@ -149,6 +157,7 @@ pub use view_audit::{
     PastSnapshot, PastView, Told, Verdict,
 };
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
+pub use view_network::{GroupView, Groups, ItemView, Items, KeyPairStarted};
 pub use view_share::{
     AccountView, Accounts, CopiesStarted, CopyStarted, QuotaItem, QuotaView, QuotaViews, Shares,
 };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::events::ResourceId;
 use domain::image::{DISKS, Disk, PLACES, SNAPSHOTS, Snapshot, house, parts_of, scope};
+use domain::network::Kind;
 use domain::{RegionId, name, rules};
 use event::{Actor, Refusal, Rows};
 
@@ -83,16 +84,21 @@ pub(crate) fn resource_type(id: &str) -> &'static str {
     match id.split_once('-').map(|(kind, _)| kind) {
         Some("s") => "snapshot",
         Some("d") => "disk",
+        Some("sg") => "securitygroup",
+        Some("ssh") => "keypair",
+        Some("vpc") => "vpc",
+        Some("vsw") => "vswitch",
+        Some("eip") => "eip",
         _ => "image",
     }
 }
 
 fn is_resource(id: &str) -> bool {
-    ["m-", "s-", "d-"].iter().any(|kind| id.starts_with(kind))
+    ["m-", "s-", "d-"].iter().any(|kind| id.starts_with(kind)) || Kind::of(id).is_some()
 }
 
 /// The region in which the account has what has that id.
-fn place(rows: &dyn Rows, actor: &Actor, id: &str) -> Option<RegionId> {
+pub(crate) fn place(rows: &dyn Rows, actor: &Actor, id: &str) -> Option<RegionId> {
     // A name may be anything a person types; keys hold no control characters.
     if id.contains('\0') {
         return None;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::request_access::{AccessRequest, KeyRequest};
 use crate::request_audit::AuditRequest;
 use crate::request_image::{ImageQuery, ImageRequest};
+use crate::request_network::NetworkRequest;
 use crate::request_share::ShareRequest;
 use crate::request_task::TaskRequest;
 use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
@@ -22,6 +23,7 @@ use crate::view::{
 use crate::view_access::{KeyCreated, Keys, Policies, PolicyView, RoleView, Roles, UserView, Users};
 use crate::view_audit::{Differences, Judged, PastView, Told};
 use crate::view_image::{ImageView, Images};
+use crate::view_network::{Groups, Items, KeyPairStarted};
 use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
 use crate::view_task::{TaskView, Tasks};
 use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
@@ -283,6 +285,8 @@ pub enum Request {
     Key(KeyRequest),
     /// Something about users, policies and roles.
     Access(AccessRequest),
+    /// Something about what machines stand in.
+    Network(NetworkRequest),
 }
 
 macro_rules! replies {
@@ -357,7 +361,10 @@ replies!(
     PastView,
     Differences,
     Judged,
-    Told
+    Told,
+    Groups,
+    Items,
+    KeyPairStarted
 );
 
 impl Request {

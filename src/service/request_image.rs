@@ -89,6 +89,8 @@ pub struct ImageQuery {
     pub os_type: Option<String>,
     /// Tags they have, each with the value if one is given.
     pub tags: Vec<(String, Option<String>)>,
+    /// The resource group they are in; only images of the account's own are in any.
+    pub group: Option<String>,
     /// `instance` for those that instances use, `none` for the others.
     pub usage: Option<String>,
     /// Asked for at this time or later, milliseconds since 1970 UTC.

@@ -171,6 +171,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::Snapshot(request) => service.snapshot(actor, asked, request).await?,
         Request::Bucket(request) => service.bucket(actor, asked, request).await?,
         Request::Tag(request) => service.tag(actor, asked, request).await?,
+        Request::Network(request) => service.network(actor, asked, request).await?,
         Request::Share(ask) => service.share(actor, asked, ask).await?,
         Request::Key(request) => service.key(actor, asked, request).await?,
         Request::Access(request) => service.access(actor, asked, request).await?,

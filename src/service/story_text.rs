@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use domain::events as told;
 use domain::events::Attributes;
+use domain::events_network::{
+    GroupCreated, ItemCreated, ItemModified, ItemsDeleted, ResourceGrouped, RulesChanged,
+};
 use domain::port::{Location, Target};
 use event::{Event, Record};
 
@@ -16,6 +19,7 @@ pub(crate) fn text(record: &Record) -> Option<String> {
     image_text(record)
         .or_else(|| shared_text(record))
         .or_else(|| disk_text(record))
+        .or_else(|| network_text(record))
         .or_else(|| bucket_text(record))
         .or_else(|| story_access::text(record))
         .or_else(|| plain_text(record).map(str::to_owned))
@@ -115,6 +119,22 @@ fn shared_text(record: &Record) -> Option<String> {
     Some(format!("the account `{}` was created, called `{}`", event.account, event.name))
 }
 
+fn network_text(record: &Record) -> Option<String> {
+    if let Some(event) = read::<GroupCreated>(record) {
+        return Some(format!("the resource group `{}` was created", event.name));
+    }
+    if let Some(event) = read::<ResourceGrouped>(record) {
+        return Some(format!("was put in the resource group `{}`", event.group));
+    }
+    let event = read::<ItemCreated>(record)?;
+    let word = event.is.kind().word();
+    Some(if event.name.is_empty() {
+        format!("the {word} was created")
+    } else {
+        format!("the {word} `{}` was created", event.name)
+    })
+}
+
 fn disk_text(record: &Record) -> Option<String> {
     if let Some(event) = read::<told::SnapshotReserved>(record) {
         let of = event.of_disk.map(|disk| format!(" of the disk `{disk}`")).unwrap_or_default();
@@ -153,6 +173,9 @@ fn bucket_text(record: &Record) -> Option<String> {
 
 fn plain_text(record: &Record) -> Option<&'static str> {
     Some(match record.kind.as_str() {
+        RulesChanged::KIND => "the rules of the security group were changed",
+        ItemModified::KIND => "its name, description or attributes were changed",
+        ItemsDeleted::KIND => "was deleted",
         told::ImageBegun::KIND => "its turn came",
         told::ImageReleased::KIND => "gave its name back; the image never came to be",
         told::DataDiscarded::KIND => "gave back the space it had taken",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::LISTED;
 use domain::events::ResourceId;
 use domain::image::{DISKS, SNAPSHOTS, scope};
+use domain::network::ITEMS;
 use domain::{RegionId, rules};
 use event::{Actor, Refusal, View};
 use workflows::TagResources;
@@ -125,6 +126,9 @@ impl Service {
             }
             for disk in DISKS.list(&rows, &scope, &[]) {
                 add(disk.id.as_str(), &disk.tags);
+            }
+            for item in ITEMS.list(&rows, &scope, &[]) {
+                add(item.id.as_str(), &item.tags);
             }
         }
         Ok(Tags { tag_resources })

@@ -92,6 +92,9 @@ views! {
         task_id: String,
         /// The operation that makes or made it.
         workflow_id: String,
+        /// The resource group it was put in; empty where everything is.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        group_id: String,
     }
     /// A disk of an image.
     ImageDiskView {
@@ -210,6 +213,7 @@ impl ImageView {
             }),
             task_id: image.task.as_ref().map(|task| task.0.clone()).unwrap_or_default(),
             workflow_id: image.flow.to_string(),
+            group_id: String::new(),
         }
     }
 

@@ -163,7 +163,7 @@ views! {
     }
     /// A tag of a resource.
     TagRow {
-        /// `image`, `snapshot` or `disk`.
+        /// `image`, `snapshot`, `disk`, `securitygroup`, `keypair`, `vpc`, `vswitch` or `eip`.
         resource_type: String,
         /// The resource.
         resource_id: String,

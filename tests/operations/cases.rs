@@ -11,7 +11,7 @@ use event::FlowId;
 use sim::SimFiles;
 
 use crate::world::{ACCOUNT, House, OTHER_REGION, REGION, Way, actor, incarnation, prepared, scope};
-use crate::{access, images, things};
+use crate::{access, images, network, things};
 
 /// Something that a house does.
 type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -39,7 +39,7 @@ pub fn all() -> Vec<Case> {
 }
 
 fn all_there_are() -> Vec<Case> {
-    [images::cases(), things::cases(), access::cases()].concat()
+    [images::cases(), things::cases(), access::cases(), network::cases()].concat()
 }
 
 /// Every story of the book has a case.
@@ -48,7 +48,7 @@ fn every_story_of_the_book_is_tried() {
     let cases = all_there_are();
     for (name, _) in workflows::book().stories() {
         let tried = cases.iter().any(|case| case.name.starts_with(&name));
-        assert!(tried, "the story `{name}` has no case: add one to `images.rs`, `things.rs` or `access.rs`");
+        assert!(tried, "the story `{name}` has no case: add one to one of the files of cases");
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::port::BucketAt;
-use domain::{access, image};
+use domain::{access, group, image, network};
 use engine::{FlowRow, Outcome as Ended, State};
 use event::FlowId;
 use serde_json::Value;
@@ -142,6 +142,9 @@ fn row(table: &str, value: &[u8]) -> Value {
         "region" image::REGIONS,
         "account" image::ACCOUNTS,
         "bucket" image::BUCKETS,
+        "network" network::ITEMS,
+        "resource-group" group::GROUPS,
+        "grouped" group::GROUPED,
         "access-key" access::ACCESS_KEYS,
         "access-key-of" access::KEYS_OF,
         "user" access::USERS,

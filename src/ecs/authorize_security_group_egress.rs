@@ -1,0 +1,9 @@
+//! `AuthorizeSecurityGroupEgress`: rules for what goes out are added.
+
+use domain::network::Direction;
+
+use crate::ask::{Ask, Outcome};
+
+pub(crate) async fn run(ask: Ask) -> Outcome {
+    ask.change_rules(Direction::Egress, true).await
+}

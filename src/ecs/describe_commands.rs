@@ -1,0 +1,7 @@
+//! `DescribeCommands`: commands that are kept, of which there are none before there is a compute driver.
+
+use crate::ask::{Ask, Outcome};
+
+pub(crate) async fn run(ask: Ask) -> Outcome {
+    ask.nothing("Commands", "Command").await
+}

@@ -1,0 +1,7 @@
+//! `DescribeInstanceAttribute`: one instance, of which there are none before there is a compute driver.
+
+use crate::ask::{Ask, Outcome};
+
+pub(crate) async fn run(ask: Ask) -> Outcome {
+    ask.on_instance()
+}

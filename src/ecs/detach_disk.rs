@@ -1,0 +1,7 @@
+//! `DetachDisk`: a disk is taken off an instance, of which there are none before there is a compute driver.
+
+use crate::ask::{Ask, Outcome};
+
+pub(crate) async fn run(ask: Ask) -> Outcome {
+    ask.on_disk_of_instance().await
+}

@@ -1,0 +1,8 @@
+//! `InstallCloudAssistant`: the agent of the Cloud Assistant is put on instances, of which there are none before
+//! there is a compute driver.
+
+use crate::ask::{Ask, Outcome};
+
+pub(crate) async fn run(ask: Ask) -> Outcome {
+    ask.on_instances().await
+}

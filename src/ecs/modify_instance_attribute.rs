@@ -1,0 +1,8 @@
+//! `ModifyInstanceAttribute`: attributes of an instance are changed, of which there are none before there is a
+//! compute driver.
+
+use crate::ask::{Ask, Outcome};
+
+pub(crate) async fn run(ask: Ask) -> Outcome {
+    ask.on_instance()
+}

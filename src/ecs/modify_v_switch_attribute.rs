@@ -1,0 +1,15 @@
+//! `ModifyVSwitchAttribute`: another name or description of a part of a private network.
+
+use domain::network::Kind;
+use service::{NetworkRequest, Request};
+use wire::Object;
+
+use crate::ask::{Ask, Outcome};
+
+pub(crate) async fn run(ask: Ask) -> Outcome {
+    let item = ask.item(Kind::VSwitch, "VSwitchId").await?.item_id;
+    let (name, description) = (ask.params.string("VSwitchName"), ask.params.string("Description"));
+    let modify = NetworkRequest::Modify { item, name, description, isolated: None };
+    ask.finish(Request::Network(modify)).await?;
+    Ok(Object::new())
+}

@@ -1,0 +1,7 @@
+//! `StopInstances`: instances are stopped, of which there are none before there is a compute driver.
+
+use crate::ask::{Ask, Outcome};
+
+pub(crate) async fn run(ask: Ask) -> Outcome {
+    ask.on_instances().await
+}
