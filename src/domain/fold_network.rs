@@ -8,7 +8,7 @@ use crate::events_network::{
 use crate::fold::with;
 use crate::group::{GROUPED, GROUPS, Group};
 use crate::image::{PLACES, house};
-use crate::network::{ITEMS, Is, Item, key};
+use crate::network::{ITEMS, Is, Item, Rule, key};
 
 /// Folds the record, if it is one of these; says whether it was.
 pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
@@ -35,7 +35,8 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
             ITEMS.change(rows, scope, &key(&event.item), |item| {
                 if let Is::SecurityGroup { rules, .. } = &mut item.is {
                     rules.retain(|rule| !event.removed.contains(&rule.id));
-                    rules.extend(event.added);
+                    let made = event.added.into_iter();
+                    rules.extend(made.map(|rule| Rule { created_ms: record.time_ms, ..rule }));
                 }
             });
         }),

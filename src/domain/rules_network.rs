@@ -279,8 +279,8 @@ pub fn change_rules(view: &View<'_>, id: &ItemId, change: RuleChange<'_>) -> Res
             }
         }
         if rules.iter().chain(&added).all(|rule| !rule.is_like(change.direction, &says)) {
-            let (direction, created_ms) = (change.direction, view.now_ms());
-            added.push(Rule { id: rule, direction, says, created_ms });
+            // When it was made is when the event was: its record says so.
+            added.push(Rule { id: rule, direction: change.direction, says, created_ms: 0 });
         }
     }
     let stay = rules.iter().filter(|rule| !removed.contains(&rule.id)).count();

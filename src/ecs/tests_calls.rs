@@ -100,7 +100,7 @@ pub(crate) const VALUES: &[(&str, &str)] = &[
     ("RegionId", "cn-hangzhou"),
     ("RemoveAccount.1", "200001"),
     ("RemoveGroup.1", "all"),
-    ("ResourceGroupId", "rg-default"),
+    ("ResourceGroupId", "rg-00000000000000100000"),
     ("ResourceId", "{image}"),
     ("ResourceId.1", "{image}"),
     ("ResourceIds.1", "{image}"),

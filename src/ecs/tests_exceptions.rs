@@ -6,7 +6,8 @@ pub(crate) type Exception = (&'static str, &'static str, &'static str);
 
 const ONE_STORAGE: &str = "there is one kind of storage, as fast as the house's";
 const NO_INSTANCE: &str = "no instance has a disk here";
-const NO_GROUPS: &str = "resources are in no groups here";
+const NO_GROUPS: &str =
+    "new things are in the default group until they join another, and lists but of images tell of none";
 const NO_MARKET: &str = "nobody sells images here";
 const NO_KEYS: &str = "nothing is encrypted here";
 const NO_ROLES: &str = "buckets are in the same house, and no role has to be taken to reach them";
@@ -20,7 +21,14 @@ const NO_ZONES: &str = "a disk is in a region, and in no part of it";
 
 /// Parameters that change nothing.
 pub(crate) const IGNORED: &[Exception] = &[
-    ("*", "ResourceGroupId", NO_GROUPS),
+    ("CopyImage", "ResourceGroupId", NO_GROUPS),
+    ("CopySnapshot", "ResourceGroupId", NO_GROUPS),
+    ("CreateDisk", "ResourceGroupId", NO_GROUPS),
+    ("CreateImage", "ResourceGroupId", NO_GROUPS),
+    ("CreateSnapshot", "ResourceGroupId", NO_GROUPS),
+    ("DescribeDisks", "ResourceGroupId", NO_GROUPS),
+    ("DescribeSnapshots", "ResourceGroupId", NO_GROUPS),
+    ("ImportImage", "ResourceGroupId", NO_GROUPS),
     ("CopySnapshot", "Arn", NO_KEYS),
     ("CreateDisk", "AdvancedFeatures", ONE_STORAGE),
     ("CreateDisk", "Arn", NO_KEYS),
@@ -101,7 +109,6 @@ pub(crate) const BLANK: &[Exception] = &[
     ("DescribeImageFromFamily", "Image.ProductCode", NO_MARKET),
     ("DescribeImages", "Images.Image.ImageVersion", NO_MARKET),
     ("DescribeImages", "Images.Image.ProductCode", NO_MARKET),
-    ("DescribeImages", "Images.Image.ResourceGroupId", NO_GROUPS),
     ("DescribeImages", "Images.Image.SupplierName", NO_MARKET),
     ("DescribeSnapshots", "Snapshots.Snapshot.KMSKeyId", NO_KEYS),
     ("DescribeSnapshots", "Snapshots.Snapshot.ProductCode", NO_MARKET),

@@ -126,14 +126,6 @@ async fn disks_and_commands_for_instances_are_checked_and_refused() {
         assert_eq!(door.refused(action, &absent).await, no(404, "InvalidDiskId.NotFound"));
     }
     assert_eq!(door.refused("ReInitDisk", &attach).await, no(403, "IncorrectDiskStatus"));
-    assert_eq!(
-        door.refused("ResizeDisk", &format!("{attach}&NewSize=1")).await,
-        no(403, "InvalidDiskSize.TooSmall")
-    );
-    assert_eq!(
-        door.refused("ResizeDisk", &format!("{attach}&NewSize=2")).await,
-        no(403, "IncorrectDiskStatus")
-    );
     let run = format!("{HERE}&Type=RunShellScript&CommandContent=ls&InstanceId.1=i-1");
     for (query, status, code) in [
         (run.clone(), 404, "InvalidInstance.NotFound"),
