@@ -255,7 +255,7 @@ pub(crate) const ACCESS: &[Page] = &[
     Page {
         code: "NoPermission",
         means: "The role may not be assumed by who asked.",
-        cause: "It is not there or does not trust who asked, who asked has no policy for it, or it was an account's own key.",
+        cause: "It is not there, does not trust who asked, no policy lets who asked, or it was an account's own key.",
         todo: "Ask with a key of a user that the role trusts and that a policy lets `sts:AssumeRole`.",
     },
     Page {

@@ -28,8 +28,8 @@ pub(crate) enum RoleCommand {
 /// A role to create.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A role may do nothing before a policy is attached to it. Who may assume it is said by the document, and
-has to be let by a policy of its own too (AliyunSTSAssumeRoleAccess).
+    after_help = "A role may do nothing before a policy is attached to it. Who may assume it is said by the
+document, and has to be let by a policy of its own too (AliyunSTSAssumeRoleAccess).
 
 Examples:
   kiln role create importer

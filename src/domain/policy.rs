@@ -117,13 +117,9 @@ fn strongest(judged: impl Iterator<Item = Judged>) -> Judged {
 /// What a statement that is about the question says, by its conditions. One that cannot be judged counts
 /// against who asks.
 fn weigh(effect: Effect, conditions: &[Condition], context: &Context) -> Judged {
-    let holds = conditions.iter().map(|condition| condition.holds(context));
     // All have to hold; one that does not settles it, whatever is not known of the others.
-    let all = holds.fold(Some(true), |all, one| match (all, one) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (None, _) | (_, None) => None,
-        _ => Some(true),
-    });
+    let hold: Vec<_> = conditions.iter().map(|condition| condition.holds(context)).collect();
+    let all = [Some(false), None].into_iter().find(|one| hold.contains(one)).unwrap_or(Some(true));
     match effect {
         Effect::Allow if all == Some(true) => Judged::Allowed,
         Effect::Deny if all != Some(false) => Judged::Denied,

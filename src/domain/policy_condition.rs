@@ -3,7 +3,7 @@
 //! | key | operators |
 //! |---|---|
 //! | `acs:SourceIp` | `IpAddress`, `NotIpAddress`, and those of texts |
-//! | `acs:CurrentTime` | `DateEquals`, `DateNotEquals`, `DateLessThan`, `DateGreaterThan`, the last two with `Equals` too |
+//! | `acs:CurrentTime` | `DateEquals`, `DateNotEquals`, `DateLessThan…`, `DateGreaterThan…` with or without `Equals` |
 //! | `acs:SecureTransport` | `Bool` |
 //!
 //! Of several values one has to fit, with a negated operator none may; all conditions of a statement have to hold.

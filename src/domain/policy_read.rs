@@ -97,7 +97,7 @@ fn statement(fields: Fields) -> Result<Statement, Refusal> {
             "NotAction" => once(&mut actions, name, Which::AllBut(checked(name, value, check_action)?))?,
             "Resource" => once(&mut resources, name, Which::These(checked(name, value, check_resource)?))?,
             "NotResource" => {
-                once(&mut resources, name, Which::AllBut(checked(name, value, check_resource)?))?
+                once(&mut resources, name, Which::AllBut(checked(name, value, check_resource)?))?;
             }
             "Condition" => conditions = read_conditions(value)?,
             other => return Err(unknown(other)),

@@ -24,6 +24,9 @@ const BATCH_BYTES: usize = 1 << 20;
 const PIECE_BYTES: u64 = 512 << 10;
 /// How long a client may send nothing: clients on bad lines stall for seconds, not for a minute.
 const SILENCE_MAX: Duration = Duration::from_mins(1);
+/// What a client is told that sends nothing for so long.
+const SILENT: &str = "Your socket connection to the server was not read from or written to within the timeout \
+                      period.";
 /// Bytes of a refused request's body that are still read, so that its client sees the answer and not
 /// a connection that was reset.
 const DRAIN_BYTES_MAX: u64 = 4 << 20;
@@ -52,9 +55,9 @@ impl Incoming {
     pub(crate) async fn batch(&mut self) -> Result<Vec<Bytes>, Refused> {
         let (mut pieces, mut bytes) = (Vec::new(), 0);
         while bytes < BATCH_BYTES {
-            let frame = tokio::time::timeout(SILENCE_MAX, self.body.frame()).await.map_err(|_| {
-                Refused::new(400, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period.")
-            })?;
+            let frame = tokio::time::timeout(SILENCE_MAX, self.body.frame())
+                .await
+                .map_err(|_| Refused::new(400, "RequestTimeout", SILENT))?;
             let Some(frame) = frame else { break };
             let frame = frame.map_err(|_| incomplete())?;
             let Ok(data) = frame.into_data() else { continue };

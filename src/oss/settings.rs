@@ -23,29 +23,92 @@ enum Unset {
 /// A setting: the parameter that names it, and what there is.
 pub(crate) struct Setting(&'static str, Unset);
 
-#[rustfmt::skip]
 const SETTINGS: &[Setting] = &[
     Setting("acl", Unset::Document("")),
     Setting("versioning", Unset::Document("<VersioningConfiguration></VersioningConfiguration>")),
     Setting("logging", Unset::Document("<BucketLoggingStatus></BucketLoggingStatus>")),
-    Setting("referer", Unset::Document("<RefererConfiguration><AllowEmptyReferer>true</AllowEmptyReferer><AllowTruncateQueryString>true</AllowTruncateQueryString><RefererList></RefererList></RefererConfiguration>")),
+    Setting(
+        "referer",
+        Unset::Document(
+            "<RefererConfiguration><AllowEmptyReferer>true</AllowEmptyReferer>\
+            <AllowTruncateQueryString>true</AllowTruncateQueryString><RefererList></RefererList>\
+            </RefererConfiguration>",
+        ),
+    ),
     Setting("tagging", Unset::Document("<Tagging><TagSet></TagSet></Tagging>")),
-    Setting("requestPayment", Unset::Document("<RequestPaymentConfiguration><Payer>BucketOwner</Payer></RequestPaymentConfiguration>")),
+    Setting(
+        "requestPayment",
+        Unset::Document(
+            "<RequestPaymentConfiguration><Payer>BucketOwner</Payer>\
+            </RequestPaymentConfiguration>",
+        ),
+    ),
     Setting("policyStatus", Unset::Document("<PolicyStatus><IsPublic>false</IsPublic></PolicyStatus>")),
-    Setting("publicAccessBlock", Unset::Document("<PublicAccessBlockConfiguration><BlockPublicAccess>true</BlockPublicAccess></PublicAccessBlockConfiguration>")),
-    Setting("accessmonitor", Unset::Document("<AccessMonitorConfiguration><Status>Disabled</Status></AccessMonitorConfiguration>")),
-    Setting("bucketArchiveDirectRead", Unset::Document("<ArchiveDirectReadConfiguration><Enabled>false</Enabled></ArchiveDirectReadConfiguration>")),
-    Setting("httpsConfig", Unset::Document("<HttpsConfiguration><TLS><Enable>false</Enable></TLS></HttpsConfiguration>")),
-    Setting("resourceGroup", Unset::Document("<BucketResourceGroupConfiguration><ResourceGroupId></ResourceGroupId></BucketResourceGroupConfiguration>")),
+    Setting(
+        "publicAccessBlock",
+        Unset::Document(
+            "<PublicAccessBlockConfiguration><BlockPublicAccess>true</BlockPublicAccess>\
+            </PublicAccessBlockConfiguration>",
+        ),
+    ),
+    Setting(
+        "accessmonitor",
+        Unset::Document("<AccessMonitorConfiguration><Status>Disabled</Status></AccessMonitorConfiguration>"),
+    ),
+    Setting(
+        "bucketArchiveDirectRead",
+        Unset::Document(
+            "<ArchiveDirectReadConfiguration><Enabled>false</Enabled>\
+            </ArchiveDirectReadConfiguration>",
+        ),
+    ),
+    Setting(
+        "httpsConfig",
+        Unset::Document("<HttpsConfiguration><TLS><Enable>false</Enable></TLS></HttpsConfiguration>"),
+    ),
+    Setting(
+        "resourceGroup",
+        Unset::Document(
+            "<BucketResourceGroupConfiguration><ResourceGroupId></ResourceGroupId>\
+            </BucketResourceGroupConfiguration>",
+        ),
+    ),
     Setting("lifecycle", Unset::Missing("NoSuchLifecycle", "No Row found in Lifecycle Table.")),
-    Setting("website", Unset::Missing("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration.")),
+    Setting(
+        "website",
+        Unset::Missing(
+            "NoSuchWebsiteConfiguration",
+            "The specified bucket does not have a website configuration.",
+        ),
+    ),
     Setting("cors", Unset::Missing("NoSuchCORSConfiguration", "The CORS Configuration does not exist.")),
     Setting("policy", Unset::Missing("NoSuchBucketPolicy", "The bucket policy does not exist.")),
-    Setting("encryption", Unset::Missing("NoSuchServerSideEncryptionRule", "The server side encryption configuration of the bucket does not exist.")),
-    Setting("replication", Unset::Missing("NoSuchReplicationConfiguration", "The bucket replication configuration does not exist.")),
-    Setting("transferAcceleration", Unset::Missing("NoSuchTransferAccelerationConfiguration", "The bucket has no transfer acceleration configuration.")),
+    Setting(
+        "encryption",
+        Unset::Missing(
+            "NoSuchServerSideEncryptionRule",
+            "The server side encryption configuration of the bucket does not exist.",
+        ),
+    ),
+    Setting(
+        "replication",
+        Unset::Missing(
+            "NoSuchReplicationConfiguration",
+            "The bucket replication configuration does not exist.",
+        ),
+    ),
+    Setting(
+        "transferAcceleration",
+        Unset::Missing(
+            "NoSuchTransferAccelerationConfiguration",
+            "The bucket has no transfer acceleration configuration.",
+        ),
+    ),
     Setting("worm", Unset::Missing("NoSuchWORMConfiguration", "The WORM Configuration does not exist.")),
-    Setting("inventory", Unset::Missing("NoSuchInventory", "The bucket inventory configuration does not exist.")),
+    Setting(
+        "inventory",
+        Unset::Missing("NoSuchInventory", "The bucket inventory configuration does not exist."),
+    ),
     Setting("style", Unset::Missing("NoSuchBucketStyle", "The bucket style does not exist.")),
     Setting("cname", Unset::Missing("NoSuchCname", "The bucket has no cname.")),
     Setting("qosInfo", Unset::Missing("NoSuchBucketQoSInfo", "The bucket has no QoS configuration.")),

@@ -32,7 +32,8 @@ const V4_END: &str = "aliyun_v4_request";
 #[rustfmt::skip]
 const SUBRESOURCES: &[&str] = &[
     "accessPoint", "accessPointPolicy", "accessmonitor", "acl", "append", "asyncFetch", "bucketArchiveDirectRead",
-    "bucketInfo", "callback", "callback-var", "cloudboxes", "cname", "comp", "continuation-token", "cors", "delete", "encryption",
+    "bucketInfo", "callback", "callback-var", "cloudboxes",
+    "cname", "comp", "continuation-token", "cors", "delete", "encryption",
     "endTime", "group", "httpsConfig", "img", "inventory", "inventoryId", "lifecycle", "link", "live", "location",
     "logging", "metaQuery", "objectInfo", "objectMeta", "partNumber", "policy", "policyStatus", "position",
     "publicAccessBlock", "qos", "qosInfo", "qosRequester", "redundancyTransition", "referer", "regionList", "regions",

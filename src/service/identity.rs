@@ -130,10 +130,7 @@ impl Denied {
     /// The refusal of it under a code: each API of the cloud has one of its own.
     pub fn refusal(&self, code: &str) -> Refusal {
         let who = self.principal.text();
-        let why = match self.explicit {
-            true => "a policy denies it",
-            false => "no policy allows it",
-        };
+        let why = if self.explicit { "a policy denies it" } else { "no policy allows it" };
         let message = format!("`{who}` may not do `{}` with `{}`: {why}", self.action, self.resource);
         let kind = who.split('/').next().unwrap_or_default().to_owned();
         Refusal::new(code, message)
