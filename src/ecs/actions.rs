@@ -84,12 +84,20 @@ pub(crate) const LOCATION: &str = "2015-06-12";
 /// The version of the API of the resource manager, which keeps resource groups.
 pub(crate) const RESOURCE_MANAGER: &str = "2020-03-31";
 
+/// The version of the API of access management, which keeps users, roles and policies.
+pub(crate) const RAM: &str = "2015-05-01";
+
 /// What policies call the APIs.
-const PRODUCTS: &[(&str, &str)] =
-    &[(ECS, "ecs"), (VPC, "vpc"), (LOCATION, "location"), (RESOURCE_MANAGER, "resourcemanager")];
+const PRODUCTS: &[(&str, &str)] = &[
+    (ECS, "ecs"),
+    (VPC, "vpc"),
+    (LOCATION, "location"),
+    (RESOURCE_MANAGER, "resourcemanager"),
+    (RAM, "ram"),
+];
 
 /// The versions of the APIs that are spoken, by which they are told apart.
-pub const VERSIONS: &[&str] = &[ECS, VPC, LOCATION, RESOURCE_MANAGER];
+pub const VERSIONS: &[&str] = &[ECS, VPC, LOCATION, RESOURCE_MANAGER, RAM];
 
 /// The action of a name in an API, if there is one.
 pub fn find(version: &str, name: &str) -> Option<&'static Action> {
@@ -243,5 +251,14 @@ actions! {
         "CreateResourceGroup" create_resource_group [];
         "GetResourceGroup" get_resource_group ["resourcegroup" "ResourceGroupId"];
         "ListResourceGroups" list_resource_groups [];
+    }
+    RAM {
+        "AttachPolicyToRole" attach_policy_to_role ["role" "RoleName", "policy" "PolicyName"];
+        "CreateRole" create_role ["role" "RoleName"];
+        "DeleteRole" delete_role ["role" "RoleName"];
+        "DetachPolicyFromRole" detach_policy_from_role ["role" "RoleName", "policy" "PolicyName"];
+        "GetRole" get_role ["role" "RoleName"];
+        "ListPoliciesForRole" list_policies_for_role ["role" "RoleName"];
+        "ListRoles" list_roles ["role" "RoleName"];
     }
 }

@@ -67,6 +67,38 @@ except ServerException as error:
     check((error.error_code, error.http_status), ("InvalidAction.NotFound", 404), str(error))
 show("parameters are read from the query and from a form, by GET and POST")
 
+
+
+def ram(action, **params):
+    """What RAM answers, which is on the same port."""
+    request = CommonRequest(domain=ENDPOINT, version="2015-05-01", action_name=action)
+    for name, value in params.items():
+        request.add_query_param(name, value)
+    return json.loads(client.do_action_with_exception(request))
+
+
+def ram_refused(code, status, action, **params):
+    """Fails unless RAM refuses with a code and a status."""
+    try:
+        answer = ram(action, **params)
+    except ServerException as error:
+        return check((error.error_code, error.http_status), (code, status), str(error))
+    raise AssertionError(f"{code} was expected, and there was an answer: {answer}")
+
+
+role, policy = "AliyunECSImageImportDefaultRole", "AliyunECSImageImportRolePolicy"
+trust = '{"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"Service":["ecs.aliyuncs.com"]}}],"Version":"1"}'
+ram_refused("EntityNotExist.Role", 404, "GetRole", RoleName=role)
+made = ram("CreateRole", RoleName=role, AssumeRolePolicyDocument=trust)["Role"]
+check(ram("GetRole", RoleName=role)["Role"], made, "the role")
+ram_refused("EntityAlreadyExists.Role", 409, "CreateRole", RoleName=role, AssumeRolePolicyDocument=trust)
+ram("AttachPolicyToRole", PolicyType="System", PolicyName=policy, RoleName=role)
+ram_refused("EntityAlreadyExists.Role.Policy", 409, "AttachPolicyToRole", PolicyType="System", PolicyName=policy, RoleName=role)
+had = [p["PolicyName"] for p in ram("ListPoliciesForRole", RoleName=role)["Policies"]["Policy"]]
+check(had, [policy], "the role's policies")
+ram_refused("DeleteConflict.Role.Policy", 409, "DeleteRole", RoleName=role)
+show("the role that an import goes by is made, and given its policy")
+
 bucket_name = fresh("older")
 bucket = oss2.Bucket(oss2.Auth(FIRST.key, FIRST.secret), f"http://{ENDPOINT}", bucket_name)
 bucket.create_bucket()
