@@ -135,3 +135,33 @@ fn the_clients_of_buckets_put_get_list_and_remove_objects() {
 fn clients_of_others_and_of_a_narrow_user_get_nothing_they_may_not() {
     drive("access.py");
 }
+
+/// The command line is a client as well. The name has no word of those that need the official ones.
+#[test]
+fn a_file_of_this_computer_goes_to_a_server_elsewhere_and_comes_back() {
+    let server = Server::start();
+    let place = tempfile::tempdir().unwrap();
+    let (disk, back) = (place.path().join("disk.raw"), place.path().join("back.raw"));
+    let bytes: Vec<u8> =
+        (0..20_u32 << 20).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(&disk, &bytes).unwrap();
+    let elsewhere = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
+        command.args(arguments).args(["--endpoint", &format!("http://{}", server.at)]);
+        let key = &server.accounts[0];
+        command.env("KILN_ACCESS_KEY_ID", key["AccessKeyId"].as_str().unwrap());
+        command.env("KILN_ACCESS_KEY_SECRET", key["AccessKeySecret"].as_str().unwrap());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    elsewhere(&["image", "import", disk.to_str().unwrap(), "--name", "far"]);
+    elsewhere(&["image", "export", "far", "--to", back.to_str().unwrap(), "--format", "raw"]);
+    assert!(std::fs::read(&back).unwrap() == bytes, "the same bytes come back");
+    let bucket = format!("kiln-transfer-{}-cn-hangzhou", server.accounts[0]["AccountId"].as_str().unwrap());
+    assert_eq!(elsewhere(&["bucket", "ls", &bucket]), "", "nothing is left on the way");
+    elsewhere(&["bucket", "put", disk.to_str().unwrap(), &format!("{bucket}/x")]);
+    let url = elsewhere(&["bucket", "sign", &format!("{bucket}/x")]);
+    assert!(url.starts_with(&format!("http://{}/{bucket}/x?OSSAccessKeyId=", server.at)), "{url}");
+    server.end();
+}
