@@ -1,6 +1,15 @@
 """Another account, and a user who may only look, try every action on what is not theirs: nothing is done, and nothing leaks."""
 
+import base64
+import hashlib
+import hmac
+import json
 import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
 
 from alibabacloud_ecs20140526 import models as M
 from alibabacloud_ecs20140526.client import Client
@@ -106,3 +115,35 @@ show("a user who may only look is told what it may not do, and with what")
 found = first.describe_images(M.DescribeImagesRequest(region_id=REGION, image_id=image_id)).body.images.image[0]
 check((found.description, found.tags.tag, found.is_self_shared), ("", [], ""), "the image")
 show("nothing was done")
+
+
+def signed(age_s=0, secret=FIRST.secret):
+    """A request of the older style, signed here, so that it can be sent again as it is."""
+    params = {
+        "Action": "DescribeRegions", "Version": "2014-05-26", "Format": "JSON", "AccessKeyId": FIRST.key,
+        "SignatureMethod": "HMAC-SHA1", "SignatureVersion": "1.0", "SignatureNonce": uuid.uuid4().hex,
+        "Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - age_s)),
+    }
+    encode = lambda text: urllib.parse.quote(text, safe="-_.~")
+    canonical = "&".join(f"{encode(name)}={encode(params[name])}" for name in sorted(params))
+    digest = hmac.new(f"{secret}&".encode(), f"GET&%2F&{encode(canonical)}".encode(), hashlib.sha1).digest()
+    return f"http://{ENDPOINT}/?{canonical}&Signature={encode(base64.b64encode(digest).decode())}"
+
+
+def answered(url):
+    """The status and the code of an answer; no code for a success."""
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return answer.status, None
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())["Code"]
+
+
+url = signed()
+check(answered(url), (200, None), "a request for the first time")
+check(answered(url), (400, "SignatureNonceUsed"), "the same request again")
+check(answered(signed(age_s=16 * 60)), (400, "InvalidTimeStamp.Expired"), "a request of long ago")
+check(answered(signed(age_s=-16 * 60)), (400, "InvalidTimeStamp.Expired"), "a request of times to come")
+check(answered(signed(secret="wrong")), (400, "SignatureDoesNotMatch"), "a wrong secret")
+check(answered(signed().replace("DescribeRegions", "DescribeImages")), (400, "SignatureDoesNotMatch"), "another action")
+show("a request is answered once, in its time, and as it was signed")
