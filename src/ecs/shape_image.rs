@@ -81,17 +81,6 @@ pub(crate) fn image(image: &ImageView) -> Object {
 
 /// An image as the answer for a family has it: fewer fields, and a bare number of progress.
 pub(crate) fn from_family(image: &ImageView) -> Object {
-    let mapping = |disk: &ImageDiskView| {
-        let (bucket, object) = bucket_and_object(disk);
-        Object::new()
-            .put("Type", &disk.r#type)
-            .put("Device", &disk.device)
-            .put("Size", disk.size.to_string())
-            .put("SnapshotId", &disk.snapshot_id)
-            .put("Format", disk.format.to_uppercase())
-            .put("ImportOSSBucket", bucket)
-            .put("ImportOSSObject", object)
-    };
     Object::new()
         .put("ImageId", &image.image_id)
         .put("ImageName", &image.image_name)
@@ -115,7 +104,7 @@ pub(crate) fn from_family(image: &ImageView) -> Object {
         .put("ProductCode", "")
         .put("CreationTime", &image.creation_time)
         .put("Tags", tags(&image.tags))
-        .list("DiskDeviceMappings", "DiskDeviceMapping", image.disks.iter().map(mapping))
+        .list("DiskDeviceMappings", "DiskDeviceMapping", image.disks.iter().map(disk_of))
 }
 
 /// The bucket and the key a disk was imported from; empty for none.
@@ -123,7 +112,8 @@ fn bucket_and_object(disk: &ImageDiskView) -> (&str, &str) {
     disk.source.strip_prefix("oss://").and_then(|at| at.split_once('/')).unwrap_or_default()
 }
 
-fn disk_mapping(disk: &ImageDiskView) -> Object {
+/// A disk, wherever an answer has it.
+fn disk_of(disk: &ImageDiskView) -> Object {
     let (bucket, object) = bucket_and_object(disk);
     Object::new()
         .put("Type", &disk.r#type)
@@ -133,6 +123,11 @@ fn disk_mapping(disk: &ImageDiskView) -> Object {
         .put("Format", disk.format.to_uppercase())
         .put("ImportOSSBucket", bucket)
         .put("ImportOSSObject", object)
+}
+
+/// A disk in a list, with how far it is.
+fn disk_mapping(disk: &ImageDiskView) -> Object {
+    disk_of(disk)
         .put("Progress", percent(disk.progress))
         .put("RemainTime", disk.remain_time)
         .put("Encrypted", false)
