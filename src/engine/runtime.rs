@@ -271,6 +271,15 @@ impl<P: Send + Sync + 'static> Engine<P> {
         if tokio::time::timeout(CLOSE_WAIT, at_rest).await.is_err() {
             tracing::warn!("a step was still at work when the log was closed; it will be done again");
         }
+        // A flow at rest may hold the log for a moment more, and whoever opens it next must not meet
+        // the one before writing its last pages.
+        let mut closing = self.shared.store.closing();
+        drop(self);
+        if tokio::time::timeout(CLOSE_WAIT, closing.changed()).await.is_err() {
+            tracing::warn!(
+                "something still reads the log that was closed; let it end before opening it again"
+            );
+        }
     }
 
     /// Takes nothing more, and tells the flows.

@@ -25,6 +25,7 @@ use event::{Record, Rows, Seq};
 use files::{Backend, File, Files, Open};
 use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::Error;
 use crate::chain::{self, Hash};
@@ -92,6 +93,8 @@ pub(crate) struct Store {
     db: Option<Database>,
     witness: Arc<dyn File>,
     path: PathBuf,
+    /// Dropped after the database is, which those who wait for it hear.
+    here: watch::Sender<()>,
 }
 
 impl Store {
@@ -136,13 +139,18 @@ impl Store {
             Err(_) => return Err(fail(damaged(&"it breaks the database's own invariants"))),
         };
         files.sync_dir(dir).map_err(advise)?;
-        let store = Self { db: Some(db), witness, path };
+        let store = Self { db: Some(db), witness, path, here: watch::Sender::new(()) };
         catch_unwind(AssertUnwindSafe(|| {
             store.check_end()?;
             store.check_witness(acknowledged)
         }))
         .unwrap_or_else(|_| Err(Error::read("the database's pages are damaged")))?;
         Ok(store)
+    }
+
+    /// Fails to see a change once the file is closed.
+    pub(crate) fn closing(&self) -> watch::Receiver<()> {
+        self.here.subscribe()
     }
 
     fn db(&self) -> &Database {

@@ -257,3 +257,20 @@ fn a_second_incarnation_counts_on_from_the_first() {
         assert_eq!(engine.shared.incarnation, incarnation);
     }
 }
+
+#[test]
+fn a_closed_log_can_be_opened_at_once_whoever_held_it_a_moment_longer() {
+    let house = House::new();
+    let engine = Engine::open(house.options()).unwrap();
+    let held = engine.shared.clone();
+    let log = Arc::downgrade(&held.store);
+    let moment = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        drop(held);
+    });
+    // Not the kit's runtime, whose clock would run ahead of the thread.
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(engine.close());
+    assert!(log.upgrade().is_none(), "closed, and its file still open");
+    moment.join().unwrap();
+    house.check();
+}
