@@ -18,6 +18,17 @@ text_id! {
     /// An image: `m-` and 20 lower-case letters and digits.
     ImageId
 }
+/// What the id of every image begins with.
+const IMAGE_ID_PREFIX: &str = "m-";
+
+impl ImageId {
+    /// Whether a text that names an image may be an id. Most names cannot, and need not be looked for among
+    /// the ids.
+    pub fn may_be(text: &str) -> bool {
+        text.starts_with(IMAGE_ID_PREFIX)
+    }
+}
+
 text_id! {
     /// A snapshot: `s-` and 20 lower-case letters and digits. It owns one disk's manifest.
     SnapshotId

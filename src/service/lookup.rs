@@ -173,15 +173,18 @@ pub(crate) fn anothers(rows: &dyn Rows, actor: &Actor, at: &ImageAt, now_ms: i64
     })
 }
 
-/// The image of that id, whosesoever it is. Most that are asked for are the asker's own: where one region
-/// is meant, that is looked at first, and the row that says where an image is need not be read.
+/// The image of that id, whosesoever it is. Most that are asked for are the asker's own and in the region
+/// that is meant or the default one: there it is looked for first, and the row that says where an image is,
+/// one of as many as there are images, need not be read.
 fn by_id(rows: &dyn Rows, actor: &Actor, regions: &[RegionId], id: &str) -> Option<Image> {
-    if id.contains('\0') {
+    if !ImageId::may_be(id) || id.contains('\0') {
         return None;
     }
-    if let [region] = regions
-        && let Some(own) = IMAGES.get(rows, &scope(&account(actor), region), &[id])
-    {
+    let usual = match regions {
+        [region] => Some(region),
+        _ => regions.iter().find(|region| region.as_str() == DEFAULT_REGION),
+    };
+    if let Some(own) = usual.and_then(|region| IMAGES.get(rows, &scope(&account(actor), region), &[id])) {
         return Some(own);
     }
     let place = PLACES.get(rows, &house(), &[id])?;
