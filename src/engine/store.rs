@@ -411,11 +411,7 @@ impl Snapshot {
         before: Option<&[u8]>,
         visit: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(), Error> {
-        let mut end = prefix.to_vec();
-        if let Some(last) = end.last_mut() {
-            // A prefix ends with a separator, which is 0.
-            *last += 1;
-        }
+        let end = end_of(prefix).expect("a prefix ends with a separator, which is 0");
         let end = before.unwrap_or(&end).max(prefix);
         for row in self.rows.range(prefix..end).map_err(Error::read)?.rev() {
             let (_, value) = row.map_err(Error::read)?;
@@ -433,13 +429,28 @@ impl Rows for Snapshot {
     }
 
     fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
-        for row in self.rows.range(prefix..).expect("the database reads") {
+        let end = end_of(prefix);
+        // The end as near as can be: redb goes down to it as well, and what lies beside the beginning has
+        // just been read.
+        let range = match &end {
+            Some(end) => self.rows.range(prefix..end.as_slice()),
+            None => self.rows.range(prefix..),
+        };
+        for row in range.expect("the database reads") {
             let (key, value) = row.expect("the database reads");
-            if !key.value().starts_with(prefix) || !visit(key.value(), value.value()) {
+            if !visit(key.value(), value.value()) {
                 return;
             }
         }
     }
+}
+
+/// The first key behind all that begin with `prefix`; none if there is no such key.
+fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
 }
 
 /// The records of a row that begins at `first`.
