@@ -136,6 +136,11 @@ fn clients_of_others_and_of_a_narrow_user_get_nothing_they_may_not() {
     drive("access.py");
 }
 
+#[test]
+fn the_clients_of_access_management_make_users_and_act_as_roles() {
+    drive("ram.py");
+}
+
 /// The command line is a client as well. The name has no word of those that need the official ones.
 #[test]
 fn a_file_of_this_computer_goes_to_a_server_elsewhere_and_comes_back() {

@@ -31,9 +31,15 @@ impl Action {
         PRODUCTS.iter().find(|(version, _)| *version == self.version).map_or("ecs", |(_, name)| name)
     }
 
-    /// With what it would be done: a name for each resource that the request names, as policies have them.
+    /// With what it would be done: a name for each resource that the request names, as policies have them. None
+    /// for the token service, which lets anybody ask who they are, and asks itself whether a role may be assumed:
+    /// that may be another account's.
     pub fn resources(&self, account: &str, params: &wire::Params) -> Vec<String> {
-        let region = params.text("RegionId").unwrap_or("*");
+        if self.version == STS {
+            return Vec::new();
+        }
+        // Users, roles and policies are of no region.
+        let region = if self.version == RAM { "" } else { params.text("RegionId").unwrap_or("*") };
         let product = self.product();
         let arn = |what: &str| format!("acs:{product}:{region}:{account}:{what}");
         let mut named = Vec::new();
@@ -87,6 +93,9 @@ pub(crate) const RESOURCE_MANAGER: &str = "2020-03-31";
 /// The version of the API of access management, which keeps users, roles and policies.
 pub(crate) const RAM: &str = "2015-05-01";
 
+/// The version of the API of the security token service, by which roles are assumed.
+pub(crate) const STS: &str = "2015-04-01";
+
 /// What policies call the APIs.
 const PRODUCTS: &[(&str, &str)] = &[
     (ECS, "ecs"),
@@ -94,10 +103,11 @@ const PRODUCTS: &[(&str, &str)] = &[
     (LOCATION, "location"),
     (RESOURCE_MANAGER, "resourcemanager"),
     (RAM, "ram"),
+    (STS, "sts"),
 ];
 
 /// The versions of the APIs that are spoken, by which they are told apart.
-pub const VERSIONS: &[&str] = &[ECS, VPC, LOCATION, RESOURCE_MANAGER, RAM];
+pub const VERSIONS: &[&str] = &[ECS, VPC, LOCATION, RESOURCE_MANAGER, RAM, STS];
 
 /// The action of a name in an API, if there is one.
 pub fn find(version: &str, name: &str) -> Option<&'static Action> {
@@ -254,11 +264,30 @@ actions! {
     }
     RAM {
         "AttachPolicyToRole" attach_policy_to_role ["role" "RoleName", "policy" "PolicyName"];
+        "AttachPolicyToUser" attach_policy_to_user ["user" "UserName", "policy" "PolicyName"];
+        "CreateAccessKey" create_access_key ["user" "UserName"];
+        "CreatePolicy" create_policy ["policy" "PolicyName"];
         "CreateRole" create_role ["role" "RoleName"];
+        "CreateUser" create_user ["user" "UserName"];
+        "DeleteAccessKey" delete_access_key ["user" "UserName"];
+        "DeletePolicy" delete_policy ["policy" "PolicyName"];
         "DeleteRole" delete_role ["role" "RoleName"];
+        "DeleteUser" delete_user ["user" "UserName"];
         "DetachPolicyFromRole" detach_policy_from_role ["role" "RoleName", "policy" "PolicyName"];
+        "DetachPolicyFromUser" detach_policy_from_user ["user" "UserName", "policy" "PolicyName"];
+        "GetPolicy" get_policy ["policy" "PolicyName"];
         "GetRole" get_role ["role" "RoleName"];
+        "GetUser" get_user ["user" "UserName"];
+        "ListAccessKeys" list_access_keys ["user" "UserName"];
+        "ListPolicies" list_policies ["policy" "PolicyName"];
         "ListPoliciesForRole" list_policies_for_role ["role" "RoleName"];
+        "ListPoliciesForUser" list_policies_for_user ["user" "UserName"];
         "ListRoles" list_roles ["role" "RoleName"];
+        "ListUsers" list_users ["user" "UserName"];
+        "UpdateAccessKey" update_access_key ["user" "UserName"];
+    }
+    STS {
+        "AssumeRole" assume_role [];
+        "GetCallerIdentity" get_caller_identity [];
     }
 }

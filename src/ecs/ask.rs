@@ -7,7 +7,8 @@ use std::time::Duration;
 use domain::RegionId;
 use event::{Actor, FlowId};
 use service::{
-    Call, Manner, PROTOCOL, Page, Regions, Reply, Request, Service, Started, Trouble, WorkflowView,
+    Call, Context, Identity, Manner, PROTOCOL, Page, Regions, Reply, Request, Service, Started, Trouble,
+    WorkflowView,
 };
 use wire::{Fault, Object, Params};
 
@@ -34,6 +35,9 @@ pub struct Caller {
     pub request_id: String,
     /// Host and port as the client wrote them: what an endpoint is called.
     pub host: String,
+    /// Whose key it is signed with, and what policies may ask of the request beside; none of one that came over no
+    /// wire.
+    pub proved: Option<(Identity, Context)>,
 }
 
 /// A request of an action.

@@ -48,6 +48,7 @@ impl Door {
             actor: self.actor.clone(),
             request_id: format!("request {number} of {}", self.actor.account),
             host: "127.0.0.1:8080".to_owned(),
+            proved: None,
         };
         let params = Pairs::read(query, "").unwrap().params();
         action.answer(Ask::new(self.service.clone(), caller, params, action.name)).await

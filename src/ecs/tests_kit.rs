@@ -200,6 +200,7 @@ impl World {
             actor: Actor { account: account.to_owned(), key: String::new() },
             request_id: self.new_name("request"),
             host: "127.0.0.1:8080".to_owned(),
+            proved: None,
         };
         let answer = found.answer(Ask::new(self.service.clone(), caller, params, found.name)).await;
         self.reads.lock().unwrap().entry(action.to_owned()).or_default().extend(reads.names());

@@ -125,8 +125,12 @@ impl Gate {
         for resource in action.resources(proved.identity.account.as_str(), &proved.params) {
             self.may(&proved.identity, &action.permission(), &resource, &whole.context)?;
         }
-        let actor = proved.identity.actor();
-        let caller = Caller { actor, request_id: whole.request_id.to_owned(), host: host.to_owned() };
+        let caller = Caller {
+            actor: proved.identity.actor(),
+            request_id: whole.request_id.to_owned(),
+            host: host.to_owned(),
+            proved: Some((proved.identity, whole.context.clone())),
+        };
         let ask = Ask::new(self.service.clone(), caller, proved.params, action.name);
         Ok((action.name, action.answer(ask).await?))
     }
