@@ -144,6 +144,10 @@ mod tests_calls;
 #[cfg(test)]
 mod tests_contract;
 #[cfg(test)]
+mod tests_contract_places;
+#[cfg(test)]
+mod tests_contract_unserved;
+#[cfg(test)]
 mod tests_door;
 #[cfg(test)]
 mod tests_envelope;

@@ -176,7 +176,8 @@ impl World {
         let value = |name: &str| {
             let here = other.iter().find(|(known, _)| *known == name);
             let of_action = || VALUES.iter().find(|(known, _)| *known == format!("{action}:{name}"));
-            let usual = || VALUES.iter().find(|(known, _)| *known == name);
+            let plain = name.strip_prefix("Permissions.1.").unwrap_or(name);
+            let usual = || VALUES.iter().find(|(known, _)| *known == plain);
             let found = here.or_else(of_action).or_else(usual);
             self.filled(found.unwrap_or_else(|| panic!("no value for {name} of {action}")).1)
         };
