@@ -156,6 +156,8 @@ mod tests_exceptions;
 #[cfg(test)]
 mod tests_instances;
 #[cfg(test)]
+mod tests_isolation;
+#[cfg(test)]
 mod tests_kit;
 #[cfg(test)]
 mod tests_network;

@@ -240,3 +240,12 @@ pub(crate) const VALUES: &[(&str, &str)] = &[
     ("PhysicalProcessorModel", "-"),
     ("PhysicalProcessorModels.1", "-"),
 ];
+
+/// Somebody's: one made anew takes seconds in a test.
+pub(crate) const PUBLIC_KEY: &str = concat!(
+    "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDUpec7oE7mTSvz6n17EkaNqHOQHCIB9iem0N9aP9KFoqFkV0tfDX",
+    "VUSW+SSXFk5hcO5i2cspLEgHSbX4hxZ1ADZyRTHO+tizzjMc6vR1Oe73Ou/VweluVgTJEJwYzT1URQ+Kfoi36H3c8Q",
+    "AjDgrx8oaTQPovVQrUOVUbVGn2btsPlprZs4hlLF4t87wu+xy+bFRTtnI2j9XcGR9CNlWTRld7bldBD51g5BGPjYTE",
+    "muu8I7WWkO8zbZz4NREVIvhrYNdcBNs9dIX3R8ebU2XSzg0YS9MtYN/uPAh4LV6OHdQfw177IcbSSgaNu5ypemnlC+",
+    "n93IXAf58AEjF4v7OHIR",
+);

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::tests_calls::PUBLIC_KEY;
 use crate::tests_kit::{HERE, OWNER, World};
 use crate::tests_once::quiet;
 use crate::tests_tree::{leaves, paths, samples};
@@ -17,7 +18,7 @@ pub(crate) struct Unserved {
     /// The parameters that are looked at.
     pub(crate) looks_at: &'static [&'static str],
     /// Values that are valid beyond their type.
-    params: &'static [(&'static str, &'static str)],
+    pub(crate) params: &'static [(&'static str, &'static str)],
 }
 
 enum Ends {
@@ -51,15 +52,6 @@ const LAUNCH: &[(&str, &str)] = &[
 const fn unserved(action: &'static str, ends: Ends, looks_at: &'static [&'static str]) -> Unserved {
     Unserved { action, ends, looks_at, params: &[] }
 }
-
-/// Somebody's: one made anew takes seconds in a test.
-const PUBLIC_KEY: &str = concat!(
-    "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDUpec7oE7mTSvz6n17EkaNqHOQHCIB9iem0N9aP9KFoqFkV0tfDX",
-    "VUSW+SSXFk5hcO5i2cspLEgHSbX4hxZ1ADZyRTHO+tizzjMc6vR1Oe73Ou/VweluVgTJEJwYzT1URQ+Kfoi36H3c8Q",
-    "AjDgrx8oaTQPovVQrUOVUbVGn2btsPlprZs4hlLF4t87wu+xy+bFRTtnI2j9XcGR9CNlWTRld7bldBD51g5BGPjYTE",
-    "muu8I7WWkO8zbZz4NREVIvhrYNdcBNs9dIX3R8ebU2XSzg0YS9MtYN/uPAh4LV6OHdQfw177IcbSSgaNu5ypemnlC+",
-    "n93IXAf58AEjF4v7OHIR",
-);
 
 /// All of them.
 pub(crate) const UNSERVED: &[Unserved] = &[
