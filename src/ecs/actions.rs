@@ -12,8 +12,9 @@ pub struct Action {
     pub name: &'static str,
     /// The version of its API.
     pub version: &'static str,
-    /// What it touches, for policies: the kind of resource, and the parameter that names it. Several
-    /// parameters are several resources; none is everything of the account.
+    /// What it touches, for policies: the kind of resource, and the parameter that names it, `List.N.Field` in a
+    /// list. Several parameters are several resources; none is everything of the account. A kind of [`TYPED`] is
+    /// the one that the request says.
     pub resources: &'static [(&'static str, &'static str)],
     run: fn(Ask) -> Running,
 }
@@ -43,14 +44,21 @@ impl Action {
         let product = self.product();
         let arn = |what: &str| format!("acs:{product}:{region}:{account}:{what}");
         let mut named = Vec::new();
+        let kind_of = |kind: &str| match kind {
+            TYPED => params.text(TYPED).unwrap_or("*").to_ascii_lowercase(),
+            kind => kind.to_owned(),
+        };
         for (kind, param) in self.resources {
-            let listed = params.list(param);
-            let single = params.several(param).ok().flatten().unwrap_or_default();
-            named.extend(listed.iter().chain(&single).map(|id| arn(&format!("{kind}/{id}"))));
+            let mut ids = params.list(param);
+            ids.extend(params.several(param).ok().flatten().unwrap_or_default());
+            if let Some((list, field)) = param.split_once(".N.") {
+                ids.extend(params.objects(list).iter().filter_map(|object| object.string(field)));
+            }
+            named.extend(ids.iter().map(|id| arn(&format!("{}/{id}", kind_of(kind)))));
         }
         match (named.is_empty(), self.resources.first()) {
             (false, _) => named,
-            (true, Some((kind, _))) => vec![arn(&format!("{kind}/*"))],
+            (true, Some((kind, _))) => vec![arn(&format!("{}/*", kind_of(kind)))],
             (true, None) => vec![arn("*")],
         }
     }
@@ -96,6 +104,9 @@ pub(crate) const RAM: &str = "2015-05-01";
 /// The version of the API of the security token service, by which roles are assumed.
 pub(crate) const STS: &str = "2015-04-01";
 
+/// The parameter that says of what kind a resource is.
+const TYPED: &str = "ResourceType";
+
 /// What policies call the APIs.
 const PRODUCTS: &[(&str, &str)] = &[
     (ECS, "ecs"),
@@ -112,6 +123,12 @@ pub const VERSIONS: &[&str] = &[ECS, VPC, LOCATION, RESOURCE_MANAGER, RAM, STS];
 /// The action of a name in an API, if there is one.
 pub fn find(version: &str, name: &str) -> Option<&'static Action> {
     ACTIONS.iter().find(|action| action.name == name && action.version == version)
+}
+
+/// Every action there is.
+#[cfg(test)]
+pub(crate) fn all() -> &'static [Action] {
+    ACTIONS
 }
 
 /// The name of an action, if there is one of that name in any API.
@@ -135,7 +152,7 @@ macro_rules! actions {
 
 actions! {
     ECS {
-        "AddTags" add_tags [];
+        "AddTags" add_tags ["ResourceType" "ResourceId"];
         "AllocateEipAddress" allocate_eip_address [];
         "AllocatePublicIpAddress" allocate_public_ip_address ["instance" "InstanceId"];
         "AssociateEipAddress" associate_eip_address ["eip" "AllocationId"];
@@ -149,7 +166,7 @@ actions! {
         "CopySnapshot" copy_snapshot ["snapshot" "SnapshotId"];
         "CreateCommand" create_command [];
         "CreateDisk" create_disk ["snapshot" "SnapshotId"];
-        "CreateImage" create_image ["instance" "InstanceId", "snapshot" "SnapshotId"];
+        "CreateImage" create_image ["instance" "InstanceId", "snapshot" "SnapshotId", "snapshot" "DiskDeviceMapping.N.SnapshotId"];
         "CreateInstance" create_instance ["image" "ImageId"];
         "CreateKeyPair" create_key_pair ["keypair" "KeyPairName"];
         "CreateSecurityGroup" create_security_group ["vpc" "VpcId"];
@@ -203,10 +220,10 @@ actions! {
         "ImportKeyPair" import_key_pair ["keypair" "KeyPairName"];
         "InstallCloudAssistant" install_cloud_assistant ["instance" "InstanceId"];
         "InvokeCommand" invoke_command ["command" "CommandId"];
-        "JoinResourceGroup" join_resource_group [];
-        "ListTagResources" list_tag_resources [];
+        "JoinResourceGroup" join_resource_group ["ResourceType" "ResourceId"];
+        "ListTagResources" list_tag_resources ["ResourceType" "ResourceId"];
         "LockSnapshot" lock_snapshot ["snapshot" "SnapshotId"];
-        "ModifyDiskAttribute" modify_disk_attribute [];
+        "ModifyDiskAttribute" modify_disk_attribute ["disk" "DiskId", "disk" "DiskIds"];
         "ModifyImageAttribute" modify_image_attribute ["image" "ImageId"];
         "ModifyImageShareGroupPermission" modify_image_share_group_permission ["image" "ImageId"];
         "ModifyImageSharePermission" modify_image_share_permission ["image" "ImageId"];
@@ -218,7 +235,7 @@ actions! {
         "RebootInstance" reboot_instance ["instance" "InstanceId"];
         "RebootInstances" reboot_instances ["instance" "InstanceId"];
         "ReleaseEipAddress" release_eip_address ["eip" "AllocationId"];
-        "RemoveTags" remove_tags [];
+        "RemoveTags" remove_tags ["ResourceType" "ResourceId"];
         "ReplaceSystemDisk" replace_system_disk ["instance" "InstanceId"];
         "ResizeDisk" resize_disk ["disk" "DiskId"];
         "RevokeSecurityGroup" revoke_security_group ["securitygroup" "SecurityGroupId"];
@@ -231,10 +248,10 @@ actions! {
         "StopInstance" stop_instance ["instance" "InstanceId"];
         "StopInstances" stop_instances ["instance" "InstanceId"];
         "StopInvocation" stop_invocation [];
-        "TagResources" tag_resources [];
+        "TagResources" tag_resources ["ResourceType" "ResourceId"];
         "UnassociateEipAddress" unassociate_eip_address ["eip" "AllocationId"];
         "UnlockSnapshot" unlock_snapshot ["snapshot" "SnapshotId"];
-        "UntagResources" untag_resources [];
+        "UntagResources" untag_resources ["ResourceType" "ResourceId"];
     }
     VPC {
         "AllocateEipAddress" allocate_eip_address [];

@@ -38,7 +38,9 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         machine: ask.machine()?,
         check: ask.wants_check()?,
     };
+    let group = ask.group_of_new().await?;
     let started: Started = ask.begin(Request::Image(ImageRequest::Create(create))).await?;
+    ask.put_in_group(&started.image_id, group).await?;
     Ok(Object::new().put("ImageId", started.image_id))
 }
 

@@ -23,6 +23,6 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     if items.is_empty() {
         return Err(ask.no_item(Kind::KeyPair, &first));
     }
-    ask.finish(Request::Network(NetworkRequest::Delete { items })).await?;
+    ask.finish(Request::Network(NetworkRequest::Delete { items, region: None })).await?;
     Ok(Object::new())
 }

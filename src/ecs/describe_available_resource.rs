@@ -31,7 +31,18 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         let why = format!("The specified InstanceType does not exist: `{}`.", id.escape_debug());
         return Err(Fault::new(400, "InvalidInstanceType.ValueNotSupported", why));
     }
-    let supported = supported(&ask, kind)?;
+    let is_offered = ask.asks_for_what_is(&[
+        ("DataDiskCategory", DISK_CATEGORIES[0]),
+        ("IoOptimized", "optimized"),
+        ("NetworkCategory", "vpc"),
+        ("SystemDiskCategory", DISK_CATEGORIES[0]),
+    ]);
+    // Hosts of one's own and reservations there are none, and so nothing on them.
+    let of_kind = params.text("ResourceType").unwrap_or("instance");
+    let is_offered = is_offered
+        && ["instance", "disk"].iter().any(|known| of_kind.eq_ignore_ascii_case(known))
+        && params.text("DedicatedHostId").is_none();
+    let supported = if is_offered { supported(&ask, kind)? } else { Vec::new() };
     let zone = |zone: String| {
         let resource = Object::new().put("Type", *kind).list(
             "SupportedResources",

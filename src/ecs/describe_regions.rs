@@ -5,18 +5,11 @@ use wire::Object;
 
 use crate::ask::{Ask, Outcome};
 
-/// Languages a region's name may be asked for in, as the API documents.
-const LANGUAGES: [&str; 7] = ["zh-CN", "zh-TW", "en-US", "ja", "fr", "de", "ko"];
-
 /// Resources a region may be asked to offer; each here offers what there is.
 const RESOURCES: [&str; 4] = ["instance", "disk", "reservedinstance", "elasticityassurance"];
 
 pub(crate) async fn run(ask: Ask) -> Outcome {
-    if let Some(language) = ask.params.text("AcceptLanguage").filter(|language| !LANGUAGES.contains(language))
-    {
-        let why = format!("The specified AcceptLanguage is not found: `{}`.", language.escape_debug());
-        return Err(ask.refuse("InvalidAcceptLanguage.NotFound", why));
-    }
+    ask.check_language()?;
     let kind = ask.params.text("ResourceType");
     if let Some(kind) = kind.filter(|kind| !RESOURCES.iter().any(|known| known.eq_ignore_ascii_case(kind))) {
         let why = format!("The specified ResourceType is not found: `{}`.", kind.escape_debug());

@@ -18,8 +18,22 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     let query = ask.item_query(Kind::SecurityGroup, Some(region.clone()), "SecurityGroupIds", paging.page)?;
     let fuzzy = params.flag("FuzzyQuery")?.unwrap_or(false);
     let name = |name: String| vec![if fuzzy { format!("*{name}*") } else { name }];
+    let enterprise = match params.text("SecurityGroupType") {
+        None => None,
+        Some("normal") => Some(false),
+        Some("enterprise") => Some(true),
+        Some(other) => {
+            let why = format!("The specified SecurityGroupType is not valid: `{}`.", other.escape_debug());
+            return Err(ask.refuse("InvalidSecurityGroupType.ValueNotSupported", why));
+        }
+    };
+    // The cloud's own services keep none here.
+    let one = params.string("SecurityGroupId");
+    let none = params.flag("ServiceManaged")?.unwrap_or(false);
     let query = ItemQuery {
-        ids: params.string("SecurityGroupId").map(|id| vec![id]).or(query.ids),
+        enterprise,
+        in_vpc: params.text("NetworkType").map(|kind| kind.eq_ignore_ascii_case("vpc")),
+        ids: if none { Some(vec![String::new()]) } else { one.map(|id| vec![id]).or(query.ids) },
         names: params.string("SecurityGroupName").map(name),
         vpc: params.string("VpcId"),
         ..query

@@ -15,7 +15,14 @@ const RESOURCES: [&str; 4] = ["VSwitch", "Disk", "Instance", "IoOptimized"];
 pub(crate) async fn run(ask: Ask) -> Outcome {
     let region = ask.region().await?;
     ask.check_charge_type()?;
+    ask.check_language()?;
+    let verbose = ask.params.flag("Verbose")?.unwrap_or(true);
     let zone = |zone: String| {
+        let brief =
+            Object::new().put("ZoneId", &zone).put("LocalName", &zone).put("ZoneType", "AvailabilityZone");
+        if !verbose {
+            return brief;
+        }
         let types: Vec<String> = types::all().map(|known| known.id).collect();
         let families: Vec<&str> = types::families().map(|(name, _)| name).collect();
         let generations: Vec<String> = families.iter().map(|name| name.replace("ecs.", "ecs-")).collect();
@@ -27,10 +34,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
             .put("SystemDiskCategories", listed("supportedSystemDiskCategory", DISK_CATEGORIES))
             .put("DataDiskCategories", listed("supportedDataDiskCategory", DISK_CATEGORIES))
             .put("NetworkTypes", listed("supportedNetworkCategory", ["vpc"]));
-        Object::new()
-            .put("ZoneId", &zone)
-            .put("LocalName", &zone)
-            .put("ZoneType", "AvailabilityZone")
+        brief
             .put("AvailableResourceCreation", listed("ResourceTypes", RESOURCES))
             .put("AvailableInstanceTypes", listed("InstanceTypes", types))
             .put("AvailableDiskCategories", listed("DiskCategories", DISK_CATEGORIES))

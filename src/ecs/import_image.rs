@@ -32,7 +32,9 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         machine: ask.machine()?,
         check: ask.wants_check()?,
     };
+    let group = ask.group_of_new().await?;
     let started: Started = ask.begin(Request::ImageImport(import)).await?;
+    ask.put_in_group(&started.image_id, group).await?;
     Ok(Object::new()
         .put("ImageId", started.image_id)
         .put("TaskId", import_task(started.workflow_id))

@@ -12,9 +12,9 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     let (named, group) = (ask.params.need("ResourceId")?, ask.params.need("ResourceGroupId")?);
     // A key pair goes by its name.
     let resource = if kind == "keypair" && Kind::of(named).is_none() {
-        let region = ask.region().await?;
+        let region = Some(ask.region().await?);
         let called = Some(vec![named.to_owned()]);
-        let query = ItemQuery { region: Some(region), names: called, ..ItemQuery::of(Kind::KeyPair) };
+        let query = ItemQuery { region, names: called, ..ItemQuery::of(Kind::KeyPair) };
         let found = ask.items(query).await?.items.pop();
         found.ok_or_else(|| ask.no_item(Kind::KeyPair, named))?.item_id
     } else {

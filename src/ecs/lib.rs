@@ -160,6 +160,10 @@ mod tests_calls;
 #[cfg(test)]
 mod tests_contract;
 #[cfg(test)]
+mod tests_contract_places;
+#[cfg(test)]
+mod tests_contract_unserved;
+#[cfg(test)]
 mod tests_door;
 #[cfg(test)]
 mod tests_envelope;
@@ -167,6 +171,8 @@ mod tests_envelope;
 mod tests_exceptions;
 #[cfg(test)]
 mod tests_instances;
+#[cfg(test)]
+mod tests_isolation;
 #[cfg(test)]
 mod tests_kit;
 #[cfg(test)]

@@ -67,8 +67,8 @@ impl Ask {
         if Kind::of(named) != Some(kind) {
             return Err(self.no_item(kind, named));
         }
-        let items = vec![named.to_owned()];
-        self.finish(Request::Network(NetworkRequest::Delete { items })).await?;
+        let (items, region) = (vec![named.to_owned()], self.region_if_named().await?);
+        self.finish(Request::Network(NetworkRequest::Delete { items, region })).await?;
         Ok(Object::new())
     }
 
@@ -103,7 +103,8 @@ impl Ask {
         if add.is_empty() && remove.is_empty() && remove_ids.is_empty() {
             return Err(missing("IpProtocol"));
         }
-        let change = NetworkRequest::Rules { item: group, direction, add, remove, remove_ids };
+        let region = self.region_if_named().await?;
+        let change = NetworkRequest::Rules { item: group, region, direction, add, remove, remove_ids };
         self.finish(Request::Network(change)).await?;
         Ok(Object::new())
     }
@@ -116,11 +117,11 @@ impl Ask {
         } else {
             listed
         };
-        said.iter().map(|params| permission(params, direction)).collect()
+        said.iter().map(|params| permission(params, direction, self.account())).collect()
     }
 }
 
-fn permission(params: &Params, direction: Direction) -> Result<Permission, Fault> {
+fn permission(params: &Params, direction: Direction, account: &str) -> Result<Permission, Fault> {
     let text = |name: &str| params.string(name).unwrap_or_default();
     for name in ["SourcePrefixListId", "DestPrefixListId", "PortRangeListId"] {
         if let Some(named) = params.text(name) {
@@ -128,10 +129,17 @@ fn permission(params: &Params, direction: Direction) -> Result<Permission, Fault
             return Err(Fault::new(404, "InvalidPrefixListId.NotFound", why));
         }
     }
-    let group = match direction {
-        Direction::Ingress => text("SourceGroupId"),
-        Direction::Egress => text("DestGroupId"),
+    let (group, owner) = match direction {
+        Direction::Ingress => ("SourceGroupId", "SourceGroupOwnerId"),
+        Direction::Egress => ("DestGroupId", "DestGroupOwnerId"),
     };
+    // A rule names groups of its own account: one of another's is as one that is not there.
+    if let (Some(named), Some(_)) = (params.text(group), params.text(owner).filter(|owner| *owner != account))
+    {
+        let why = format!("The specified {group} does not exist: `{}`.", named.escape_debug());
+        return Err(Fault::new(404, "InvalidSourceGroupId.NotFound", why));
+    }
+    let group = text(group);
     // What is no number is refused as any priority is that cannot be.
     let priority = params.text("Priority").map_or(1, |priority| priority.parse().unwrap_or(0));
     Ok(Permission {

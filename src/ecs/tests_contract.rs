@@ -9,35 +9,59 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 use service::{DiskRequest, ImageAt, ImageCopy, Request, ShareRequest};
 
-use crate::tests_exceptions::{BLANK, IGNORED, NEVER};
-use crate::tests_kit::{BUCKET, DATA, FRIEND, HERE, SYSTEM, THERE, World, code};
-use crate::tests_tree::{leaves, paths};
+use crate::find;
+use crate::tests_contract_places::places;
+use crate::tests_contract_unserved::UNSERVED;
+use crate::tests_exceptions::{BLANK, EMPTY, IGNORED, NEVER};
+use crate::tests_kit::{BUCKET, DATA, ECS, FRIEND, HERE, SYSTEM, THERE, World, code};
+use crate::tests_tree::{contracts, leaves, paths};
 
 /// The actions this is about.
 pub(crate) const SCOPE: &[&str] = &[
     "AddTags",
+    "AuthorizeSecurityGroup",
+    "AuthorizeSecurityGroupEgress",
     "CancelCopyImage",
     "CancelTask",
     "CopyImage",
     "CopySnapshot",
     "CreateDisk",
     "CreateImage",
+    "CreateKeyPair",
+    "CreateSecurityGroup",
     "CreateSnapshot",
+    "CreateVSwitch",
+    "CreateVpc",
     "DeleteDisk",
     "DeleteImage",
+    "DeleteKeyPairs",
+    "DeleteSecurityGroup",
     "DeleteSnapshot",
+    "DeleteVSwitch",
+    "DeleteVpc",
+    "DescribeAvailableResource",
     "DescribeDisks",
     "DescribeImageFromFamily",
     "DescribeImageSharePermission",
+    "DescribeImageSupportInstanceTypes",
     "DescribeImages",
+    "DescribeInstanceTypes",
+    "DescribeKeyPairs",
     "DescribeRegions",
     "DescribeResourceByTags",
+    "DescribeSecurityGroupAttribute",
+    "DescribeSecurityGroups",
     "DescribeSnapshots",
     "DescribeTags",
     "DescribeTaskAttribute",
     "DescribeTasks",
+    "DescribeVSwitches",
+    "DescribeVpcs",
+    "DescribeZones",
     "ExportImage",
     "ImportImage",
+    "ImportKeyPair",
+    "JoinResourceGroup",
     "ListTagResources",
     "LockSnapshot",
     "ModifyDiskAttribute",
@@ -47,6 +71,7 @@ pub(crate) const SCOPE: &[&str] = &[
     "ModifySnapshotAttribute",
     "RemoveTags",
     "ResizeDisk",
+    "RevokeSecurityGroup",
     "TagResources",
     "UnlockSnapshot",
     "UntagResources",
@@ -57,6 +82,7 @@ async fn every_action_takes_what_it_declares_and_answers_all_it_can() {
     let world = World::new().await;
     regions(&world).await;
     imports(&world).await;
+    places(&world).await;
     snapshots_and_disks(&world).await;
     creations(&world).await;
     copies(&world).await;
@@ -459,6 +485,15 @@ fn report(world: &World) {
         for path in paths(&contract.response) {
             let never = NEVER.iter().position(|one| is_about(one, &action, &path));
             let blank = BLANK.iter().position(|one| is_about(one, &action, &path));
+            let empty = EMPTY.iter().position(|one| is_about(one, &action, &path));
+            if let Some(at) = empty {
+                let is_list = EMPTY[at].1 == path;
+                if told.get(&path).copied() != is_list.then_some(false) {
+                    wrong.push(format!("{action} tells {path}: {}", EMPTY[at].2));
+                }
+                used.insert(("empty", at));
+                continue;
+            }
             match (told.get(&path), never, blank) {
                 (None, Some(at), _) => _ = used.insert(("never", at)),
                 (Some(false), None, Some(at)) => _ = used.insert(("blank", at)),
@@ -470,7 +505,7 @@ fn report(world: &World) {
             }
         }
     }
-    for (kind, list) in [("ignored", IGNORED), ("never", NEVER), ("blank", BLANK)] {
+    for (kind, list) in [("ignored", IGNORED), ("never", NEVER), ("blank", BLANK), ("empty", EMPTY)] {
         for (at, (action, path, _)) in list.iter().enumerate() {
             if !used.contains(&(kind, at)) {
                 wrong.push(format!("{action} {path} is among the {kind} for nothing"));
@@ -491,4 +526,22 @@ fn the_page_about_the_wire_has_a_row_for_each_action_and_what_it_ignores() {
         let expected = IGNORED.iter().filter(|(of, _, _)| of == action).map(|(_, name, _)| *name);
         assert_eq!(told, expected.collect::<BTreeSet<&str>>(), "{action}");
     }
+    for unserved in UNSERVED {
+        let begin = format!("| `{}` |", unserved.action);
+        let row = page.lines().find(|line| line.starts_with(&begin));
+        let row = row.unwrap_or_else(|| panic!("{} has no row", unserved.action));
+        let ignored = row.rsplit('|').nth(1).unwrap_or_default();
+        assert!(ignored.trim_start().starts_with("all but "), "{row}");
+        let told: BTreeSet<&str> = ignored.split('`').skip(1).step_by(2).collect();
+        assert_eq!(told, unserved.looks_at.iter().copied().collect(), "{}", unserved.action);
+    }
+}
+
+#[test]
+fn every_action_that_is_served_and_has_a_tree_is_held_to_it() {
+    let held: BTreeSet<&str> =
+        SCOPE.iter().copied().chain(UNSERVED.iter().map(|unserved| unserved.action)).collect();
+    assert_eq!(held.len(), SCOPE.len() + UNSERVED.len(), "one is held to it twice");
+    let served = contracts().into_keys().filter(|action| find(ECS, action).is_some());
+    assert_eq!(served.collect::<BTreeSet<&str>>(), held);
 }

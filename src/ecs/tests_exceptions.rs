@@ -18,17 +18,19 @@ const NO_LOCKS: &str = "snapshots are never locked here, whatever else is asked"
 const NO_POLICIES: &str = "nothing takes snapshots by a schedule";
 const AT_ONCE: &str = "a snapshot may be used as soon as it is accomplished";
 const NO_ZONES: &str = "a disk is in a region, and in no part of it";
+const NO_LISTS: &str = "lists of addresses or ports that rules name there are none";
+const NO_HOSTS: &str = "nobody has hosts of their own";
+const NO_PROMISE: &str = "nobody can promise it before there is a compute driver";
+const BY_NUMBER: &str = "an account is known by its number";
 
 /// Parameters that change nothing.
 pub(crate) const IGNORED: &[Exception] = &[
     ("CopyImage", "ResourceGroupId", NO_GROUPS),
     ("CopySnapshot", "ResourceGroupId", NO_GROUPS),
     ("CreateDisk", "ResourceGroupId", NO_GROUPS),
-    ("CreateImage", "ResourceGroupId", NO_GROUPS),
     ("CreateSnapshot", "ResourceGroupId", NO_GROUPS),
     ("DescribeDisks", "ResourceGroupId", NO_GROUPS),
     ("DescribeSnapshots", "ResourceGroupId", NO_GROUPS),
-    ("ImportImage", "ResourceGroupId", NO_GROUPS),
     ("CopySnapshot", "Arn", NO_KEYS),
     ("CreateDisk", "AdvancedFeatures", ONE_STORAGE),
     ("CreateDisk", "Arn", NO_KEYS),
@@ -61,6 +63,26 @@ pub(crate) const IGNORED: &[Exception] = &[
     ("ModifyDiskAttribute", "EnableAutoSnapshot", NO_POLICIES),
     ("ModifyDiskAttribute", "RegionId", "a disk's id says where it is"),
     ("ModifySnapshotAttribute", "DisableInstantAccess", AT_ONCE),
+    ("AuthorizeSecurityGroup", "Permissions.N.SourceGroupOwnerAccount", BY_NUMBER),
+    ("AuthorizeSecurityGroup", "SourceGroupOwnerAccount", BY_NUMBER),
+    ("AuthorizeSecurityGroupEgress", "DestGroupOwnerAccount", BY_NUMBER),
+    ("AuthorizeSecurityGroupEgress", "Permissions.N.DestGroupOwnerAccount", BY_NUMBER),
+    ("RevokeSecurityGroup", "Permissions.N.SourceGroupOwnerAccount", BY_NUMBER),
+    ("RevokeSecurityGroup", "SourceGroupOwnerAccount", BY_NUMBER),
+    ("CreateSecurityGroup", "ServiceManaged", "the cloud's own services keep none here"),
+    ("CreateVpc", "UserCidr", "a network has the addresses of its own block alone"),
+    ("DescribeAvailableResource", "Scope", "what is there is in all zones alike"),
+    ("DescribeAvailableResource", "SpotDuration", NO_BILLS),
+    ("DescribeAvailableResource", "SpotStrategy", NO_BILLS),
+    ("DescribeImageSupportInstanceTypes", "Filter", "the API documents it as without effect"),
+    ("DescribeInstanceTypes", "AdditionalAttributes", NO_PROMISE),
+    ("DescribeSecurityGroupAttribute", "Attribute", NO_POLICIES),
+    (
+        "DescribeSecurityGroups",
+        "IsQueryEcsCount",
+        "no instance is in a group, whether they are counted or not",
+    ),
+    ("DescribeZones", "SpotStrategy", NO_BILLS),
     ("UnlockSnapshot", "ClientToken", NO_LOCKS),
     ("UnlockSnapshot", "DryRun", NO_LOCKS),
 ];
@@ -92,6 +114,14 @@ pub(crate) const NEVER: &[Exception] = &[
     ("DescribeDisks", "Disks.Disk.ThroughputRead", NO_LIMITS),
     ("DescribeDisks", "Disks.Disk.ThroughputWrite", NO_LIMITS),
     ("DescribeDisks", "Disks.Disk.ZoneId", NO_ZONES),
+    ("DescribeInstanceTypes", "InstanceTypes.InstanceType.CpuSpeedFrequency", NO_PROMISE),
+    ("DescribeInstanceTypes", "InstanceTypes.InstanceType.CpuTurboFrequency", NO_PROMISE),
+    ("DescribeInstanceTypes", "InstanceTypes.InstanceType.InstanceBandwidthRx", NO_PROMISE),
+    ("DescribeInstanceTypes", "InstanceTypes.InstanceType.InstanceBandwidthTx", NO_PROMISE),
+    ("DescribeInstanceTypes", "InstanceTypes.InstanceType.InstancePpsRx", NO_PROMISE),
+    ("DescribeInstanceTypes", "InstanceTypes.InstanceType.InstancePpsTx", NO_PROMISE),
+    ("DescribeInstanceTypes", "InstanceTypes.InstanceType.NetworkInfo", NO_PROMISE),
+    ("DescribeInstanceTypes", "InstanceTypes.InstanceType.PhysicalProcessorModel", NO_PROMISE),
     ("DescribeSnapshots", "Snapshots.Snapshot.InstantAccessRetentionDays", AT_ONCE),
     ("DescribeSnapshots", "Snapshots.Snapshot.SnapshotLinkId", "snapshots stand by themselves, in no chain"),
     ("LockSnapshot", "LockedSnapshotInfo", NO_LOCKS),
@@ -110,7 +140,29 @@ pub(crate) const BLANK: &[Exception] = &[
     ("DescribeImages", "Images.Image.ImageVersion", NO_MARKET),
     ("DescribeImages", "Images.Image.ProductCode", NO_MARKET),
     ("DescribeImages", "Images.Image.SupplierName", NO_MARKET),
+    ("DescribeInstanceTypes", "InstanceTypes.InstanceType.GPUSpec", NO_PROMISE),
+    ("DescribeInstanceTypes", "InstanceTypes.InstanceType.LocalStorageCategory", NO_PROMISE),
+    (
+        "DescribeInstanceTypes",
+        "InstanceTypes.InstanceType.CpuOptions.SupportedTopologyTypes.SupportedTopologyType",
+        NO_PROMISE,
+    ),
+    ("DescribeSecurityGroupAttribute", "Permissions.Permission.DestPrefixListId", NO_LISTS),
+    ("DescribeSecurityGroupAttribute", "Permissions.Permission.DestPrefixListName", NO_LISTS),
+    ("DescribeSecurityGroupAttribute", "Permissions.Permission.PortRangeListId", NO_LISTS),
+    ("DescribeSecurityGroupAttribute", "Permissions.Permission.PortRangeListName", NO_LISTS),
+    ("DescribeSecurityGroupAttribute", "Permissions.Permission.SourcePrefixListId", NO_LISTS),
+    ("DescribeSecurityGroupAttribute", "Permissions.Permission.SourcePrefixListName", NO_LISTS),
+    ("DescribeSecurityGroupAttribute", "SnapshotPolicyIds.SnapshotPolicyId", NO_POLICIES),
     ("DescribeSnapshots", "Snapshots.Snapshot.KMSKeyId", NO_KEYS),
     ("DescribeSnapshots", "Snapshots.Snapshot.ProductCode", NO_MARKET),
     ("DescribeSnapshots", "Snapshots.Snapshot.ResourceGroupId", NO_GROUPS),
+    ("DescribeVpcs", "Vpcs.Vpc.UserCidrs.UserCidr", "a network has the addresses of its own block alone"),
+    ("DescribeZones", "Zones.Zone.AvailableDedicatedHostTypes.DedicatedHostType", NO_HOSTS),
+    ("DescribeZones", "Zones.Zone.AvailableVolumeCategories.VolumeCategories", ONE_STORAGE),
+    ("DescribeZones", "Zones.Zone.DedicatedHostGenerations.DedicatedHostGeneration", NO_HOSTS),
 ];
+
+/// Lists that are in every answer with nothing in them.
+pub(crate) const EMPTY: &[Exception] =
+    &[("DescribeInstanceTypes", "InstanceTypes.InstanceType.Attributes.Attribute", NO_PROMISE)];

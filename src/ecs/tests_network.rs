@@ -248,4 +248,22 @@ async fn resource_groups_are_made_listed_and_joined() {
     assert_eq!(text(&found, "Images.Image.0.ResourceGroupId"), team);
     let found = door.ask("DescribeImages", &format!("{HERE}&ResourceGroupId={first}")).await;
     assert_eq!(count(&found, "Images.Image"), 0);
+    let snapshot = text(
+        &found_of(&door, &image).await,
+        "Images.Image.0.DiskDeviceMappings.DiskDeviceMapping.0.SnapshotId",
+    );
+    let create = format!("{HERE}&SnapshotId={snapshot}&ClientToken=once&ImageName=teams&ResourceGroupId");
+    assert_eq!(
+        door.refused("CreateImage", &format!("{create}=rg-none")).await,
+        no(404, "InvalidResourceGroup.NotFound")
+    );
+    let made = text(&door.ask("CreateImage", &format!("{create}={team}")).await, "ImageId");
+    assert_eq!(text(&door.ask("CreateImage", &format!("{create}={team}")).await, "ImageId"), made);
+    let found = found_of(&door, &made).await;
+    assert_eq!(text(&found, "Images.Image.0.ResourceGroupId"), team);
+}
+
+/// An image, whatever is going on with it.
+async fn found_of(door: &Door, image: &str) -> wire::Object {
+    door.ask("DescribeImages", &format!("{HERE}&Status=ALL&ImageId={image}")).await
 }

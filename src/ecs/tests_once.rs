@@ -8,7 +8,7 @@ use crate::tests_kit::{Answered, FRIEND, HERE, THERE, World, code};
 use crate::tests_tree::leaves;
 
 /// A house with an image, a disk and a snapshot, in which nothing goes on any more.
-async fn quiet() -> World {
+pub(crate) async fn quiet() -> World {
     let world = World::new().await;
     let image = world.import("web-1").await;
     world.call_it("image", &image.into());
@@ -51,6 +51,11 @@ const TRIALS: &[Trial] = &[
         wrong: ("Status", "Gone", "InvalidStatus.NotFound"),
     },
     Trial { action: "DescribeImages", passes: "DryRunOperation", wrong: ("Usage", "x", "InvalidUsage") },
+    Trial {
+        action: "DescribeSecurityGroups",
+        passes: "DryRunOperation",
+        wrong: ("SecurityGroupType", "x", "InvalidSecurityGroupType.ValueNotSupported"),
+    },
     Trial {
         action: "DescribeSnapshots",
         passes: "DryRunOperation",

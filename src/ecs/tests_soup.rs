@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::tests_calls::VALUES;
 use crate::tests_contract::SCOPE;
+use crate::tests_contract_unserved::UNSERVED;
 use crate::tests_kit::{FRIEND, HERE, OWNER, World};
 use crate::tests_tree::leaves;
 
@@ -172,11 +173,13 @@ async fn whatever_is_asked_is_answered_or_refused_as_a_fault_of_who_asks() {
     let world = Arc::new(World::new().await);
     let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut codes: BTreeMap<String, u32> = BTreeMap::new();
+    let actions: Vec<&str> =
+        SCOPE.iter().copied().chain(UNSERVED.iter().map(|unserved| unserved.action)).collect();
     for number in 0..soups {
         if number % REFILLED_AFTER == 0 {
             fill(&world).await;
         }
-        let action = chance.one(SCOPE);
+        let action = chance.one(&actions);
         let names = leaves(&world.contracts[action].request, "1");
         let usual = |name: &str| {
             let of = |wanted: &str| VALUES.iter().find(|(known, _)| *known == wanted);

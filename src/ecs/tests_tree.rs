@@ -90,6 +90,26 @@ pub(crate) fn leaves(fields: &[Field], number: &str) -> Vec<String> {
     found
 }
 
+/// The same, each with a value that is of its type and nothing more.
+pub(crate) fn samples(fields: &[Field]) -> Vec<(String, &'static str)> {
+    let mut found = Vec::new();
+    for field in fields {
+        let name = if field.is_repeated { format!("{}.1", field.name) } else { field.name.to_owned() };
+        let sample = match &field.kind {
+            Kind::Text => "x",
+            Kind::Number => "1",
+            Kind::Fraction => "1.5",
+            Kind::Flag => "false",
+            Kind::Object(inside) => {
+                found.extend(samples(inside).into_iter().map(|(leaf, it)| (format!("{name}.{leaf}"), it)));
+                continue;
+            }
+        };
+        found.push((name, sample));
+    }
+    found
+}
+
 /// Which fields of a tree were answered, by their paths: whether ever with a value.
 pub(crate) type Told = BTreeMap<String, bool>;
 

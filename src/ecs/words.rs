@@ -13,7 +13,18 @@ use crate::codes::fault;
 /// Bytes of a GiB, in which the API counts sizes.
 pub(crate) const GIB: u64 = 1 << 30;
 
+/// Languages that names of places may be asked for in, as the API documents.
+const LANGUAGES: [&str; 7] = ["zh-CN", "zh-TW", "en-US", "ja", "fr", "de", "ko"];
+
 impl Ask {
+    /// Refuses a language that nobody knows. What is here has the same name in all of them.
+    pub(crate) fn check_language(&self) -> Result<(), Fault> {
+        let language = self.params.text("AcceptLanguage");
+        let Some(language) = language.filter(|language| !LANGUAGES.contains(language)) else { return Ok(()) };
+        let why = format!("The specified AcceptLanguage is not found: `{}`.", language.escape_debug());
+        Err(self.refuse("InvalidAcceptLanguage.NotFound", why))
+    }
+
     /// A fault of the caller, with the status this action gives to its code.
     pub(crate) fn refuse(&self, code: &str, why: impl Into<String>) -> Fault {
         fault(self.action, Trouble::new(Family::Refused, code, why))

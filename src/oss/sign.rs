@@ -48,6 +48,9 @@ const SUBRESOURCES: &[&str] = &[
     "x-oss-request-payer", "x-oss-target-redundancy-type", "x-oss-traffic-limit", "x-oss-write-get-object-response",
 ];
 
+/// What is verified with where there is no key: as long as a secret is.
+const NOBODYS_SECRET: &str = "000000000000000000000000000000";
+
 /// Whether a request is for buckets, by its signature.
 pub(crate) fn is_signed_for_buckets(headers: &http::HeaderMap, query: &str) -> bool {
     let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -106,9 +109,14 @@ pub(crate) fn verify<T>(
     let claim = claim(asked, now_ms)?;
     let in_url = || asked.parameter("x-oss-security-token").or_else(|| asked.parameter("security-token"));
     let token = asked.header("x-oss-security-token").or_else(in_url);
-    let Some((secret, who)) = who(claim.key_id, token)? else {
+    // Where there is no key it is verified all the same, so that it takes as long to be told so.
+    let (secret, who) = match who(claim.key_id, token)? {
+        Some((secret, who)) => (secret, Some(who)),
+        None => (NOBODYS_SECRET.to_owned(), None),
+    };
+    let nobody = || {
         let why = "The OSS Access Key Id you provided does not exist in our records.";
-        return Err(Refused::new(403, "InvalidAccessKeyId", why).with("OSSAccessKeyId", claim.key_id));
+        Refused::new(403, "InvalidAccessKeyId", why).with("OSSAccessKeyId", claim.key_id)
     };
     let region = match &claim.how {
         How::V1 { .. } => None,
@@ -118,12 +126,16 @@ pub(crate) fn verify<T>(
     for place in &asked.places {
         for text in claim.texts(asked, place) {
             if claim.is_signed(&secret, &text) {
+                let who = who.ok_or_else(nobody)?;
                 return Ok(Signed { place: place.clone(), who, region });
             }
             if shown.is_empty() {
                 shown = text;
             }
         }
+    }
+    if who.is_none() {
+        return Err(nobody());
     }
     let why = "The request signature we calculated does not match the signature you provided. Check your \
                key and signing method.";

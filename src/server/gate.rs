@@ -23,6 +23,9 @@ use crate::throttle::{Limits, Throttle};
 /// After how many milliseconds it is worth asking again where too much is asked at once.
 const BUSY_MS: u32 = 200;
 
+/// What is verified with where there is no key: as long as a secret is.
+const NOBODYS_SECRET: &str = "000000000000000000000000000000";
+
 /// The gate, and what it remembers.
 pub(crate) struct Gate {
     pub(crate) service: Arc<Service>,
@@ -154,6 +157,9 @@ impl Gate {
         let found =
             self.service.who(&signed.key, signed.token.as_deref()).map_err(|trouble| unproved(&trouble))?;
         let identity = found.ok_or_else(|| {
+            // The code says that there is no such key, as clients expect; that it was signed for is work all the
+            // same, so that a flood of unknown keys is no cheaper to send than one of wrong secrets.
+            let _ = signed.verify(NOBODYS_SECRET);
             Fault::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
         })?;
         if !signed.is_timely(whole.context.now_ms) {

@@ -51,15 +51,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ask::{QUESTIONS, QUESTIONS_BIG, peak_kib};
 use event::Seq;
 use set::Set;
 
-/// How long each question is asked in a round before any counts, in microseconds.
-const WARM_MICROS: f64 = 5e5;
-/// Times it is asked first in such a round, to see how long it takes.
+/// How long each question is asked in a round before any counts.
+const WARM: Duration = Duration::from_millis(500);
+/// Times it is asked at a time then.
 const WARM_TIMES: usize = 100;
 /// A process whose memory grew less than this in a round, of all it has, has filled its cache.
 const WARM_GROWTH: f64 = 0.01;
@@ -167,8 +167,10 @@ impl Answering {
         for _ in 0..WARM_ROUNDS {
             let before = rss_kib(self.process.id());
             for question in questions {
-                let micros = median(self.ask(question, WARM_TIMES));
-                self.ask(question, (WARM_MICROS / micros) as usize);
+                let begun = Instant::now();
+                while begun.elapsed() < WARM {
+                    self.ask(question, WARM_TIMES);
+                }
             }
             if rss_kib(self.process.id()) <= before * (1.0 + WARM_GROWTH) {
                 break;

@@ -4,7 +4,7 @@
 //! whether it may be is the rule's to say, first here and then at the head of the log.
 
 use async_trait::async_trait;
-use domain::image::{DiskKind, IMAGES, PLACES, Region, SNAPSHOTS, Snapshot, house, scope};
+use domain::image::{DiskKind, IMAGES, Region, SNAPSHOTS, Snapshot, scope};
 use domain::machine::{BootMode, Machine, MachineAsked};
 use domain::port_compute::{CapturedDisk, Compute};
 use domain::{AccountId, RegionId, SnapshotId, rules};
@@ -14,6 +14,7 @@ use workflows::{CheckImage, CreateImage, MappedDisk};
 
 use crate::asked::Asked;
 use crate::lookup::{self, account};
+use crate::lookup_things;
 use crate::request::{ImageAt, Reply};
 use crate::request_image::{CreateDisk, ImageCreate, ImageRequest};
 use crate::view::Started;
@@ -235,11 +236,8 @@ fn find_snapshot(
 ) -> Result<Snapshot, Trouble> {
     let regions = lookup::regions(rows, region)?;
     let owner = account(actor);
-    if !named.contains('\0')
-        && let Some(place) = PLACES.get(rows, &house(), &[named])
-        && let Some(snapshot) = SNAPSHOTS.get(rows, &place, &[named])
-        && snapshot.account == owner
-        && regions.contains(&snapshot.region)
+    if let Some(region) = lookup_things::place(rows, actor, named).filter(|region| regions.contains(region))
+        && let Some(snapshot) = SNAPSHOTS.get(rows, &scope(&owner, &region), &[named])
     {
         return Ok(snapshot);
     }

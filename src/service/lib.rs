@@ -98,6 +98,8 @@ mod tests_identity;
 #[cfg(test)]
 mod tests_images;
 #[cfg(test)]
+mod tests_leaks;
+#[cfg(test)]
 mod tests_network;
 #[cfg(test)]
 mod tests_queries;

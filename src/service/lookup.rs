@@ -4,7 +4,7 @@
 use domain::image::{BUCKETS, IMAGES, Image, NAMES, PLACES, REGIONS, Region, house, scope};
 use domain::port::{BucketAt, Location};
 use domain::{AccountId, ImageId, RegionId, rules};
-use event::{Actor, Refusal, Rows};
+use event::{Actor, Refusal, Rows, Scope};
 
 use crate::Trouble;
 use crate::lookup_family::{family_reference, seen};
@@ -83,8 +83,7 @@ pub(crate) fn image(rows: &dyn Rows, actor: &Actor, at: &ImageAt) -> Result<Imag
             Err(absent(rows, actor, at, &regions))
         };
     }
-    let own = |image: &Image| image.account.as_str() == actor.account && regions.contains(&image.region);
-    match by_id(rows, actor, &regions, &at.image).filter(own) {
+    match own_by_id(rows, actor, &regions, &at.image) {
         Some(image) => Ok(image),
         None => by_name(rows, actor, at, &regions),
     }
@@ -173,22 +172,45 @@ pub(crate) fn anothers(rows: &dyn Rows, actor: &Actor, at: &ImageAt, now_ms: i64
     })
 }
 
-/// The image of that id, whosesoever it is. Most that are asked for are the asker's own and in the region
-/// that is meant or the default one: there it is looked for first, and the row that says where an image is,
-/// one of as many as there are images, need not be read.
-fn by_id(rows: &dyn Rows, actor: &Actor, regions: &[RegionId], id: &str) -> Option<Image> {
+/// The account's own image of that id. Nobody else's rows are looked at, so that it takes as long to find out that
+/// an image is another's as that there is none. Most images are in the default region: that is looked at first.
+fn own_by_id(rows: &dyn Rows, actor: &Actor, regions: &[RegionId], id: &str) -> Option<Image> {
     if !ImageId::may_be(id) || id.contains('\0') {
         return None;
     }
-    let usual = match regions {
-        [region] => Some(region),
-        _ => regions.iter().find(|region| region.as_str() == DEFAULT_REGION),
-    };
-    if let Some(own) = usual.and_then(|region| IMAGES.get(rows, &scope(&account(actor), region), &[id])) {
+    let of = |region| IMAGES.get(rows, &scope(&account(actor), region), &[id]);
+    let (usual, other): (Vec<_>, Vec<_>) =
+        regions.iter().partition(|region| region.as_str() == DEFAULT_REGION);
+    usual.into_iter().chain(other).find_map(of)
+}
+
+/// The image of that id, whosesoever it is. Most that are asked for are the asker's own, and are looked for first:
+/// the row that says where an image is, one of as many as there are images, need not be read for them.
+///
+/// Where there is none, some other image is read and thrown away: how long it takes must not tell one that the
+/// asker may not see from one that is not there.
+fn by_id(rows: &dyn Rows, actor: &Actor, regions: &[RegionId], id: &str) -> Option<Image> {
+    if let Some(own) = own_by_id(rows, actor, regions, id) {
         return Some(own);
     }
-    let place = PLACES.get(rows, &house(), &[id])?;
-    IMAGES.get(rows, &place, &[id])
+    if !ImageId::may_be(id) || id.contains('\0') {
+        return None;
+    }
+    let (found, other) = (PLACES.get(rows, &house(), &[id]), some_place(rows)?);
+    let is_there = found.is_some();
+    let (id, place) = found.map_or(other, |place| (id.to_owned(), place));
+    IMAGES.get(rows, &place, &[&id]).filter(|_| is_there)
+}
+
+/// Some image's id, and where it is.
+fn some_place(rows: &dyn Rows) -> Option<(String, Scope)> {
+    let (all, images) = (PLACES.key(&house(), &[""]), PLACES.key(&house(), &["m-"]));
+    let mut some = None;
+    rows.scan(&images, &mut |key, place| {
+        some = Some((String::from_utf8_lossy(&key[all.len()..]).into_owned(), PLACES.read(place)));
+        false
+    });
+    some
 }
 
 fn absent(rows: &dyn Rows, actor: &Actor, at: &ImageAt, regions: &[RegionId]) -> Trouble {

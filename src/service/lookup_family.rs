@@ -3,8 +3,11 @@
 //! A family of any account is written `acs:OWNER:FAMILY`, wherever an image is expected as well: no
 //! image's name begins so. What it was told to stand for holds for others too, where they may see that.
 
-use domain::image::{FAMILIES, FAMILY_HEADS, IMAGES, Image, Making, Status, family_members, scope};
-use domain::{AccountId, RegionId};
+use domain::image::{
+    FAMILIES, FAMILY_HEADS, IMAGES, Image, Making, PUBLIC, SHARED, Status, family_members, public_scope,
+    scope,
+};
+use domain::{AccountId, ImageId, RegionId};
 use event::Rows;
 
 /// What a reference to a family begins with.
@@ -40,11 +43,14 @@ pub(crate) fn seen(
     family: &str,
     now_ms: i64,
 ) -> Seen {
-    let scope = scope(owner, region);
+    let (mut members, told) = if by == owner {
+        (family_members(rows, &scope(owner, region), family), told(rows, owner, region, family))
+    } else {
+        of_others(rows, by, owner, region, family)
+    };
     let visible = |image: &Image| image.is_visible_to(by, now_ms);
-    let mut members = family_members(rows, &scope, family);
     members.retain(visible);
-    let told = told(rows, owner, region, family).filter(visible);
+    let told = told.filter(visible);
     let (standing, other): (Option<Image>, Option<Image>) = match told {
         Some(told) if told.status == Status::Available => (Some(told.clone()), Some(told)),
         told => (None, told),
@@ -54,6 +60,31 @@ pub(crate) fn seen(
     }
     let newest = || members.iter().find(|image| is_newest_of(image, family)).cloned();
     Seen { is_told: standing.is_some(), head: standing.or_else(newest), members }
+}
+
+/// What of another's family an account was let see, newest first, and what it was told to stand for if that is
+/// of it. It goes by what was shared and published and never by the family, so that one of which nothing is to be
+/// seen costs what one costs that is not there.
+fn of_others(
+    rows: &dyn Rows,
+    by: &AccountId,
+    owner: &AccountId,
+    region: &RegionId,
+    family: &str,
+) -> (Vec<Image>, Option<Image>) {
+    let of = scope(owner, region);
+    let mut held = SHARED.list(rows, &scope(by, region), &[]);
+    held.extend(PUBLIC.list(rows, &public_scope(region), &[]));
+    held.retain(|held| held.scope == of);
+    held.sort_by_key(|held| std::cmp::Reverse(held.born));
+    held.dedup_by(|one, other| one.image == other.image);
+    let image = |id: &ImageId| IMAGES.get(rows, &of, &[id.as_str()]);
+    let members = held.iter().filter(|held| held.family.as_deref() == Some(family));
+    let members = members.filter_map(|held| image(&held.image));
+    let members = members.filter(|image| !image.status.is_being_made()).collect();
+    let told = FAMILY_HEADS.get(rows, &of, &[family]).and_then(|head| head.image);
+    let told = told.filter(|told| held.iter().any(|held| held.image == *told));
+    (members, told.as_ref().and_then(image))
 }
 
 /// Newest first, so the first that is Available and stands in the family is what it stands for by itself.

@@ -61,8 +61,8 @@ impl Service {
                 .await?
                 .into()
             }
-            NetworkRequest::Rules { item, direction, add, remove, remove_ids } => {
-                let (item, region) = self.item_at(&actor, &item)?;
+            NetworkRequest::Rules { item, region, direction, add, remove, remove_ids } => {
+                let (item, region) = self.item_in(&actor, &item, region.as_ref())?;
                 let account = account(&actor);
                 let flow = ChangeRules { account, region, item, direction, add, remove, remove_ids };
                 let about = flow.item.0.clone();
@@ -72,7 +72,9 @@ impl Service {
                 .await?
                 .into()
             }
-            NetworkRequest::Delete { items } => self.delete_items(actor, asked, &items).await?.into(),
+            NetworkRequest::Delete { items, region } => {
+                self.delete_items(actor, asked, &items, region.as_ref()).await?.into()
+            }
         })
     }
 
@@ -125,14 +127,20 @@ impl Service {
         Ok(KeyPairStarted { started, fingerprint, private_key })
     }
 
-    async fn delete_items(&self, actor: Actor, asked: &Asked, named: &[String]) -> Result<Started, Trouble> {
+    async fn delete_items(
+        &self,
+        actor: Actor,
+        asked: &Asked,
+        named: &[String],
+        region: Option<&RegionId>,
+    ) -> Result<Started, Trouble> {
         if let Some(known) = self.known(asked)? {
             return Ok(known);
         }
         let mut items = Vec::with_capacity(named.len());
         let mut regions = BTreeSet::new();
         for named in named {
-            let (item, region) = self.item_at(&actor, named)?;
+            let (item, region) = self.item_in(&actor, named, region)?;
             items.push(item);
             regions.insert(region);
         }
@@ -175,6 +183,20 @@ impl Service {
         Ok((id.clone(), region.ok_or_else(|| rules::item_not_found(&id))?))
     }
 
+    /// The same, where it has to be in a region if one is said.
+    fn item_in(
+        &self,
+        actor: &Actor,
+        named: &str,
+        wanted: Option<&RegionId>,
+    ) -> Result<(ItemId, RegionId), Trouble> {
+        let (id, region) = self.item_at(actor, named)?;
+        if wanted.is_none_or(|wanted| *wanted == region) {
+            return Ok((id, region));
+        }
+        Err(rules::item_not_found(&id).into())
+    }
+
     fn items(&self, actor: &Actor, query: &ItemQuery) -> Result<Items, Trouble> {
         query.page.map_or(Ok(()), Page::check)?;
         check_wanted(&query.tags, "InvalidTagCount")?;
@@ -184,6 +206,8 @@ impl Service {
             ids.as_ref().is_none_or(|ids| ids.contains(item.id.as_str()))
                 && query.names.as_ref().is_none_or(|names| names.iter().any(|name| is_like(name, &item.name)))
                 && query.vpc.as_ref().is_none_or(|vpc| item.is.vpc().is_some_and(|is| is.as_str() == vpc))
+                && query.in_vpc.is_none_or(|in_vpc| item.is.vpc().is_some() == in_vpc)
+                && query.enterprise.is_none_or(|wanted| is_enterprise(&item.is) == wanted)
                 && query.zone.as_ref().is_none_or(|zone| zone_of(&item.is) == Some(zone))
                 && query.mark.as_ref().is_none_or(|mark| mark_of(&item.is) == Some(mark))
                 && query.group.as_ref().is_none_or(|group| group_of(&rows, item).as_str() == group)
@@ -226,6 +250,10 @@ fn zone_of(is: &Is) -> Option<&String> {
         Is::VSwitch { zone, .. } => Some(zone),
         _ => None,
     }
+}
+
+fn is_enterprise(is: &Is) -> bool {
+    matches!(is, Is::SecurityGroup { enterprise: true, .. })
 }
 
 fn mark_of(is: &Is) -> Option<&String> {

@@ -51,6 +51,9 @@ pub enum NetworkRequest {
     Rules {
         /// Its id.
         item: String,
+        /// Where it is, if that is said.
+        #[serde(default)]
+        region: Option<RegionId>,
         /// The way the rules look.
         direction: Direction,
         /// Rules that are added.
@@ -80,6 +83,9 @@ pub enum NetworkRequest {
     Delete {
         /// Their ids, of one region.
         items: Vec<String>,
+        /// That region, if it is said.
+        #[serde(default)]
+        region: Option<RegionId>,
     },
 }
 
@@ -96,6 +102,12 @@ pub struct ItemQuery {
     pub names: Option<Vec<String>>,
     /// Those in this VPC.
     pub vpc: Option<String>,
+    /// Security groups in a VPC, or those in none.
+    #[serde(default)]
+    pub in_vpc: Option<bool>,
+    /// Security groups of the kind for enterprises, or the others.
+    #[serde(default)]
+    pub enterprise: Option<bool>,
     /// Those in this zone.
     pub zone: Option<String>,
     /// The elastic address of this address, or the key pair of this fingerprint.
@@ -112,7 +124,8 @@ impl ItemQuery {
     /// All of a kind.
     pub fn of(kind: Kind) -> Self {
         let (region, ids, names, vpc, zone, mark, group) = (None, None, None, None, None, None, None);
-        Self { kind, region, ids, names, vpc, zone, mark, group, tags: Vec::new(), page: None }
+        let (in_vpc, enterprise, tags, page) = (None, None, Vec::new(), None);
+        Self { kind, region, ids, names, vpc, in_vpc, enterprise, zone, mark, group, tags, page }
     }
 }
 

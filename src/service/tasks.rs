@@ -254,8 +254,8 @@ fn find(snapshot: &Snapshot, actor: &Actor, named: &str) -> Result<(Scope, Task)
         return Err(not_found(named));
     }
     if let Some(scope) = PLACES.get(snapshot, &house(), &[named])
-        && let Some(task) = TASKS.get(snapshot, &scope, &[named])
         && parts_of(&scope).is_some_and(|(owner, _)| owner == account(actor))
+        && let Some(task) = TASKS.get(snapshot, &scope, &[named])
     {
         return Ok((scope, task));
     }

@@ -83,6 +83,7 @@ async fn a_network_is_built_from_the_outside_in_and_taken_down_from_the_inside_o
     };
     let rules = NetworkRequest::Rules {
         item: group.clone(),
+        region: None,
         direction: Direction::Ingress,
         add: vec![says],
         remove: Vec::new(),
@@ -94,7 +95,7 @@ async fn a_network_is_built_from_the_outside_in_and_taken_down_from_the_inside_o
     let Is::SecurityGroup { rules, .. } = &found.items[0].is else { panic!("it is a security group") };
     assert_eq!(rules.len(), 1);
     assert!(rules[0].id.starts_with("sgr-") && rules[0].id.len() == 24, "{}", rules[0].id);
-    let delete = |id: &str| NetworkRequest::Delete { items: vec![id.to_owned()] };
+    let delete = |id: &str| NetworkRequest::Delete { items: vec![id.to_owned()], region: None };
     let no = done(&service, &owner, "5", delete(&net)).await.unwrap_err();
     assert_eq!(no.code, "DependencyViolation.VSwitch");
     for id in [&vswitch, &group, &net] {
@@ -125,7 +126,11 @@ async fn nobody_finds_what_another_account_stands_in() {
         zone: "cn-hangzhou-a".to_owned(),
         cidr: "10.1.0.0/16".to_owned(),
     };
-    for request in [NetworkRequest::Delete { items: vec![net.clone()] }, modify.clone(), create("", inside)] {
+    for request in [
+        NetworkRequest::Delete { items: vec![net.clone()], region: None },
+        modify.clone(),
+        create("", inside),
+    ] {
         let no = done(&service, &stranger, "2", request).await.unwrap_err();
         assert_eq!(no.code, "InvalidVpcId.NotFound");
     }
