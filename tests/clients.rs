@@ -58,6 +58,7 @@ impl Server {
                 command.env(format!("KILN_{variable}_{}", number + 1), of(account, field));
             }
         }
+        command.env("KILN_PROGRAM", env!("CARGO_BIN_EXE_kiln"));
         command.env("OSS_ENDPOINT", format!("http://{}", self.at));
         let keys =
             [("OSS", &self.accounts[0]), ("OSS_OTHER", &self.accounts[1]), ("OSS_READER", &self.reader)];
@@ -139,6 +140,11 @@ fn clients_of_others_and_of_a_narrow_user_get_nothing_they_may_not() {
 #[test]
 fn the_clients_of_access_management_make_users_and_act_as_roles() {
     drive("ram.py");
+}
+
+#[test]
+fn every_error_of_the_reference_that_a_client_can_provoke_has_its_code_and_status() {
+    drive("errors.py");
 }
 
 /// The command line is a client as well. The name has no word of those that need the official ones.

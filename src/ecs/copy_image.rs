@@ -31,8 +31,13 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         tags: ask.new_tags("Duplicate.TagKey")?,
         bytes_per_second: None,
     };
+    let group = ask.group_of_new().await?;
     let started: CopiesStarted = ask.act(Request::Share(ShareRequest::Copy(copy))).await?;
     let Some(copy) = started.copies.first() else { return Err(ask.no_image("")) };
     ask.begun(copy.workflow_id).await?;
+    if group.is_some() {
+        ask.reserved(copy).await?;
+        ask.put_in_group(&copy.image_id, group).await?;
+    }
     Ok(Object::new().put("ImageId", &copy.image_id))
 }

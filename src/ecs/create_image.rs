@@ -39,7 +39,13 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         check: ask.wants_check()?,
     };
     let group = ask.group_of_new().await?;
-    let started: Started = ask.begin(Request::Image(ImageRequest::Create(create))).await?;
+    let of_disks = !create.disks.is_empty();
+    let started: Result<Started, Fault> = ask.begin(Request::Image(ImageRequest::Create(create))).await;
+    // One code, and two statuses: disks that make no image are wrong, a snapshot that may not make one is not.
+    let started = started.map_err(|fault| match fault.code.as_str() {
+        "OperationDenied" if of_disks => Fault { status: 400, ..fault },
+        _ => fault,
+    })?;
     ask.put_in_group(&started.image_id, group).await?;
     Ok(Object::new().put("ImageId", started.image_id))
 }

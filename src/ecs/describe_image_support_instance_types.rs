@@ -7,15 +7,9 @@ use wire::Object;
 use crate::ask::{Ask, Outcome};
 use crate::types::{self, InstanceType};
 
-/// What an image may be wanted for, those of older times among them.
-const ACTIONS: [&str; 5] = ["CreateEcs", "ChangeOS", "Upgrade", "Downgrade", "RenewDowngrade"];
-
 pub(crate) async fn run(ask: Ask) -> Outcome {
     let region = ask.region().await?;
-    if let Some(action) = ask.params.text("ActionType").filter(|action| !ACTIONS.contains(action)) {
-        let why = format!("The specified ActionType is not valid: `{}`.", action.escape_debug());
-        return Err(ask.refuse("InvalidParamter", why));
-    }
+    ask.check_action_type()?;
     let at = ask.image_at(&region)?;
     let image: ImageView = ask.look(Request::ImageShow(at)).await?;
     let architecture = Architecture::parse(&image.architecture).map_err(|refusal| ask.refused(refusal))?;

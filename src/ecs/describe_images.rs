@@ -1,10 +1,12 @@
 //! `DescribeImages`: images in pages, filtered. What is not there is an empty page, never an error.
 
+use domain::machine::Architecture;
 use service::{ImageQuery, Images, Request};
 use wire::{Fault, Object, parse_time};
 
 use crate::ask::{Ask, Outcome};
 use crate::shape_image;
+use crate::types;
 
 /// What is shown where nobody says.
 const STATUS: &str = "Available";
@@ -18,6 +20,8 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     if usable.is_some() {
         params.need("Status")?;
     }
+    ask.check_action_type()?;
+    let (architecture, is_started) = architecture(&ask)?;
     let page = ask.page()?;
     let io_optimized = params.flag("IsSupportIoOptimized")?.unwrap_or(true);
     let query = ImageQuery {
@@ -30,7 +34,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         name: params.string("ImageName"),
         family: params.string("ImageFamily"),
         snapshot: params.string("SnapshotId"),
-        architecture: params.string("Architecture"),
+        architecture,
         os_type: params.string("OSType"),
         tags: ask.wanted_tags()?,
         group: params.string("ResourceGroupId"),
@@ -43,7 +47,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         page: Some(page),
     };
     let mut images: Images = ask.look(Request::ImageList(query)).await?;
-    if filters.is_of_none || !io_optimized {
+    if filters.is_of_none || !io_optimized || !is_started {
         // What every image here is or is not is not what was asked for.
         images = Images { images: Vec::new(), total_count: 0, ..images };
     }
@@ -95,4 +99,27 @@ impl Filters {
         }
         Ok(filters)
     }
+}
+
+/// The processor that is asked for, by itself or by a type of instance, and whether that type starts it. One that
+/// starts two of them, as small ones do, leaves open which.
+fn architecture(ask: &Ask) -> Result<(Option<String>, bool), Fault> {
+    let said = ask.params.string("Architecture");
+    let Some(id) = ask.params.text("InstanceType") else { return Ok((said, true)) };
+    let Some(machine) = types::named(id) else {
+        let why = format!("The specified InstanceType does not exist: `{}`.", id.escape_debug());
+        return Err(ask.refuse("InvalidInstanceType.ValueNotSupported", why));
+    };
+    let all = [Architecture::I386, Architecture::X8664, Architecture::Arm64];
+    let started: Vec<&str> =
+        all.into_iter().filter(|each| machine.starts(*each)).map(|each| each.word()).collect();
+    Ok(match (said, &started[..]) {
+        // What is no processor is refused in the words of that.
+        (Some(said), _) => {
+            let is_started = Architecture::parse(&said).map_or(true, |each| started.contains(&each.word()));
+            (Some(said), is_started)
+        }
+        (None, [only]) => (Some((*only).to_owned()), true),
+        (None, _) => (None, true),
+    })
 }

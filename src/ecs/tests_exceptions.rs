@@ -25,7 +25,6 @@ const BY_NUMBER: &str = "an account is known by its number";
 
 /// Parameters that change nothing.
 pub(crate) const IGNORED: &[Exception] = &[
-    ("CopyImage", "ResourceGroupId", NO_GROUPS),
     ("CopySnapshot", "ResourceGroupId", NO_GROUPS),
     ("CreateDisk", "ResourceGroupId", NO_GROUPS),
     ("CreateSnapshot", "ResourceGroupId", NO_GROUPS),
@@ -48,8 +47,6 @@ pub(crate) const IGNORED: &[Exception] = &[
     ("CreateSnapshot", "InstantAccessRetentionDays", AT_ONCE),
     ("DescribeDisks", "AdditionalAttributes", NO_LIMITS),
     ("DescribeDisks", "ZoneId", NO_ZONES),
-    ("DescribeImages", "ActionType", "every image goes with every type of instance, at every step"),
-    ("DescribeImages", "InstanceType", "every image goes with every type of instance"),
     ("DescribeImages", "ShowExpired", NO_MARKET),
     ("DescribeRegions", "InstanceChargeType", NO_BILLS),
     ("DescribeTags", "Category", "a tag says by its key whether it is the system's"),

@@ -186,6 +186,21 @@ async fn zones_and_types_are_told_as_tools_look_for_them() {
     let arm = door.image("arm", Architecture::Arm64).await;
     let fits = door.ask("DescribeImageSupportInstanceTypes", &format!("{HERE}&ImageId={arm}")).await;
     assert_eq!(count(&fits, "InstanceTypes.InstanceType"), 12);
+    for (wanted, images) in [
+        ("InstanceType=ecs.g8y.large", 1),
+        ("InstanceType=ecs.g6.large", 0),
+        ("InstanceType=ecs.t6-c1m1.large&Architecture=arm64", 0),
+        ("InstanceType=ecs.g8y.large&Architecture=arm64&ActionType=ChangeOS", 1),
+    ] {
+        let found = door.ask("DescribeImages", &format!("{HERE}&{wanted}")).await;
+        assert_eq!(count(&found, "Images.Image"), images, "{wanted}");
+    }
+    for (wanted, code) in [
+        ("InstanceType=huge", "InvalidInstanceType.ValueNotSupported"),
+        ("ActionType=Dance", "InvalidParamter"),
+    ] {
+        assert_eq!(door.refused("DescribeImages", &format!("{HERE}&{wanted}")).await, no(400, code));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,18 @@ pub(crate) const GIB: u64 = 1 << 30;
 /// Languages that names of places may be asked for in, as the API documents.
 const LANGUAGES: [&str; 7] = ["zh-CN", "zh-TW", "en-US", "ja", "fr", "de", "ko"];
 
+/// What an image may be wanted for, those of older times among them.
+const ACTIONS: [&str; 5] = ["CreateEcs", "ChangeOS", "Upgrade", "Downgrade", "RenewDowngrade"];
+
 impl Ask {
+    /// Refuses what no image is wanted for. Each here does for all of it.
+    pub(crate) fn check_action_type(&self) -> Result<(), Fault> {
+        let action = self.params.text("ActionType");
+        let Some(action) = action.filter(|action| !ACTIONS.contains(action)) else { return Ok(()) };
+        let why = format!("The specified ActionType is not valid: `{}`.", action.escape_debug());
+        Err(self.refuse("InvalidParamter", why))
+    }
+
     /// Refuses a language that nobody knows. What is here has the same name in all of them.
     pub(crate) fn check_language(&self) -> Result<(), Fault> {
         let language = self.params.text("AcceptLanguage");

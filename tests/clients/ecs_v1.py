@@ -1,10 +1,13 @@
 """The older official client, unmodified: signatures of the RPC style, parameters in the query, and its own retries."""
 
 import json
+import os
 
 from aliyunsdkcore.acs_exception.exceptions import ServerException
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkcore.request import CommonRequest
+from aliyunsdkecs.request.v20140526.CancelCopyImageRequest import CancelCopyImageRequest
+from aliyunsdkecs.request.v20140526.CopyImageRequest import CopyImageRequest
 from aliyunsdkecs.request.v20140526.CreateSnapshotRequest import CreateSnapshotRequest
 from aliyunsdkecs.request.v20140526.DeleteImageRequest import DeleteImageRequest
 from aliyunsdkecs.request.v20140526.DescribeImagesRequest import DescribeImagesRequest
@@ -15,7 +18,7 @@ from aliyunsdkecs.request.v20140526.ModifyImageAttributeRequest import ModifyIma
 from aliyunsdkecs.request.v20140526.TagResourcesRequest import TagResourcesRequest
 
 import oss2
-from kiln_clients import ENDPOINT, FIRST, REGION, check, fresh, show, until
+from kiln_clients import ENDPOINT, FIRST, OTHER_REGION, REGION, check, fresh, show, slow_copy, until
 
 client = AcsClient(FIRST.key, FIRST.secret, REGION)
 client.add_endpoint(REGION, "Ecs", ENDPOINT)
@@ -140,6 +143,49 @@ ask(request)
 request = CreateSnapshotRequest()
 request.set_DiskId("d-aaaaaaaaaaaaaaaaaaaa")
 refused("InvalidDiskId.NotFound", 404, request)
+
+
+def copied():
+    """A copy to the other region, as the older client asks for one."""
+    request = CopyImageRequest()
+    request.set_ImageId(image_id)
+    request.set_DestinationRegionId(OTHER_REGION)
+    request.set_DestinationImageName(fresh("copy"))
+    return ask(request)["ImageId"]
+
+
+def far(copy, status="ALL"):
+    """An image of the other region."""
+    request = DescribeImagesRequest()
+    request.add_query_param("RegionId", OTHER_REGION)
+    request.set_ImageId(copy)
+    request.set_Status(status)
+    return ask(request)["Images"]["Image"]
+
+
+def cancelled(copy):
+    """Asks to cancel a copy."""
+    request = CancelCopyImageRequest()
+    request.add_query_param("RegionId", OTHER_REGION)
+    request.set_ImageId(copy)
+    return request
+
+
+whole = copied()
+until("a copy", lambda: far(whole, "Available"))
+refused("IncorrectImageStatus", 400, cancelled(whole))
+# One that is sent a byte at a time is surely met, if there is anything to send: the region has none of these bytes.
+bucket.put_object("noise.raw", os.urandom(1 << 20))
+request = ImportImageRequest()
+request.set_DiskDeviceMappings([{"OSSBucket": bucket_name, "OSSObject": "noise.raw"}])
+noise = ask(request)["ImageId"]
+until("an image to copy", lambda: images(ImageId=noise))
+slow = slow_copy(noise)
+check(until("a copy that is made", lambda: far(slow))[0]["IsCopied"], True, "a copy")
+ask(cancelled(slow))
+check(far(slow), [], "a copy that was cancelled")
+refused("InvalidImageId.NotFound", 404, cancelled(slow))
+show("an image is copied to another region, and a copy is cancelled")
 request = DeleteImageRequest()
 request.set_ImageId(image_id)
 ask(request)

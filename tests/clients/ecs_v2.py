@@ -1,6 +1,7 @@
 """The newer official client, unmodified: the life of an image, and every error on the way."""
 
 import json
+import os
 
 from alibabacloud_ecs20140526 import models as M
 from alibabacloud_ecs20140526.client import Client
@@ -8,7 +9,7 @@ from alibabacloud_tea_openapi.utils_models import Config
 from darabonba.exceptions import DaraException
 
 import oss2
-from kiln_clients import ENDPOINT, FIRST, OTHER_REGION, REGION, SECOND, check, fresh, show, until
+from kiln_clients import ENDPOINT, FIRST, OTHER_REGION, REGION, SECOND, check, fresh, show, slow_copy, until
 
 
 def client(account, **more):
@@ -135,7 +136,41 @@ refused("InvalidFilterKey.NotFound", 404, first.describe_images, M.DescribeImage
     region_id=REGION, filter=[M.DescribeImagesRequestFilter(key="Color", value="red")]))
 refused("InvalidImageOwnerAlias.ValueNotSupported", 400, first.describe_images,
         M.DescribeImagesRequest(region_id=REGION, image_owner_alias="mine"))
+own_group = found.resource_group_id
+assert own_group.startswith("rg-"), own_group
+for wanted in (
+    {"instance_type": "ecs.g6.large"}, {"action_type": "CreateEcs"}, {"is_support_io_optimized": True}, {"is_support_cloudinit": False},
+    {"status": "ALL"}, {"usable": True, "status": "Available"}, {"show_expired": True}, {"is_public": False},
+    {"filter": [M.DescribeImagesRequestFilter(key="NetworkType", value="vpc")]},
+    {"filter": [M.DescribeImagesRequestFilter(key="CreationEndTime", value="2999-01-01T00:00Z")]},
+):
+    assert image_id in [found.image_id for found in images(first, page_size=100, **wanted)], wanted
+for wanted in (
+    {"instance_type": "ecs.g8y.large"}, {"is_support_io_optimized": False}, {"image_family": fresh("none")},
+    {"usable": False, "status": "Available"}, {"is_public": True, "image_owner_alias": "others"}, {"resource_group_id": "rg-none"},
+    {"image_owner_alias": "others", "image_owner_id": 1}, {"snapshot_id": "s-aaaaaaaaaaaaaaaaaaaa"},
+):
+    assert image_id not in [found.image_id for found in images(first, page_size=100, **wanted)], wanted
 show("images are found by every filter, and by nothing else")
+
+# And in every page: each image is on one of them, newest first, and past the last there is nothing.
+few = [first.import_image(import_request(tag=[M.ImportImageRequestTag(key="pages", value=name)])).body.image_id for _ in range(5)]
+mine = [M.DescribeImagesRequestTag(key="pages", value=name)]
+until("five images", lambda: len(images(first, tag=mine)) == 5)
+for size in (1, 2, 5, 100):
+    paged, number = [], 1
+    while True:
+        body = first.describe_images(M.DescribeImagesRequest(region_id=REGION, tag=mine, page_size=size, page_number=number)).body
+        check((body.total_count, body.page_number, body.page_size), (5, number, size), "a page")
+        if not body.images.image:
+            break
+        assert len(body.images.image) <= size, body
+        paged += [found.image_id for found in body.images.image]
+        number += 1
+    check(paged, few[::-1], f"pages of {size}")
+for each in few:
+    first.delete_image(M.DeleteImageRequest(region_id=REGION, image_id=each))
+show("images are found on every page")
 
 # Modify, families.
 family = fresh("fam")
@@ -191,7 +226,27 @@ refused("ImageCreatedNotFromCopy", 400, first.cancel_copy_image, M.CancelCopyIma
 refused("IncorrectImageStatus", 400, first.cancel_copy_image, M.CancelCopyImageRequest(region_id=OTHER_REGION, image_id=copied))
 refused("DestinationRegion.NotFound", 400, first.copy_image, M.CopyImageRequest(
     region_id=REGION, image_id=image_id, destination_region_id="nowhere", destination_image_name=fresh("copy")))
-show("an image is copied to another region")
+# Five copies fill the way into the region, so that the sixth waits, and is surely met.
+# What the region has already need not be sent, so each is of bytes of its own.
+sources = []
+for number in range(6):
+    bucket.put_object(f"noise-{number}.raw", os.urandom(1 << 20))
+    noise = M.ImportImageRequestDiskDeviceMapping(ossbucket=bucket_name, ossobject=f"noise-{number}.raw")
+    sources.append(first.import_image(M.ImportImageRequest(region_id=REGION, disk_device_mapping=[noise])).body.image_id)
+until("images to copy", lambda: all(image(first, each, status=None) for each in sources))
+*five, source = sources
+filling = [slow_copy(each) for each in five]
+until("a copy that is made", lambda: image(first, filling[0], OTHER_REGION).status == "Creating")
+waiting = first.copy_image(M.CopyImageRequest(region_id=REGION, image_id=source, destination_region_id=OTHER_REGION,
+                                              destination_image_name=fresh("waits"))).body.image_id
+found = until("the sixth copy", lambda: image(first, waiting, OTHER_REGION))
+check((found.status, found.is_copied), ("Waiting", True), "a copy that waits")
+for each in (waiting, *filling):
+    first.cancel_copy_image(M.CancelCopyImageRequest(region_id=OTHER_REGION, image_id=each))
+    check(image(first, each, OTHER_REGION), None, "a copy that was cancelled")
+refused("InvalidImageId.NotFound", 404, first.cancel_copy_image, M.CancelCopyImageRequest(region_id=OTHER_REGION, image_id=waiting))
+assert image(first, image_id).status == "Available", "the source of a cancelled copy"
+show("an image is copied to another region, and copies that wait or are made are cancelled")
 
 # Snapshots, and an image from one.
 snapshot_id = mappings[0].snapshot_id

@@ -1,10 +1,12 @@
 """What the scripts of this directory share: where the server is, whose keys there are, and checks.
 
 The environment says: KILN_ENDPOINT (host:port), and for each of two accounts KILN_ACCOUNT_n, KILN_KEY_n and
-KILN_SECRET_n. A script ends with status 0 when all of it held, and prints one line for each thing it showed.
+KILN_SECRET_n; and KILN_PROGRAM, the program itself, for what the clients have no word for. A script ends with status 0 when all of it held, and prints one line for each thing it showed.
 """
 
+import json
 import os
+import subprocess
 import time
 import uuid
 
@@ -52,3 +54,15 @@ def until(what, ask, seconds=60):
             return answer
         assert time.monotonic() < deadline, f"{what} did not come in {seconds} s"
         time.sleep(0.05)
+
+
+def slow_copy(image_id):
+    """A copy to the other region that comes to no end by itself; the image that would be. No client has a word for how fast
+    a copy may be, and one that is over before it is cancelled shows nothing."""
+    command = [os.environ["KILN_PROGRAM"], "image", "copy", image_id, "--to-region", OTHER_REGION, "--name", fresh("slow"),
+               "--bandwidth", "1B", "--no-wait", "--output", "json", "--endpoint", f"http://{ENDPOINT}"]
+    key = {"KILN_ACCESS_KEY_ID": FIRST.key, "KILN_ACCESS_KEY_SECRET": FIRST.secret}
+    told = subprocess.run(command, env={**os.environ, **key}, capture_output=True, check=False)
+    assert told.returncode == 0, told.stderr
+    told = json.loads(told.stdout)
+    return told["Copies"][0]["ImageId"]
