@@ -7,8 +7,8 @@ use std::time::Duration;
 use domain::RegionId;
 use event::{Actor, FlowId};
 use service::{
-    Call, Context, CopyStarted, Identity, ImageAt, ImageView, Manner, PROTOCOL, Page, Regions, Reply,
-    Request, Service, Started, Trouble, WorkflowView,
+    Call, Context, Identity, ImageAt, ImageView, Manner, PROTOCOL, Page, Regions, Reply, Request, Service,
+    Started, Trouble, WorkflowView,
 };
 use wire::{Fault, Object, Params};
 
@@ -156,16 +156,16 @@ impl Ask {
         }
     }
 
-    /// Waits until a copy has its name: the step before that is one on its source.
-    pub(crate) async fn reserved(&self, copy: &CopyStarted) -> Result<(), Fault> {
+    /// Waits until an image that is imported or copied is there: the step before that is one on its source.
+    pub(crate) async fn reserved(&self, workflow: FlowId, image: &str) -> Result<(), Fault> {
         let deadline = tokio::time::Instant::now() + WAIT_MAX;
         loop {
-            let at = ImageAt { image: copy.image_id.clone(), region: None };
+            let at = ImageAt { image: image.to_owned(), region: None };
             let found: Result<ImageView, Fault> = self.look(Request::ImageShow(at)).await;
             if found.is_ok() || tokio::time::Instant::now() > deadline {
                 return found.map(drop);
             }
-            let view: WorkflowView = self.look(Request::WorkflowShow(copy.workflow_id)).await?;
+            let view: WorkflowView = self.look(Request::WorkflowShow(workflow)).await?;
             if let Some(trouble) = view.trouble() {
                 return Err(fault(self.action, trouble));
             }

@@ -36,7 +36,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     let Some(copy) = started.copies.first() else { return Err(ask.no_image("")) };
     ask.begun(copy.workflow_id).await?;
     if group.is_some() {
-        ask.reserved(copy).await?;
+        ask.reserved(copy.workflow_id, &copy.image_id).await?;
         ask.put_in_group(&copy.image_id, group).await?;
     }
     Ok(Object::new().put("ImageId", &copy.image_id))

@@ -111,8 +111,11 @@ fn architecture(ask: &Ask) -> Result<(Option<String>, bool), Fault> {
         return Err(ask.refuse("InvalidInstanceType.ValueNotSupported", why));
     };
     let all = [Architecture::I386, Architecture::X8664, Architecture::Arm64];
-    let started: Vec<&str> =
-        all.into_iter().filter(|each| machine.starts(*each)).map(|each| each.word()).collect();
+    let started: Vec<&str> = all
+        .into_iter()
+        .filter(|each| machine.starts(*each))
+        .map(domain::machine::Architecture::word)
+        .collect();
     Ok(match (said, &started[..]) {
         // What is no processor is refused in the words of that.
         (Some(said), _) => {

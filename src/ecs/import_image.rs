@@ -34,6 +34,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
     };
     let group = ask.group_of_new().await?;
     let started: Started = ask.begin(Request::ImageImport(import)).await?;
+    ask.reserved(started.workflow_id, &started.image_id).await?;
     ask.put_in_group(&started.image_id, group).await?;
     Ok(Object::new()
         .put("ImageId", started.image_id)
