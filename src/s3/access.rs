@@ -11,7 +11,7 @@ use crate::turn::Turn;
 
 /// The operations there are, and what policies call them. For a list of keys each key is asked for, and
 /// for a copy its source, where they are read.
-const ACTIONS: [(&str, &str); 19] = [
+const ACTIONS: [(&str, &str); 20] = [
     ("AbortMultipartUpload", "oss:AbortMultipartUpload"),
     ("CompleteMultipartUpload", "oss:PutObject"),
     ("CopyObject", "oss:PutObject"),
@@ -20,6 +20,7 @@ const ACTIONS: [(&str, &str); 19] = [
     ("DeleteBucket", "oss:DeleteBucket"),
     ("DeleteObject", "oss:DeleteObject"),
     ("GetBucketLocation", "oss:GetBucketLocation"),
+    ("GetBucketVersioning", "oss:GetBucketVersioning"),
     ("GetObject", "oss:GetObject"),
     ("HeadBucket", "oss:GetBucketInfo"),
     ("HeadObject", "oss:GetObject"),

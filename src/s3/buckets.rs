@@ -44,7 +44,6 @@ impl Turn {
             bucket_region: Some(bucket.region.to_string()),
             creation_date: Some(time(bucket.created_ms)),
             name: Some(bucket.name.clone()),
-            ..Bucket::default()
         });
         Ok(ListBucketsOutput {
             buckets: Some(told.collect()),

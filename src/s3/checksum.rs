@@ -52,12 +52,13 @@ impl Checks {
         let is_wanted =
             |name: &str| headers.contains_key(name) || announced.split(',').any(|other| other.trim() == name);
         let [crc32, crc32c, sha1, sha256, crc64nvme] = NAMES;
-        let mut hasher = ChecksumHasher::default();
-        hasher.crc32 = is_wanted(crc32).then(Crc32::new);
-        hasher.crc32c = is_wanted(crc32c).then(Crc32c::new);
-        hasher.sha1 = is_wanted(sha1).then(Sha1::new);
-        hasher.sha256 = is_wanted(sha256).then(Sha256::new);
-        hasher.crc64nvme = is_wanted(crc64nvme).then(Crc64Nvme::new);
+        let hasher = ChecksumHasher {
+            crc32: is_wanted(crc32).then(Crc32::new),
+            crc32c: is_wanted(crc32c).then(Crc32c::new),
+            sha1: is_wanted(sha1).then(Sha1::new),
+            sha256: is_wanted(sha256).then(Sha256::new),
+            crc64nvme: is_wanted(crc64nvme).then(Crc64Nvme::new),
+        };
         Self { hasher, said: NAMES.map(|name| text(name).map(str::to_owned)), trailers, ..Self::default() }
     }
 

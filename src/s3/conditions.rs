@@ -81,24 +81,27 @@ mod tests {
         assert_eq!(found.as_ref().map(S3Error::code), expected, "{conditions:?}");
     }
 
-    fn tag(text: &str) -> Option<ETagCondition> {
-        Some(ETagCondition::ETag(ETag::Strong(text.to_owned())))
+    fn tag(text: &str) -> ETagCondition {
+        ETagCondition::ETag(ETag::Strong(text.to_owned()))
     }
 
     #[test]
     fn tags_are_compared_in_any_case_and_times_in_seconds() {
         let usual = Conditions::default;
         check(&usual(), None);
-        check(&Conditions { matches: tag("ab"), ..usual() }, None);
+        check(&Conditions { matches: Some(tag("ab")), ..usual() }, None);
         check(&Conditions { matches: Some(ETagCondition::Any), ..usual() }, None);
-        check(&Conditions { matches: tag("b"), ..usual() }, Some(&S3ErrorCode::PreconditionFailed));
-        check(&Conditions { none_match: tag("ab"), ..usual() }, Some(&S3ErrorCode::NotModified));
-        check(&Conditions { none_match: tag("b"), modified_since: Some(time(20_000)), ..usual() }, None);
+        check(&Conditions { matches: Some(tag("b")), ..usual() }, Some(&S3ErrorCode::PreconditionFailed));
+        check(&Conditions { none_match: Some(tag("ab")), ..usual() }, Some(&S3ErrorCode::NotModified));
+        check(
+            &Conditions { none_match: Some(tag("b")), modified_since: Some(time(20_000)), ..usual() },
+            None,
+        );
         check(&Conditions { modified_since: Some(time(10_000)), ..usual() }, Some(&S3ErrorCode::NotModified));
         check(&Conditions { modified_since: Some(time(9_000)), ..usual() }, None);
         check(&Conditions { unmodified_since: Some(time(10_000)), ..usual() }, None);
         let early = Conditions { unmodified_since: Some(time(9_000)), ..usual() };
         check(&early, Some(&S3ErrorCode::PreconditionFailed));
-        check(&Conditions { matches: tag("ab"), ..early }, None);
+        check(&Conditions { matches: Some(tag("ab")), ..early }, None);
     }
 }

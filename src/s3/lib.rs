@@ -95,8 +95,8 @@ impl S3 {
         let line = parts.extensions.get::<Line>().copied().unwrap_or_default();
         let lent = Lent::new(body, &parts.headers);
         let back = lent.back();
-        let asked = Turn::begin(self, &parts, line, request_id);
-        let (mut response, asker) = match asked {
+        let begun = Turn::begin(self, &parts, line, request_id);
+        let (mut response, asker) = match begun {
             Ok(turn) => {
                 let response = self.ask(&turn, Request::from_parts(parts, lent)).await;
                 (response, turn.asker())

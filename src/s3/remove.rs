@@ -53,7 +53,7 @@ impl Turn {
             match removed {
                 Ok(()) if is_quiet => {}
                 Ok(()) => {
-                    deleted.push(DeletedObject { key: Some(plain(&object.key)), ..DeletedObject::default() })
+                    deleted.push(DeletedObject { key: Some(plain(&object.key)), ..DeletedObject::default() });
                 }
                 Err(why) => errors.push(unremoved(&object.key, &why)),
             }
