@@ -60,6 +60,7 @@ impl Server {
         }
         command.env("KILN_PROGRAM", env!("CARGO_BIN_EXE_kiln"));
         command.env("OSS_ENDPOINT", format!("http://{}", self.at));
+        command.env("KILN_PROGRAM", env!("CARGO_BIN_EXE_kiln"));
         let keys =
             [("OSS", &self.accounts[0]), ("OSS_OTHER", &self.accounts[1]), ("OSS_READER", &self.reader)];
         for (prefix, key) in keys {
@@ -130,6 +131,11 @@ fn the_older_clients_drive_it_as_well() {
 #[test]
 fn the_clients_of_buckets_put_get_list_and_remove_objects() {
     drive("oss_life.py");
+}
+
+#[test]
+fn the_clients_of_the_other_cloud_s_buckets_find_the_same_objects() {
+    drive("s3_life.py");
 }
 
 #[test]

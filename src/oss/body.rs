@@ -86,7 +86,7 @@ impl Incoming {
 }
 
 /// Reads what is left of a refused request's body, if that is not much.
-pub(crate) async fn drain(mut body: Body) {
+pub async fn drain(mut body: Body) {
     let drain = async {
         let mut bytes = 0;
         while bytes < DRAIN_BYTES_MAX
@@ -108,7 +108,7 @@ pub(crate) fn incomplete() -> Refused {
 }
 
 /// A stretch of an object on its way to a client.
-pub(crate) struct Outgoing {
+pub struct Outgoing {
     object: Arc<dyn ObjectBytes>,
     /// The stretch that is not being read yet.
     at: u64,
@@ -119,7 +119,7 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// The stretch from `begin` to `end`.
-    pub(crate) fn new(object: Arc<dyn ObjectBytes>, begin: u64, end: u64) -> Self {
+    pub fn new(object: Arc<dyn ObjectBytes>, begin: u64, end: u64) -> Self {
         let mut outgoing = Self { object, at: begin, end, ahead: None, left: end - begin };
         outgoing.read_ahead();
         outgoing

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Every byte but letters, digits and `-_.~` as `%XX`; a `/` as it is if it is to be kept.
-pub(crate) fn percent(text: &str, keep_slash: bool) -> String {
+pub fn percent(text: &str, keep_slash: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -16,7 +16,7 @@ pub(crate) fn percent(text: &str, keep_slash: bool) -> String {
 }
 
 /// What was escaped; none if it is no UTF-8 or a percent sign is followed by no two digits.
-pub(crate) fn unpercent(text: &str) -> Option<String> {
+pub fn unpercent(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, behind)) = rest.split_first() {

@@ -65,6 +65,9 @@ use crate::asked::Asked;
 use crate::error::{Asker, Refused};
 use crate::turn::Turn;
 
+pub use crate::body::{Outgoing, drain};
+pub use crate::escape::{percent, unpercent};
+
 /// The body of a request or a response.
 pub type Body = BoxBody<Bytes, io::Error>;
 

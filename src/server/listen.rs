@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use oss::Oss;
+use s3::S3;
 use service::{Service, Trouble};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -81,6 +82,7 @@ pub async fn serve(
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let routes = Arc::new(Routes {
         buckets: Oss::new(service.clone()),
+        s3: S3::new(service.clone()),
         gate: Gate::new(service, options.limits),
         is_logging: options.is_logging,
         is_draining: false.into(),

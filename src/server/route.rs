@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use http::{Method, Request, Response, StatusCode};
 use oss::Oss;
+use s3::S3;
 use service::Context;
 use wire::{Fault, Form};
 
@@ -18,6 +19,8 @@ use crate::{own, request_id};
 pub(crate) struct Routes {
     pub(crate) gate: Gate,
     pub(crate) buckets: Oss,
+    /// The same buckets in the other dialect.
+    pub(crate) s3: S3,
     pub(crate) is_logging: bool,
     /// Whether new requests are still wanted.
     pub(crate) is_draining: std::sync::atomic::AtomicBool,
@@ -82,11 +85,20 @@ impl Routes {
         if let Some(said) = self.about_itself(&parts) {
             return said;
         }
-        if oss::is_bucket_request(&parts) || is_of_an_object(&parts) {
+        let is_s3 = s3::is_s3_request(&parts);
+        if is_s3 || oss::is_bucket_request(&parts) || is_of_an_object(&parts) {
             told.what = format!("{} {}", parts.method, parts.uri.path());
             let mut request = Request::from_parts(parts, incoming);
             let line = oss::Line { source_ip: Some(peer.address), secure: peer.is_secure };
             request.extensions_mut().insert(line);
+            if is_s3 {
+                let response = self.s3.answer(request, id).await;
+                if let Some(asker) = response.extensions().get::<s3::Asker>() {
+                    told.account.clone_from(&asker.account);
+                    told.key.clone_from(&asker.key);
+                }
+                return response;
+            }
             return self.buckets.answer(request).await;
         }
         let bytes = match body::read(&parts.headers, incoming).await {
