@@ -16,11 +16,12 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use oss::Oss;
 use service::{Service, Trouble};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::gate::Gate;
+use crate::patient::{Patient, TAKES_NOTHING_MAX};
 use crate::route::{self, Peer, Routes};
 use crate::throttle::Limits;
 use crate::tls::{self, Certificate, HANDSHAKE};
@@ -28,6 +29,9 @@ use crate::tls::{self, Certificate, HANDSHAKE};
 /// Connections that are open at once. An idle one takes some kilobytes; the limit of open files is
 /// raised for them.
 const CONNECTIONS_MAX: usize = 16_384;
+/// Connections that the kernel keeps until they are accepted, as many as it does where nobody told it otherwise. One
+/// that finds no room there is not refused, but comes a second later.
+const BACKLOG: u32 = 4096;
 /// Open files that are kept for everything else.
 const FILES_KEPT: u64 = 512;
 /// The head of a request at most. Older clients put all parameters into it, of which contents of 16 KiB
@@ -78,7 +82,7 @@ pub async fn serve(
             .advise("choose another address or port with `--listen`, or end what listens there")
     };
     let (acceptor, certificate) = options.certificate.as_ref().map(tls::acceptor).transpose()?.unzip();
-    let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
+    let listener = listen(options.listen).map_err(failed)?;
     let routes = Arc::new(Routes {
         buckets: Oss::new(service.clone()),
         gate: Gate::new(service, options.limits),
@@ -117,6 +121,15 @@ pub async fn serve(
     routes.is_draining.store(true, Ordering::Release);
     let _ = tokio::time::timeout(DRAIN_MAX, graceful.shutdown()).await;
     Ok(())
+}
+
+/// Begins to listen.
+fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that was ended a moment ago has left connections that are on their way out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    socket.listen(BACKLOG)
 }
 
 /// Answers on a connection until either side has enough. What breaks it concerns only the client.
@@ -162,7 +175,7 @@ where
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(Patient::new(stream, TAKES_NOTHING_MAX)), answer);
     let _ = watcher.watch(connection).await;
 }
 
