@@ -57,3 +57,8 @@ fn a_hundred_thousand_parameters_are_refused() {
 fn ten_thousand_idle_connections_leave_it_serving() {
     abuse::ten_thousand_idle_connections_leave_it_serving();
 }
+
+#[test]
+fn a_request_that_was_captured_is_of_no_use_after_a_kill_and_a_restart_either() {
+    abuse::a_request_that_was_captured_is_of_no_use_after_a_kill_and_a_restart_either();
+}

@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::gate::Gate;
+use crate::nonces::{Nonces, SYNC_EVERY};
 use crate::patient::{Patient, TAKES_NOTHING_MAX};
 use crate::route::{self, Peer, Routes};
 use crate::throttle::Limits;
@@ -52,6 +53,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub struct Options {
     /// Where to listen; port 0 is any that is free.
     pub listen: SocketAddr,
+    /// The data directory, where is kept which requests were answered.
+    pub dir: PathBuf,
     /// How much is answered.
     pub limits: Limits,
     /// Whether a line is written for each request.
@@ -83,13 +86,16 @@ pub async fn serve(
     };
     let (acceptor, certificate) = options.certificate.as_ref().map(tls::acceptor).transpose()?.unzip();
     let listener = listen(options.listen).map_err(failed)?;
+    let nonces = Nonces::kept(&options.dir)
+        .map_err(|error| Trouble::world("reading which requests were answered before", error))?;
     let routes = Arc::new(Routes {
         buckets: Oss::new(service.clone()),
-        gate: Gate::new(service, options.limits),
+        gate: Gate::new(service, options.limits, nonces),
         is_logging: options.is_logging,
         is_draining: false.into(),
     });
     ready(Listening { at: listener.local_addr().map_err(failed)?, certificate });
+    let syncing = tokio::spawn(sync_nonces(routes.clone()));
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(connections));
     let mut stop = std::pin::pin!(stop);
@@ -120,6 +126,8 @@ pub async fn serve(
     drop(listener);
     routes.is_draining.store(true, Ordering::Release);
     let _ = tokio::time::timeout(DRAIN_MAX, graceful.shutdown()).await;
+    syncing.abort();
+    routes.gate.nonces.sync();
     Ok(())
 }
 
@@ -130,6 +138,15 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(at)?;
     socket.listen(BACKLOG)
+}
+
+/// Makes durable, now and then, which requests were answered.
+async fn sync_nonces(routes: Arc<Routes>) {
+    loop {
+        tokio::time::sleep(SYNC_EVERY).await;
+        let routes = routes.clone();
+        let _ = tokio::task::spawn_blocking(move || routes.gate.nonces.sync()).await;
+    }
 }
 
 /// Answers on a connection until either side has enough. What breaks it concerns only the client.

@@ -191,6 +191,20 @@ pub fn ten_thousand_idle_connections_leave_it_serving() {
     server.end();
 }
 
+pub fn a_request_that_was_captured_is_of_no_use_after_a_kill_and_a_restart_either() {
+    let mut server = Server::start(&[]);
+    let captured = server.client.signed("2014-05-26", "DescribeRegions", &[]);
+    assert_eq!(server.client.send(&captured).unwrap().status, 200);
+    for _ in 0..2 {
+        server.kill();
+        server.restart();
+        let answer = server.client.send(&captured).unwrap();
+        assert_eq!((answer.status, &answer.json()["Code"]), (400, &"SignatureNonceUsed".into()), "{answer}");
+        server.check_serves();
+    }
+    server.end();
+}
+
 /// Connections that the server counts, once it has accepted all.
 fn connections(client: &Client) -> u64 {
     let mut count = 0;
