@@ -55,7 +55,8 @@ impl Serve {
             _ if self.tls_name.is_empty() => None,
             _ => Some(Certificate::Made { dir: session.house()?.dir().to_owned(), names: self.tls_name }),
         };
-        let options = Options { listen: self.listen, limits, is_logging: self.access_log, certificate };
+        let dir = session.house()?.dir().to_owned();
+        let options = Options { listen: self.listen, dir, limits, is_logging: self.access_log, certificate };
         // Whoever starts a server reads this line to know that it is ready.
         let ready = |listening: Listening| {
             print(&format!("listening on {}\n", listening.at));

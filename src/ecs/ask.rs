@@ -7,8 +7,8 @@ use std::time::Duration;
 use domain::RegionId;
 use event::{Actor, FlowId};
 use service::{
-    Call, Context, Identity, ImageAt, ImageView, Manner, PROTOCOL, Page, Regions, Reply, Request, Service,
-    Started, Trouble, WorkflowView,
+    Call, Context, Identity, ImageAt, ImageView, Manner, PROTOCOL, Page, Reply, Request, Service, Started,
+    Trouble, WorkflowView,
 };
 use wire::{Fault, Object, Params};
 
@@ -72,8 +72,7 @@ impl Ask {
 
     /// A region that is there.
     pub(crate) async fn known_region(&self, named: &str) -> Result<RegionId, Fault> {
-        let regions: Regions = self.look(Request::RegionList).await?;
-        if regions.regions.iter().any(|region| region.region_id == named) {
+        if self.service.has_region(named).map_err(|trouble| fault(self.action, trouble))? {
             return Ok(RegionId::from(named));
         }
         let why = format!("The specified RegionId does not exist: `{}`.", named.escape_debug());

@@ -27,6 +27,7 @@ mod hold;
 mod kinds;
 mod live;
 mod look;
+mod marks;
 mod operator;
 mod order;
 mod past;

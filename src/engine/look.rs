@@ -18,6 +18,17 @@ pub struct Page {
 }
 
 impl Snapshot {
+    /// The number of the last commit in this opening of the log whose changes are seen.
+    pub fn commit(&self) -> u64 {
+        self.0.commit()
+    }
+
+    /// Whether the rows of the table and scope that `prefix` begins with are what they were as of a
+    /// [`Snapshot::commit`]. A no may be said where nothing has changed; a yes is one.
+    pub fn is_unchanged(&self, prefix: &[u8], since: u64) -> bool {
+        self.0.is_unchanged(prefix, since)
+    }
+
     /// The flow that a request has started, if it has.
     pub fn started_by(&self, request: &str) -> Option<FlowId> {
         REQUESTS.get(&self.0, &house(), &[request])

@@ -17,9 +17,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event::{Record, Rows, Seq};
 use files::{Backend, File, Files, Open};
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::chain::{self, Hash};
+use crate::marks::Marks;
 
 pub(crate) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
 pub(crate) const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
@@ -93,6 +95,11 @@ pub(crate) struct Store {
     db: Option<Database>,
     witness: Arc<dyn File>,
     path: PathBuf,
+    /// The view of the last commit, once somebody has looked; none while another is being made durable. Opening one
+    /// costs as much as reading several rows, and a server looks several times to answer one question.
+    shown: Mutex<Option<Snapshot>>,
+    /// Which rows have changed since when.
+    marks: Arc<Marks>,
     /// Dropped after the database is, which those who wait for it hear.
     here: watch::Sender<()>,
 }
@@ -139,7 +146,8 @@ impl Store {
             Err(_) => return Err(fail(damaged(&"it breaks the database's own invariants"))),
         };
         files.sync_dir(dir).map_err(advise)?;
-        let store = Self { db: Some(db), witness, path, here: watch::Sender::new(()) };
+        let (shown, marks, here) = (Mutex::default(), Arc::default(), watch::Sender::new(()));
+        let store = Self { db: Some(db), witness, path, shown, marks, here };
         catch_unwind(AssertUnwindSafe(|| {
             store.check_end()?;
             store.check_witness(acknowledged)
@@ -208,13 +216,30 @@ impl Store {
 
     /// A view of everything as of the last commit.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, Error> {
+        // Held while a view is opened: one that is as of before a commit is never kept after it.
+        let mut shown = self.shown();
+        if let Some(shown) = &*shown {
+            return Ok(shown.clone());
+        }
         let txn = self.db().begin_read().map_err(Error::read)?;
-        Ok(Snapshot {
+        let tables = Tables {
             log: txn.open_table(LOG).map_err(Error::read)?,
             rows: txn.open_table(ROWS).map_err(Error::read)?,
             work: txn.open_table(WORK).map_err(Error::read)?,
             meta: txn.open_table(META).map_err(Error::read)?,
-        })
+            marks: self.marks.clone(),
+            commit: self.marks.commit(),
+        };
+        Ok(shown.insert(Snapshot(Arc::new(tables))).clone())
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Option<Snapshot>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of the view of the last commit, which keeps pages in the file that nobody else needs.
+    fn show_anew(&self) {
+        *self.shown() = None;
     }
 
     /// What to say of a commit that failed while opening.
@@ -225,6 +250,8 @@ impl Store {
 
     /// Makes the changes durable. After an error nothing may be written any more.
     pub(crate) fn commit(&self, changes: &Changes) -> Result<(), redb::Error> {
+        self.show_anew();
+        self.marks.begin(&changes.rows);
         let txn = self.db().begin_write()?;
         {
             let mut log = txn.open_table(LOG)?;
@@ -256,7 +283,11 @@ impl Store {
                 meta.insert(INCARNATION, sealed.as_slice())?;
             }
         }
-        txn.commit()?;
+        let committed = txn.commit();
+        // Before anybody is told of it: whoever was told sees it.
+        self.marks.end();
+        self.show_anew();
+        committed?;
         if let Some(head) = &changes.head {
             self.witness.write_at(0, &witness_bytes(head)).map_err(redb::Error::Io)?;
         }
@@ -269,11 +300,13 @@ impl Store {
         let txn = self.db().begin_write().expect("the database writes");
         change(&txn);
         txn.commit().expect("the database commits");
+        self.show_anew();
     }
 
     /// Saves the allocator's state, so that opening after a kill takes milliseconds. Two syncs, so
     /// only when there is nothing else to do.
     pub(crate) fn settle(&self) -> Result<(), redb::Error> {
+        self.show_anew();
         let mut txn = self.db().begin_write()?;
         txn.set_quick_repair(true);
         txn.commit()?;
@@ -283,6 +316,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.show_anew();
         let db = self.db.take();
         // Closing writes as well, and in a damaged file meets redb's assertions; whatever it could
         // not write, the next opening repairs.
@@ -337,14 +371,46 @@ fn write_rows(txn: &redb::WriteTransaction, changes: &Staged) -> Result<(), redb
 
 /// Everything as of one commit. Reads of a damaged file may panic inside redb; whoever serves
 /// people catches that at the edge.
-pub(crate) struct Snapshot {
+#[derive(Clone)]
+pub(crate) struct Snapshot(Arc<Tables>);
+
+/// The tables as of one commit.
+pub(crate) struct Tables {
     pub(crate) log: ReadOnlyTable<u64, &'static [u8]>,
     pub(crate) rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(crate) work: ReadOnlyTable<&'static [u8], &'static [u8]>,
     meta: ReadOnlyTable<&'static str, &'static [u8]>,
+    marks: Arc<Marks>,
+    /// The last commit that was over when they were opened.
+    commit: u64,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Snapshot")
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = Tables;
+
+    fn deref(&self) -> &Tables {
+        &self.0
+    }
 }
 
 impl Snapshot {
+    /// The last commit whose changes are in it.
+    pub(crate) fn commit(&self) -> u64 {
+        self.commit
+    }
+
+    /// Whether the rows of a table and scope are what they were as of a commit.
+    pub(crate) fn is_unchanged(&self, prefix: &[u8], since: u64) -> bool {
+        // What was read later than this was opened need not be what this shows.
+        self.marks.is_unchanged(prefix, since.min(self.commit))
+    }
+
     pub(crate) fn head(&self) -> Result<Head, Error> {
         match self.meta(HEAD)? {
             Some(bytes) => rmp_serde::from_slice(&bytes).map_err(Error::read),

@@ -13,6 +13,7 @@ use event::Failure;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::Body;
 use crate::error::Refused;
@@ -22,8 +23,11 @@ use crate::error::Refused;
 const BATCH_BYTES: usize = 1 << 20;
 /// Bytes of an object read at once, for the same reasons; one such piece is sent and one is read.
 const PIECE_BYTES: u64 = 512 << 10;
-/// How long a client may send nothing: clients on bad lines stall for seconds, not for a minute.
-const SILENCE_MAX: Duration = Duration::from_mins(1);
+/// How long a client may take for [`SLOWEST_BYTES`]: clients on bad lines stall for seconds, not for a minute.
+const SLOWEST_TIME: Duration = Duration::from_mins(1);
+/// What has to come in [`SLOWEST_TIME`]: a kilobyte a second is a modem of the last century, and an object at that
+/// rate takes for ever. Who sends less holds a connection and a half-written file for nothing.
+const SLOWEST_BYTES: u64 = 60 << 10;
 /// Bytes of a refused request's body that are still read, so that its client sees the answer and not
 /// a connection that was reset.
 const DRAIN_BYTES_MAX: u64 = 4 << 20;
@@ -40,25 +44,38 @@ pub(crate) struct Incoming {
     body: Body,
     /// Bytes that may come.
     left: u64,
+    /// How long the client was waited for, and what has come of it, since it was last fast enough. Time in which
+    /// nobody waits for it, because what came is being written, does not count.
+    waited: Duration,
+    came: u64,
 }
 
 impl Incoming {
     /// A body of at most so many bytes.
     pub(crate) fn new(body: Body, bytes_max: u64) -> Self {
-        Self { body, left: bytes_max }
+        Self { body, left: bytes_max, waited: Duration::ZERO, came: 0 }
+    }
+
+    /// The next frame, if there is one, of a client that is fast enough.
+    async fn frame(&mut self) -> Result<Option<Frame<Bytes>>, Refused> {
+        let begun = Instant::now();
+        let patience = SLOWEST_TIME.saturating_sub(self.waited);
+        let frame = tokio::time::timeout(patience, self.body.frame()).await.map_err(|_| too_slow())?;
+        let Some(frame) = frame else { return Ok(None) };
+        let frame = frame.map_err(|_| incomplete())?;
+        self.waited += begun.elapsed();
+        self.came += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if self.came >= SLOWEST_BYTES {
+            (self.waited, self.came) = (Duration::ZERO, 0);
+        }
+        Ok(Some(frame))
     }
 
     /// The next pieces, about [`BATCH_BYTES`]; none at the end.
     pub(crate) async fn batch(&mut self) -> Result<Vec<Bytes>, Refused> {
         let (mut pieces, mut bytes) = (Vec::new(), 0);
         while bytes < BATCH_BYTES {
-            let frame = tokio::time::timeout(SILENCE_MAX, self.body.frame()).await.map_err(|_| {
-                let why = "Your socket connection to the server was not read from or written to within the \
-                           timeout period.";
-                Refused::new(400, "RequestTimeout", why)
-            })?;
-            let Some(frame) = frame else { break };
-            let frame = frame.map_err(|_| incomplete())?;
+            let Some(frame) = self.frame().await? else { break };
             let Ok(data) = frame.into_data() else { continue };
             let Some(left) = self.left.checked_sub(data.len() as u64) else { return Err(too_large()) };
             self.left = left;
@@ -96,6 +113,12 @@ pub async fn drain(mut body: Body) {
         }
     };
     let _ = tokio::time::timeout(DRAIN_MAX, drain).await;
+}
+
+fn too_slow() -> Refused {
+    let why =
+        "Your socket connection to the server was not read from or written to within the timeout period.";
+    Refused::new(400, "RequestTimeout", why)
 }
 
 pub(crate) fn too_large() -> Refused {
@@ -171,4 +194,58 @@ impl http_body::Body for Outgoing {
 /// Whether nothing can come any more.
 pub(crate) fn is_over(body: &Body) -> bool {
     body.is_end_stream()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that sends so many bytes at a time, with so long between them.
+    struct Trickle {
+        piece_bytes: usize,
+        pieces: usize,
+        pause: Duration,
+        next: Pin<Box<tokio::time::Sleep>>,
+    }
+
+    impl http_body::Body for Trickle {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+            if self.pieces == 0 {
+                return Poll::Ready(None);
+            }
+            ready!(self.next.as_mut().poll(context));
+            self.pieces -= 1;
+            let then = Instant::now() + self.pause;
+            self.next.as_mut().reset(then);
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![7; self.piece_bytes])))))
+        }
+    }
+
+    async fn check(piece_bytes: usize, pieces: usize, pause: Duration, is_taken: bool) {
+        let next = Box::pin(tokio::time::sleep(pause));
+        let body = Trickle { piece_bytes, pieces, pause, next }.boxed();
+        match Incoming::new(body, u64::MAX).whole().await {
+            Ok(whole) => assert!(is_taken && whole.len() == piece_bytes * pieces),
+            Err(refused) => assert!(!is_taken && refused.code == "RequestTimeout", "{}", refused.code),
+        }
+    }
+
+    /// Time is tokio's own here and stands still, so that an hour takes no time.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_not_waited_for_and_one_that_is_slow_is() {
+        let second = Duration::from_secs(1);
+        check(1, 3600, second, false).await;
+        check(1 << 10, 3600, second, true).await;
+        check(500, 3600, second, false).await;
+        check(1 << 20, 20, 50 * second, true).await;
+        check(1 << 20, 2, 61 * second, false).await;
+        // What is small and soon whole need not be fast.
+        check(1, 30, second, true).await;
+    }
 }

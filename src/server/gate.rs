@@ -31,7 +31,7 @@ pub(crate) struct Gate {
     pub(crate) service: Arc<Service>,
     pub(crate) metrics: Metrics,
     limits: Limits,
-    nonces: Nonces,
+    pub(crate) nonces: Nonces,
     throttle: Throttle,
     room: Semaphore,
 }
@@ -61,12 +61,12 @@ pub(crate) struct Proved {
 }
 
 impl Gate {
-    pub(crate) fn new(service: Arc<Service>, limits: Limits) -> Self {
+    pub(crate) fn new(service: Arc<Service>, limits: Limits, nonces: Nonces) -> Self {
         Self {
             service,
             metrics: Metrics::default(),
             limits,
-            nonces: Nonces::default(),
+            nonces,
             throttle: Throttle::default(),
             room: Semaphore::new(limits.at_once),
         }

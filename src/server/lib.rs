@@ -17,6 +17,7 @@ mod listen;
 mod metrics;
 mod nonces;
 mod own;
+mod patient;
 mod request_id;
 mod route;
 mod throttle;

@@ -17,11 +17,13 @@ use oss::Oss;
 use s3::S3;
 use service::{Service, Trouble};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::gate::Gate;
+use crate::nonces::{Nonces, SYNC_EVERY};
+use crate::patient::{Patient, TAKES_NOTHING_MAX};
 use crate::route::{self, Peer, Routes};
 use crate::throttle::Limits;
 use crate::tls::{self, Certificate, HANDSHAKE};
@@ -29,6 +31,9 @@ use crate::tls::{self, Certificate, HANDSHAKE};
 /// Connections that are open at once. An idle one takes some kilobytes; the limit of open files is
 /// raised for them.
 const CONNECTIONS_MAX: usize = 16_384;
+/// Connections that the kernel keeps until they are accepted, as many as it does where nobody told it otherwise. One
+/// that finds no room there is not refused, but comes a second later.
+const BACKLOG: u32 = 4096;
 /// Open files that are kept for everything else.
 const FILES_KEPT: u64 = 512;
 /// The head of a request at most. Older clients put all parameters into it, of which contents of 16 KiB
@@ -49,6 +54,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub struct Options {
     /// Where to listen; port 0 is any that is free.
     pub listen: SocketAddr,
+    /// The data directory, where is kept which requests were answered.
+    pub dir: PathBuf,
     /// How much is answered.
     pub limits: Limits,
     /// Whether a line is written for each request.
@@ -79,15 +86,18 @@ pub async fn serve(
             .advise("choose another address or port with `--listen`, or end what listens there")
     };
     let (acceptor, certificate) = options.certificate.as_ref().map(tls::acceptor).transpose()?.unzip();
-    let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
+    let listener = listen(options.listen).map_err(failed)?;
+    let nonces = Nonces::kept(&options.dir)
+        .map_err(|error| Trouble::world("reading which requests were answered before", error))?;
     let routes = Arc::new(Routes {
         buckets: Oss::new(service.clone()),
         s3: S3::new(service.clone()),
-        gate: Gate::new(service, options.limits),
+        gate: Gate::new(service, options.limits, nonces),
         is_logging: options.is_logging,
         is_draining: false.into(),
     });
     ready(Listening { at: listener.local_addr().map_err(failed)?, certificate });
+    let syncing = tokio::spawn(sync_nonces(routes.clone()));
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(connections));
     let mut stop = std::pin::pin!(stop);
@@ -118,7 +128,27 @@ pub async fn serve(
     drop(listener);
     routes.is_draining.store(true, Ordering::Release);
     let _ = tokio::time::timeout(DRAIN_MAX, graceful.shutdown()).await;
+    syncing.abort();
+    routes.gate.nonces.sync();
     Ok(())
+}
+
+/// Begins to listen.
+fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that was ended a moment ago has left connections that are on their way out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    socket.listen(BACKLOG)
+}
+
+/// Makes durable, now and then, which requests were answered.
+async fn sync_nonces(routes: Arc<Routes>) {
+    loop {
+        tokio::time::sleep(SYNC_EVERY).await;
+        let routes = routes.clone();
+        let _ = tokio::task::spawn_blocking(move || routes.gate.nonces.sync()).await;
+    }
 }
 
 /// Answers on a connection until either side has enough. What breaks it concerns only the client.
@@ -164,7 +194,7 @@ where
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(Patient::new(stream, TAKES_NOTHING_MAX)), answer);
     let _ = watcher.watch(connection).await;
 }
 

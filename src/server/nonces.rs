@@ -1,11 +1,23 @@
-//! Nonces that were used: a signed request is answered once.
+//! Nonces that were used: a signed request is answered once, also by a server that was started anew.
 //!
 //! A request may be as old as the skew allows and as far ahead, so its nonce is remembered for twice
 //! that. Two generations do: the young one takes new nonces, and becomes the old one when it has
-//! lived that long.
+//! lived that long. Each generation is a file as well, to which a nonce is appended before its request is done:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 8 | since when the generation is the young one, milliseconds since 1970 UTC, little-endian |
+//! | 16 each | the hash of a key and a nonce |
+//!
+//! Nobody waits for the disk: what was appended outlives the process, and a sync a second bounds what a power cut
+//! takes. Where a file cannot be written, requests are answered all the same.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use wire::SKEW_MS;
 
@@ -13,6 +25,12 @@ use wire::SKEW_MS;
 const REMEMBERED_MS: i64 = 2 * SKEW_MS;
 /// Nonces remembered in a generation at most: 64 MiB. Only requests with a right signature get here.
 const NONCES_MAX: usize = 4 << 20;
+/// The files of the two generations; either may be the young one.
+const FILES: [&str; 2] = ["nonces-0", "nonces-1"];
+/// How often what was appended is made durable.
+pub(crate) const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+type Name = [u8; 16];
 
 /// What became of a nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +49,29 @@ pub(crate) struct Nonces(Mutex<Generations>);
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashSet<[u8; 16]>,
-    old: HashSet<[u8; 16]>,
-    young_since_ms: i64,
+    young: Generation,
+    old: Generation,
+    /// Whether something was appended that was not synced.
+    is_dirty: bool,
+}
+
+#[derive(Debug, Default)]
+struct Generation {
+    names: HashSet<Name>,
+    since_ms: i64,
+    /// None where nothing is kept.
+    file: Option<Arc<File>>,
 }
 
 impl Nonces {
+    /// Those that are kept in a directory, of before as well.
+    pub(crate) fn kept(dir: &Path) -> io::Result<Self> {
+        let [a, b] = FILES.map(|name| Generation::read(&dir.join(name)));
+        let (a, b) = (a?, b?);
+        let (young, old) = if a.since_ms > b.since_ms { (a, b) } else { (b, a) };
+        Ok(Self(Mutex::new(Generations { young, old, is_dirty: false })))
+    }
+
     /// Uses a nonce of a key.
     pub(crate) fn spend(&self, key: &str, nonce: &str, now_ms: i64) -> Nonce {
         let mut hasher = blake3::Hasher::new();
@@ -44,18 +79,84 @@ impl Nonces {
         let mut name = [0; 16];
         hasher.finalize_xof().fill(&mut name);
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if now_ms - generations.young_since_ms > REMEMBERED_MS {
-            generations.old = std::mem::take(&mut generations.young);
-            generations.young_since_ms = now_ms;
+        if now_ms - generations.young.since_ms > REMEMBERED_MS {
+            generations.turn(now_ms);
         }
-        if generations.old.contains(&name) || generations.young.contains(&name) {
+        if generations.old.names.contains(&name) || generations.young.names.contains(&name) {
             return Nonce::Used;
         }
-        if generations.young.len() >= NONCES_MAX {
+        if generations.young.names.len() >= NONCES_MAX {
             return Nonce::Full;
         }
-        generations.young.insert(name);
+        generations.young.append(name);
+        generations.is_dirty = true;
         Nonce::Fresh
+    }
+
+    /// Makes durable what was appended.
+    pub(crate) fn sync(&self) {
+        let file = {
+            let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_dirty = std::mem::take(&mut generations.is_dirty);
+            generations.young.file.clone().filter(|_| is_dirty)
+        };
+        // What cannot be synced is still in the kernel's memory, which outlives the process.
+        let _ = file.map(|file| file.sync_data());
+    }
+}
+
+impl Generations {
+    /// The young generation becomes the old one, whose place a new one takes.
+    fn turn(&mut self, now_ms: i64) {
+        std::mem::swap(&mut self.young, &mut self.old);
+        // Neither is from the time of any request that may still come, if nobody asked for so long.
+        if now_ms - self.old.since_ms > 2 * REMEMBERED_MS {
+            self.old.names.clear();
+        }
+        self.young.begin(now_ms);
+    }
+}
+
+impl Generation {
+    fn read(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let mut generation = Self::default();
+        let mut whole = 0;
+        if let Some((since, names)) = bytes.split_first_chunk() {
+            generation.since_ms = i64::from_le_bytes(*since);
+            let (names, _) = names.as_chunks();
+            generation.names = names.iter().copied().collect();
+            whole = since.len() + names.len() * size_of::<Name>();
+        }
+        // A name that was cut short is of a request that was not begun.
+        file.seek(io::SeekFrom::Start(whole as u64))?;
+        generation.file = Some(Arc::new(file));
+        Ok(generation)
+    }
+
+    fn begin(&mut self, now_ms: i64) {
+        (self.names, self.since_ms) = (HashSet::new(), now_ms);
+        self.write(|mut file| {
+            file.set_len(0)?;
+            file.rewind()?;
+            file.write_all(&now_ms.to_le_bytes())
+        });
+    }
+
+    fn append(&mut self, name: Name) {
+        self.names.insert(name);
+        self.write(|mut file| file.write_all(&name));
+    }
+
+    /// A file that takes nothing (the disk is full) or half of a name is not written to any more before the next
+    /// start: what is in it stays right, and to answer nobody would be worse than what a restart then forgets.
+    fn write(&mut self, write: impl FnOnce(&File) -> io::Result<()>) {
+        if self.file.as_deref().is_some_and(|file| write(file).is_err()) {
+            self.file = None;
+        }
     }
 }
 
@@ -73,5 +174,50 @@ mod tests {
             assert_eq!(nonces.spend("a", &format!("at {now_ms}"), now_ms), Nonce::Fresh);
         }
         assert_eq!(nonces.spend("a", "1", 3 * REMEMBERED_MS + 9), Nonce::Fresh);
+    }
+
+    #[test]
+    fn a_nonce_stays_used_when_the_server_is_started_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let begin = 1_700_000_000_000;
+        let mut now_ms = begin;
+        for start in 0..8_i64 {
+            // Nothing is told to the one before that it ends.
+            let nonces = Nonces::kept(dir.path()).unwrap();
+            for before in 0..start {
+                let is_timely = now_ms - (begin + before * SKEW_MS) <= REMEMBERED_MS;
+                let spent = nonces.spend("a", &before.to_string(), now_ms);
+                assert!(!is_timely || spent == Nonce::Used, "{before} at start {start}");
+            }
+            assert_eq!(nonces.spend("a", &start.to_string(), now_ms), Nonce::Fresh);
+            assert_eq!(nonces.spend("a", &start.to_string(), now_ms), Nonce::Used);
+            now_ms += SKEW_MS;
+        }
+    }
+
+    #[test]
+    fn files_that_were_cut_anywhere_are_read_and_written_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let now_ms = 1_700_000_000_000;
+        let nonces = Nonces::kept(dir.path()).unwrap();
+        for number in 0..4 {
+            nonces.spend("a", &number.to_string(), now_ms);
+        }
+        let written = FILES.map(|name| std::fs::read(dir.path().join(name)).unwrap());
+        let place = usize::from(written[1].len() > written[0].len());
+        let (path, bytes) = (dir.path().join(FILES[place]), &written[place]);
+        assert_eq!(bytes.len(), 8 + 4 * 16);
+        for cut in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..cut]).unwrap();
+            let kept = cut.saturating_sub(8) / 16;
+            let nonces = Nonces::kept(dir.path()).unwrap();
+            for number in 0..4 {
+                let expected = if number < kept { Nonce::Used } else { Nonce::Fresh };
+                assert_eq!(nonces.spend("a", &number.to_string(), now_ms), expected, "cut at {cut}");
+            }
+            drop(nonces);
+            let again = Nonces::kept(dir.path()).unwrap();
+            assert_eq!(again.spend("a", "3", now_ms), Nonce::Used, "cut at {cut}");
+        }
     }
 }

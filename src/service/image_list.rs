@@ -6,6 +6,7 @@
 //! image (`ImageView::for_others`) cannot be found out by a filter either.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use domain::image::{
     FAMILIES, IMAGES, Image, PUBLIC, SHARED, SharedImage, Status, is_family_head, parts_of, public_scope,
@@ -42,11 +43,13 @@ impl Service {
         for region in lookup::regions(&rows, query.region.as_ref())? {
             let mut images = Vec::new();
             if wanted.own {
-                images.extend(own(&rows, actor, &region, query));
+                images.extend(self.own(&rows, actor, &region, query));
             }
             images.extend(others(&rows, actor, &region, &wanted, now_ms));
             images.retain(|found| wanted.fits(&rows, found));
-            images.sort_by(|a, b| (&a.family, b.listed.born).cmp(&(&b.family, a.listed.born)));
+            if !query.newest_first {
+                images.sort_by(|a, b| (a.family(), b.listed.born).cmp(&(b.family(), a.listed.born)));
+            }
             found.extend(images);
         }
         if query.newest_first {
@@ -58,7 +61,8 @@ impl Service {
             let image = found.image(&rows)?;
             let is_head = is_family_head(&rows, &image);
             Some(if found.own {
-                let group_id = groups::put_in(&rows, &found.account, &found.region, &image.id.0);
+                let (account, region) = &*found.at;
+                let group_id = groups::put_in(&rows, account, region, &image.id.0);
                 ImageView { group_id, ..self.own_view(&image, is_head, now_ms) }
             } else {
                 ImageView::for_others(&image, is_head, now_ms)
@@ -108,62 +112,75 @@ fn shared_images(rows: &Snapshot, actor: &Actor, query: &ImageQuery, now_ms: i64
     })
 }
 
-/// An image, and how the account that asks sees it.
+/// An image, and how the account that asks sees it. An account may have many, so that this is small.
 struct Found {
-    listed: Listed,
-    account: AccountId,
-    region: RegionId,
+    listed: Arc<Listed>,
+    /// Whose it is, and where.
+    at: Arc<(AccountId, RegionId)>,
     own: bool,
-    /// Its family as that account sees it; empty for none.
+    /// Its family as that account sees it, if it is another's.
     family: String,
 }
 
 impl Found {
-    fn own(listed: Listed, account: &AccountId, region: &RegionId) -> Self {
-        let family = listed.family.clone().unwrap_or_default();
-        Self { listed, account: account.clone(), region: region.clone(), own: true, family }
-    }
-
     fn others(image: &Image) -> Self {
         let family = image.family.as_deref();
         let family = family.map(|family| ImageView::family_of_others(&image.account, family));
-        let (account, region) = (image.account.clone(), image.region.clone());
-        Self { listed: image.into(), account, region, own: false, family: family.unwrap_or_default() }
+        let at = Arc::new((image.account.clone(), image.region.clone()));
+        Self { listed: Arc::new(image.into()), at, own: false, family: family.unwrap_or_default() }
+    }
+
+    /// Its family as the account that asks sees it; empty for none.
+    fn family(&self) -> &str {
+        if self.own { self.listed.family.as_deref().unwrap_or_default() } else { &self.family }
     }
 
     /// All of it.
     fn image(&self, rows: &Snapshot) -> Option<Image> {
-        IMAGES.get(rows, &scope(&self.account, &self.region), &[self.listed.id.as_str()])
+        let (account, region) = &*self.at;
+        IMAGES.get(rows, &scope(account, region), &[self.listed.id.as_str()])
     }
 }
 
-/// The account's own images: those of a family or of some ids, where only they are asked for.
-fn own(rows: &Snapshot, actor: &Actor, region: &RegionId, query: &ImageQuery) -> Vec<Found> {
-    let account = account(actor);
-    let scope = scope(&account, region);
-    let plain = |text: &&String| !text.contains('\0');
-    let by_id = |id: &str| LISTED.get(rows, &scope, &[id]);
-    let images: Vec<Listed> = if !query.ids.is_empty() {
-        let ids: BTreeSet<&String> = query.ids.iter().filter(plain).collect();
-        ids.into_iter().filter_map(|id| by_id(id)).collect()
-    } else if let Some(family) = query.family.as_ref().filter(plain) {
-        let ids = FAMILIES.list(rows, &scope, &[family]);
-        ids.iter().filter_map(|id| by_id(id.as_str())).collect()
-    } else {
-        LISTED.list(rows, &scope, &[])
-    };
-    images.into_iter().map(|image| Found::own(image, &account, region)).collect()
+impl Service {
+    /// The account's own images: those of a family or of some ids, where only they are asked for.
+    fn own(&self, rows: &Snapshot, actor: &Actor, region: &RegionId, query: &ImageQuery) -> Vec<Found> {
+        let account = account(actor);
+        let scope = scope(&account, region);
+        let at = Arc::new((account, region.clone()));
+        let found = |listed| Found { listed, at: at.clone(), own: true, family: String::new() };
+        let plain = |text: &&String| !text.contains('\0');
+        let by_id = |id: &str| LISTED.get(rows, &scope, &[id]).map(|listed| found(Arc::new(listed)));
+        if !query.ids.is_empty() {
+            let ids: BTreeSet<&String> = query.ids.iter().filter(plain).collect();
+            ids.into_iter().filter_map(|id| by_id(id)).collect()
+        } else if let Some(family) = query.family.as_ref().filter(plain) {
+            let ids = FAMILIES.list(rows, &scope, &[family]);
+            ids.iter().filter_map(|id| by_id(id.as_str())).collect()
+        } else {
+            self.own_lists.of(rows, &scope).iter().cloned().map(found).collect()
+        }
+    }
 }
 
 /// The images of others that the account may use and asks for.
 fn others(rows: &Snapshot, actor: &Actor, region: &RegionId, wanted: &Wanted<'_>, now_ms: i64) -> Vec<Found> {
     let account = account(actor);
+    let ids = &wanted.query.ids;
     let mut at: Vec<SharedImage> = Vec::new();
     if wanted.shared {
-        at.extend(SHARED.list(rows, &scope(&account, region), &[]));
+        let shown = scope(&account, region);
+        if ids.is_empty() {
+            at.extend(SHARED.list(rows, &shown, &[]));
+        } else {
+            // An account may be shown thousands: where some are named, only they are looked at.
+            let plain = ids.iter().filter(|id| !id.contains('\0'));
+            at.extend(plain.filter_map(|id| SHARED.get(rows, &shown, &[id])));
+        }
     }
     if wanted.public {
         at.extend(PUBLIC.list(rows, &public_scope(region), &[]));
+        at.retain(|shared| ids.is_empty() || ids.contains(&shared.image.0));
     }
     let mut seen = BTreeSet::new();
     at.retain(|shared| seen.insert(shared.image.clone()));
@@ -251,8 +268,8 @@ impl<'a> Wanted<'a> {
             && self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&image.status.word()))
             && (query.ids.is_empty() || query.ids.contains(&image.id.0))
             && query.name.as_deref().is_none_or(|name| is_called(&image.name, name))
-            && is(&query.family, &found.family)
-            && is(&query.owner_id, found.account.as_str())
+            && is(&query.family, found.family())
+            && is(&query.owner_id, found.at.0.as_str())
             && is_word(&query.architecture, image.architecture.word())
             && is_word(&query.os_type, image.os_type.word())
             && query.usable.is_none_or(|usable| usable != image.status.is_being_made())
@@ -268,8 +285,7 @@ impl<'a> Wanted<'a> {
                 has.is_some_and(|has| value.as_ref().is_none_or(|value| value == has))
             })
             && query.group.as_ref().is_none_or(|group| {
-                found.own
-                    && groups::group_of(rows, &found.account, &found.region, &image.id.0).as_str() == group
+                found.own && groups::group_of(rows, &found.at.0, &found.at.1, &image.id.0).as_str() == group
             })
             && query.snapshot.as_ref().is_none_or(|snapshot| {
                 let disks = found.image(rows).filter(|_| found.own).map(|image| image.disks);

@@ -63,6 +63,7 @@ mod making;
 mod network;
 mod objects;
 mod operator;
+mod own_lists;
 mod page;
 mod past;
 mod payload;

@@ -19,6 +19,12 @@ impl Service {
         Ok(Regions { regions: views(&rows, &account(actor)) })
     }
 
+    /// Whether there is a region of that name. One row is read: every request of the wire asks this.
+    pub fn has_region(&self, region: &str) -> Result<bool, Trouble> {
+        let is_plain = !region.contains('\0');
+        Ok(is_plain && REGIONS.get(&self.engine.snapshot()?, &house(), &[region]).is_some())
+    }
+
     pub(crate) async fn collect(
         &self,
         actor: Actor,

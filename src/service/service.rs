@@ -21,8 +21,10 @@ use workflows::{
 
 use crate::asked::{Asked, Tokens};
 use crate::create::NoCompute;
+use crate::keys::Opened;
 use crate::lookup::account;
 use crate::operator::{operator, sees_flow};
+use crate::own_lists::OwnLists;
 use crate::policies::Policies;
 use crate::request::{Call, Reply, Request};
 use crate::seal::Seal;
@@ -81,6 +83,10 @@ pub struct Service {
     pub(crate) compute: Arc<dyn Compute>,
     /// What secrets are sealed with.
     pub(crate) seal: Seal,
+    /// Lists of accounts' own images that were read before.
+    pub(crate) own_lists: OwnLists,
+    /// Secrets of keys that were opened before.
+    pub(crate) opened: Opened,
     /// Policies that were read before.
     pub(crate) policies: Policies,
     /// Held while an operation that may have been started already is looked for and started.
@@ -99,6 +105,9 @@ pub async fn dispatch(service: &Arc<Service>, call: Call) -> Result<Reply, Troub
     if call.drive {
         service.drive().await?;
     }
+    if let Some(answer) = look(service, &call) {
+        return answer;
+    }
     let service = service.clone();
     // On a task of its own: reading a damaged database may panic, and that is an answer as well.
     match tokio::spawn(async move { answer(&service, call).await }).await {
@@ -106,6 +115,23 @@ pub async fn dispatch(service: &Arc<Service>, call: Call) -> Result<Reply, Troub
         Err(join) if join.is_panic() => Err(Trouble::panicked(&panic_text(&*join.into_panic()))),
         Err(_) => Err(Trouble::new(Family::World, "Stopped", "the process is ending")),
     }
+}
+
+/// The answer to what is asked most and only looked up: without a task of its own, which would cost as much as the
+/// looking. It waits for nothing, so that it cannot be left half done by whoever asked and went away.
+fn look(service: &Service, call: &Call) -> Option<Result<Reply, Trouble>> {
+    let actor = &call.actor;
+    let look: &dyn Fn() -> Result<Reply, Trouble> = match &call.request {
+        Request::ImageList(query) => &|| Ok(service.images(actor, query)?.into()),
+        Request::ImageShow(at) => &|| Ok(service.image(actor, at)?.into()),
+        Request::WorkflowShow(id) => &|| Ok(service.workflow(actor, *id)?.into()),
+        _ => return None,
+    };
+    let looked = catch_unwind(AssertUnwindSafe(|| {
+        service.knows(actor)?;
+        look()
+    }));
+    Some(looked.unwrap_or_else(|panic| Err(Trouble::panicked(&panic_text(&*panic)))))
 }
 
 async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
@@ -236,6 +262,8 @@ impl Service {
             clock: wiring.clock.clone(),
             compute: Arc::new(NoCompute),
             seal: Seal::of(dir),
+            own_lists: OwnLists::default(),
+            opened: Opened::default(),
             policies: Policies::default(),
             starting: Mutex::default(),
             tokens: Tokens::default(),

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+/// Bytes of most answers in JSON: one image has some 1,700.
+const JSON_BYTES: usize = 2048;
+
 /// A value of an answer. Types are exact: clients do not turn a text into a number.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -64,7 +67,7 @@ impl Object {
 
     /// As JSON.
     pub fn json(&self) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(JSON_BYTES);
         write_json_object(&mut text, self);
         text
     }
@@ -119,7 +122,14 @@ fn write_json(text: &mut String, value: &Value) {
 }
 
 fn write_json_text(text: &mut String, value: &str) {
-    text.push_str(&serde_json::to_string(value).unwrap_or_default());
+    // Nearly every text is written as it is; looking costs less than a text of its own for each.
+    if value.bytes().any(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+        text.push_str(&serde_json::to_string(value).unwrap_or_default());
+        return;
+    }
+    text.push('"');
+    text.push_str(value);
+    text.push('"');
 }
 
 fn write_xml_object(text: &mut String, object: &Object) {

@@ -34,6 +34,7 @@ Environment for the tests:
   KILN_ORDERS            how many orders each pair of operations races in
   KILN_TORTURE_KILLS     how many times the real binary is killed
   KILN_COPIES_KILLS      how many times copies are killed on the way
+  KILN_WIRE_KILLS        how many times a server is killed amid a hundred requests
   KILN_SOAK_SECONDS      how long, for a soak that goes by time
   KILN_TEST_DISKS        where the real Debian disks lie
 ";
@@ -80,6 +81,13 @@ const SOAKS: &[Soak] = &[
         package: "kiln",
         tests: "copies_of_200_images",
         how_much: HowMuch::Count("KILN_COPIES_KILLS", 50),
+    },
+    Soak {
+        name: "wire-kills",
+        judges: "issue 4, line 7: SIGKILL in the middle of a hundred mixed requests",
+        package: "kiln",
+        tests: "a_hundred_requests_killed",
+        how_much: HowMuch::Count("KILN_WIRE_KILLS", 60),
     },
     Soak {
         name: "operations",
