@@ -112,7 +112,7 @@ fn architecture(ask: &Ask) -> Result<(Option<String>, bool), Fault> {
     };
     let all = [Architecture::I386, Architecture::X8664, Architecture::Arm64];
     let started: Vec<&str> =
-        all.into_iter().filter(|each| machine.starts(*each)).map(|each| each.word()).collect();
+        all.into_iter().filter(|each| machine.starts(*each)).map(Architecture::word).collect();
     Ok(match (said, &started[..]) {
         // What is no processor is refused in the words of that.
         (Some(said), _) => {

@@ -145,14 +145,14 @@ fn params(world: &World, query: &str) -> BTreeMap<String, String> {
 }
 
 /// Makes one of everything for an account, each called so that it is known again where it should not be.
-async fn things(world: &World, account: &str, word: &str) -> Things {
-    let bucket = if account == OWNER { BUCKET.to_owned() } else { format!("{word}-bucket") };
+async fn things(world: &World, account: &str, mark: &str) -> Things {
+    let bucket = if account == OWNER { BUCKET.to_owned() } else { format!("{mark}-bucket") };
     if account != OWNER {
         world.bucket_of(account, HERE, &bucket, [SYSTEM, DATA]).await;
     }
     let here = format!("RegionId={HERE}");
     let at = format!("DiskDeviceMapping.1.OSSBucket={bucket}&DiskDeviceMapping.1.OSSObject={SYSTEM}");
-    let import = format!("{here}&{at}&ImageName={word}-image&Description={word}");
+    let import = format!("{here}&{at}&ImageName={mark}-image&Description={mark}");
     let import = made(world, ECS, account, "ImportImage", &import).await;
     let (image, task) = (text(&import, "ImageId"), text(&import, "TaskId"));
     let seen = async |query: String, list: [&str; 2]| loop {
@@ -163,26 +163,26 @@ async fn things(world: &World, account: &str, word: &str) -> Things {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     };
     let shown = seen(format!("{here}&ImageId={image}"), ["Images", "Image"]).await;
-    let family = format!("{here}&ImageId={image}&ImageFamily={word}-family");
+    let family = format!("{here}&ImageId={image}&ImageFamily={mark}-family");
     made(world, ECS, account, "ModifyImageAttribute", &family).await;
     let snapshot = text(&shown["DiskDeviceMappings"]["DiskDeviceMapping"][0], "SnapshotId");
-    let disk = format!("{here}&Size=20&DiskName={word}-disk");
+    let disk = format!("{here}&Size=20&DiskName={mark}-disk");
     let disk = text(&made(world, ECS, account, "CreateDisk", &disk).await, "DiskId");
     seen(format!("{here}&DiskIds=['{disk}']&Status=Available"), ["Disks", "Disk"]).await;
-    let vpc = format!("{here}&CidrBlock=10.0.0.0/8&VpcName={word}-net");
+    let vpc = format!("{here}&CidrBlock=10.0.0.0/8&VpcName={mark}-net");
     let vpc = text(&made(world, ECS, account, "CreateVpc", &vpc).await, "VpcId");
-    let part = format!("{here}&VpcId={vpc}&ZoneId={HERE}-a&CidrBlock=10.1.0.0/16&VSwitchName={word}-part");
+    let part = format!("{here}&VpcId={vpc}&ZoneId={HERE}-a&CidrBlock=10.1.0.0/16&VSwitchName={mark}-part");
     let vswitch = text(&made(world, ECS, account, "CreateVSwitch", &part).await, "VSwitchId");
-    let group = format!("{here}&VpcId={vpc}&SecurityGroupName={word}-group");
+    let group = format!("{here}&VpcId={vpc}&SecurityGroupName={mark}-group");
     let group = text(&made(world, ECS, account, "CreateSecurityGroup", &group).await, "SecurityGroupId");
-    let pair = format!("{word}-pair");
+    let pair = format!("{mark}-pair");
     let import =
         [("RegionId", HERE), ("KeyPairName", &*pair), ("PublicKeyBody", crate::tests_calls::PUBLIC_KEY)];
     world.ask_as(account, "ImportKeyPair", &import).await.unwrap();
     let address = made(world, ECS, account, "AllocateEipAddress", &here).await;
-    let heap = format!("Name={word}-heap&DisplayName={word}");
+    let heap = format!("Name={mark}-heap&DisplayName={mark}");
     let heap = made(world, RESOURCE_MANAGER, account, "CreateResourceGroup", &heap).await;
-    let role = format!("{word}-role");
+    let role = format!("{mark}-role");
     let trust = r#"{"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"Service":["ecs.aliyuncs.com"]}}],"Version":"1"}"#;
     let wanted = [("RoleName", &*role), ("AssumeRolePolicyDocument", trust)];
     let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
@@ -191,7 +191,7 @@ async fn things(world: &World, account: &str, word: &str) -> Things {
         ("address", text(&address, "AllocationId")),
         ("bucket", bucket),
         ("disk", disk),
-        ("family", format!("acs:{account}:{word}-family")),
+        ("family", format!("acs:{account}:{mark}-family")),
         ("group", group),
         ("heap", text(&heap["ResourceGroup"], "Id")),
         ("image", image),
