@@ -129,7 +129,7 @@ impl Generation {
             generation.since_ms = i64::from_le_bytes(*since);
             let (names, _) = names.as_chunks();
             generation.names = names.iter().copied().collect();
-            whole = since.len() + names.len() * size_of::<Name>();
+            whole = since.len() + size_of_val(names);
         }
         // A name that was cut short is of a request that was not begun.
         file.seek(io::SeekFrom::Start(whole as u64))?;
