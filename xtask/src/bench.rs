@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measurements, each beside a peer in the same run.
 //!
-//! `commit`, `million` and `open` are bench targets of the product and only started here. `import` compares
+//! `commit`, `million`, `open` and `wire` are bench targets of the product and only started here. `import` compares
 //! programs with each other and is a chore, in its own file.
 
 use crate::bench_import;
@@ -11,14 +11,15 @@ use std::process::Stdio;
 pub(crate) const HELP: &str = "\
 Measure Kiln beside its peers
 
-Usage: cargo xtask bench [commit|import|million|open] [OPTIONS]
+Usage: cargo xtask bench [commit|import|million|open|wire] [OPTIONS]
 
-Without a name all four run. Goals that are missed are named; the exit code is 0 all the same.
+Without a name all five run. Goals that are missed are named; the exit code is 0 all the same.
 
   commit  durable events per second beside a bare redb group commit
   import  importing, exporting and storing a real Debian disk beside qemu-img and casync
   million asking a million images the questions that are asked of ten thousand
   open    opening a data directory of a million events beside a bare redb repair
+  wire    64 signed clients of a server of a million images beside a bare handler that verifies the signature
 
 Options of `import`:
   --rounds N  how many times each program runs, in turns (default 5)
@@ -30,11 +31,17 @@ Options of `million`:
   --fresh     makes them anew
   --audit     proves the log of the million as well, which takes minutes and gigabytes of memory
 
+Options of `wire`:
+  --dir DIR   where the set of images lies, some 6 GB, and stays for the next run
+  --fresh     makes it anew
+  --turns N   how many times each is measured, in turns (default 5)
+
 Options of the others are handed on to the bench.
 ";
 
 /// The bench targets of the product, and the rooms they are beside.
-const TARGETS: [(&str, &str); 3] = [("commit", "engine"), ("million", "service"), ("open", "engine")];
+const TARGETS: [(&str, &str); 4] =
+    [("commit", "engine"), ("million", "service"), ("open", "engine"), ("wire", "server")];
 
 /// Runs one bench or all.
 pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
@@ -43,7 +50,8 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
             target("commit", "engine", &[])?;
             bench_import::begin(&[])?;
             target("million", "service", &[])?;
-            target("open", "engine", &[])
+            target("open", "engine", &[])?;
+            target("wire", "server", &[])
         }
         Some((name, rest)) if name == "import" => bench_import::begin(rest),
         Some((name, rest)) => match TARGETS.iter().find(|(target, _)| target == name) {

@@ -1,0 +1,184 @@
+//! What does the server cost beside a bare handler, when 64 clients ask it about a million images?
+//!
+//! ```text
+//!  64 connections ──▶ `kiln serve` over the set of bench `million`     in turns, on one machine
+//!  of one process └─▶ axum, which verifies the same signature and answers bytes it has
+//! ```
+//!
+//! The clients sign in the newer style, before the time begins to count, and keep their connections. They ask with
+//! the keys of 512 accounts, each for its own images by chance. Nothing is throttled. A turn of the three (reads
+//! alone, nine reads to a `CreateImage`, bare) follows the other several times; the median counts. Beside the time,
+//! what the kernel says a server's process took of the processors is divided by the answers: that figure does not
+//! mind the clients, which share the two cores, nor what else the machine does.
+//!
+//! Expected on paper, before the first run: the bare handler is hyper, 700 bytes of head to read and two SHA-256
+//! over them, 25 µs; a description is those, 25 µs in the service, a look at the key and at the regions with a
+//! snapshot each (10 µs) and an answer of a kilobyte and a half (10 µs): 70 µs, a third. Half is 50 µs.
+//!
+//! | asked for | limit |
+//! |---|---|
+//! | descriptions per second | half of the bare handler's answers per second |
+//!
+//! The set is made beside that of bench `million` by the same code, because this one writes into it: 6 GB, which
+//! stay for the next run. Each run leaves the images it created.
+//!
+//! `cargo bench -p server --bench wire -- [--dir DIR] [--fresh] [--turns N]`
+
+#[path = "bench_wire_ask.rs"]
+mod ask;
+#[path = "bench_wire_load.rs"]
+mod load;
+#[path = "bench_wire_serve.rs"]
+mod serve;
+#[expect(dead_code, reason = "bench `million` asks more of it")]
+#[path = "../service/bench_million_set.rs"]
+mod set;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use ask::{Asking, Kind};
+use load::Turn;
+
+/// Turns of each where nobody says.
+const TURNS: usize = 5;
+/// Requests of a client in a turn: some seconds for each of them.
+const TIMES: usize = 1000;
+/// Of a page that takes milliseconds, so many.
+const TIMES_PAGE: usize = 50;
+/// Requests of a client that are not counted.
+const WARM_TIMES: usize = 200;
+/// What reads reach of the bare handler, at least.
+const RATIO_MIN: f64 = 0.5;
+
+fn main() {
+    let root = argument("--dir")
+        .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-wire"), PathBuf::from);
+    match argument("--child").as_deref() {
+        Some("prepare") => return serve::prepare(&root),
+        Some("kiln") => return serve::kiln(&root),
+        Some("bare") => return serve::bare(&root),
+        _ => {}
+    }
+    if std::env::args().any(|argument| argument == "--fresh") {
+        // There is nothing to remove the first time.
+        let _ = std::fs::remove_dir_all(&root);
+    }
+    let prepared = child(&root, "prepare").status().expect("a child starts");
+    assert!(prepared.success(), "the set was not made");
+    let turns = argument("--turns").map_or(TURNS, |turns| turns.parse().expect("a count"));
+    measure(&root, turns);
+}
+
+/// The value behind an argument: `--dir /mnt/x`.
+fn argument(name: &str) -> Option<String> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1)
+}
+
+fn child(root: &Path, what: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("a program knows itself"));
+    command.arg("--dir").arg(root).args(["--child", what]);
+    command
+}
+
+/// A server in a process of its own, ended with this.
+struct Serving {
+    process: Child,
+    at: std::net::SocketAddr,
+}
+
+impl Serving {
+    fn start(root: &Path, what: &str) -> Self {
+        let mut process = child(root, what).stdout(Stdio::piped()).spawn().expect("a child starts");
+        let mut line = String::new();
+        let out = process.stdout.take().expect("it is piped");
+        BufReader::new(out).read_line(&mut line).expect("it says where it listens");
+        Self { process, at: line.trim().parse().expect("an address") }
+    }
+
+    /// Time it had of the processors so far, in microseconds.
+    fn processor_us(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("it runs");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |field: usize| fields[field].parse::<u64>().expect("a count");
+        // In hundredths of a second, whatever the kernel's own clock is.
+        (ticks(11) + ticks(12)) * 10_000
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What the turns of one kind gave.
+#[derive(Default)]
+struct Found {
+    per_second: Vec<f64>,
+    processor_us: Vec<f64>,
+    half_us: Vec<f64>,
+    slow_us: Vec<f64>,
+}
+
+impl Found {
+    fn add(&mut self, turn: &Turn, processor_us: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of some seconds")]
+        self.processor_us.push(processor_us as f64 / turn.times_us.len() as f64);
+        self.per_second.push(turn.per_second());
+        self.half_us.push(turn.percentile(50));
+        self.slow_us.push(turn.percentile(99));
+    }
+}
+
+fn measure(root: &Path, turns: usize) {
+    let asking = Asking::read(root);
+    let kiln = Serving::start(root, "kiln");
+    // The bare handler answers what a description really is.
+    let example = load::run(kiln.at, asking.requests(kiln.at, Kind::Describe, 1));
+    std::fs::write(root.join(serve::EXAMPLE), &example.example).expect("the bench's directory takes a file");
+    let bare = Serving::start(root, "bare");
+    let rows = [
+        ("bare axum handler, signature verified", &bare, Kind::Describe, TIMES),
+        ("DescribeImages by id", &kiln, Kind::Describe, TIMES),
+        ("nine of them to a CreateImage", &kiln, Kind::Mixed, TIMES),
+        ("DescribeImages, a page of ten of 1,000", &kiln, Kind::Page, TIMES_PAGE),
+    ];
+    for (_, server, kind, times) in rows {
+        load::run(server.at, asking.requests(server.at, kind, WARM_TIMES.min(times)));
+    }
+    let mut found: Vec<Found> = rows.iter().map(|_| Found::default()).collect();
+    for _ in 0..turns {
+        for ((_, server, kind, times), found) in rows.into_iter().zip(&mut found) {
+            let requests = asking.requests(server.at, kind, times);
+            let before = server.processor_us();
+            let turn = load::run(server.at, requests);
+            found.add(&turn, server.processor_us() - before);
+        }
+    }
+    println!("| asked for | answers/s | of bare | p50 ms | p99 ms | processor µs an answer |");
+    println!("|---|---|---|---|---|---|");
+    let bare = median(&found[0].per_second);
+    for ((what, ..), found) in rows.into_iter().zip(&found) {
+        let per_second = median(&found.per_second);
+        println!(
+            "| {what} | {per_second:.0} | {:.2} | {:.2} | {:.2} | {:.0} |",
+            per_second / bare,
+            median(&found.half_us) / 1e3,
+            median(&found.slow_us) / 1e3,
+            median(&found.processor_us)
+        );
+    }
+    let ratio = median(&found[1].per_second) / bare;
+    let verdict = if ratio >= RATIO_MIN { "reached" } else { "MISSED" };
+    println!("\nReads reach {ratio:.2} of the bare handler; limit {RATIO_MIN}: {verdict}.");
+}
+
+fn median(times: &[f64]) -> f64 {
+    let mut times = times.to_vec();
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
