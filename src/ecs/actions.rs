@@ -166,7 +166,8 @@ actions! {
         "CopySnapshot" copy_snapshot ["snapshot" "SnapshotId"];
         "CreateCommand" create_command [];
         "CreateDisk" create_disk ["snapshot" "SnapshotId"];
-        "CreateImage" create_image ["instance" "InstanceId", "snapshot" "SnapshotId", "snapshot" "DiskDeviceMapping.N.SnapshotId"];
+        "CreateImage" create_image
+            ["instance" "InstanceId", "snapshot" "SnapshotId", "snapshot" "DiskDeviceMapping.N.SnapshotId"];
         "CreateInstance" create_instance ["image" "ImageId"];
         "CreateKeyPair" create_key_pair ["keypair" "KeyPairName"];
         "CreateSecurityGroup" create_security_group ["vpc" "VpcId"];

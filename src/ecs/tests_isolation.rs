@@ -199,7 +199,8 @@ async fn things(world: &World, account: &str, called: &str) -> Things {
     let heap = format!("Name={called}-heap&DisplayName={called}");
     let heap = made(world, RESOURCE_MANAGER, account, "CreateResourceGroup", &heap).await;
     let role = format!("{called}-role");
-    let trust = r#"{"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"Service":["ecs.aliyuncs.com"]}}],"Version":"1"}"#;
+    let trust = r#"{"Version":"1","Statement":[
+        {"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"Service":["ecs.aliyuncs.com"]}}]}"#;
     let wanted = [("RoleName", &*role), ("AssumeRolePolicyDocument", trust)];
     let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
     world.answer_of(RAM, account, "CreateRole", wanted).await.unwrap();

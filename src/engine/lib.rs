@@ -65,6 +65,7 @@ mod tests_story;
 #[cfg(test)]
 mod tests_writer;
 mod unwind;
+mod witness;
 mod workflow;
 mod writer;
 

@@ -31,6 +31,7 @@ use tokio::sync::watch;
 use crate::Error;
 use crate::chain::{self, Hash};
 use crate::marks::Marks;
+use crate::witness;
 
 pub(crate) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
 pub(crate) const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
@@ -50,7 +51,7 @@ const UNBORN: &str = "kiln.redb.new";
 /// redb's page cache at most; it grows with what is read. The inner pages of a log of ten million
 /// rows fit with much of what is asked often, so that a question reads about one page from the file
 /// for each row it wants, however many rows there are. A small log never fills it.
-const CACHE_BYTES: usize = 512 << 20;
+const CACHE_BYTES: usize = 384 << 20;
 
 /// Where the log ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +113,7 @@ impl Store {
         let advise = |error: io::Error| fail(advice_for(&error, dir));
         files.create_dirs(dir).map_err(advise)?;
         let witness = files.open(&dir.join(WITNESS), Open::Create).map_err(advise)?;
-        let acknowledged = read_witness(&*witness).map_err(advise)?;
+        let acknowledged = witness::read(&*witness).map_err(advise)?;
         let size_bytes = match files.identity(&path) {
             Ok(identity) => Some(identity.size_bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -289,7 +290,7 @@ impl Store {
         self.show_anew();
         committed?;
         if let Some(head) = &changes.head {
-            self.witness.write_at(0, &witness_bytes(head)).map_err(redb::Error::Io)?;
+            self.witness.write_at(0, &witness::bytes(head)).map_err(redb::Error::Io)?;
         }
         Ok(())
     }
@@ -526,29 +527,6 @@ pub(crate) fn records_in(first: u64, row: &[u8]) -> Result<Vec<Record>, Error> {
 
 pub(crate) fn get_row(rows: &ReadOnlyTable<&'static [u8], &'static [u8]>, key: &[u8]) -> Option<Vec<u8>> {
     rows.get(key).expect("the database reads").map(|value| value.value().to_vec())
-}
-
-/// 8 bytes of sequence, 32 of chain hash, 8 of check: torn or foreign bytes do not pass for a head.
-fn witness_bytes(head: &Head) -> [u8; 48] {
-    let mut bytes = [0; 48];
-    bytes[..8].copy_from_slice(&head.seq.0.to_le_bytes());
-    bytes[8..40].copy_from_slice(&head.hash);
-    let check = blake3::hash(&bytes[..40]);
-    bytes[40..].copy_from_slice(&check.as_bytes()[..8]);
-    bytes
-}
-
-fn read_witness(file: &dyn File) -> io::Result<Option<(Seq, Hash)>> {
-    let mut bytes = [0; 48];
-    match file.read_at(0, &mut bytes) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
-    }
-    if blake3::hash(&bytes[..40]).as_bytes()[..8] != bytes[40..] {
-        return Ok(None);
-    }
-    let seq = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
-    Ok(Some((Seq(seq), bytes[8..40].try_into().expect("thirty-two bytes"))))
 }
 
 /// A value that nothing else proves, with 8 bytes of check before it.

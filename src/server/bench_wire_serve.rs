@@ -2,6 +2,7 @@
 //! keys of the accounts that ask.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,7 +55,8 @@ pub(crate) fn prepare(root: &Path) {
             let id = Some(account.as_str().into());
             let raise = ShareRequest::QuotaSet { account: id, region: Some(DEFAULT_REGION.into()), quotas };
             let _: Started = ask(&service, service::Request::Share(raise)).await;
-            lines += &format!("{account} {} {}\n", key.access_key_id, key.access_key_secret.0);
+            let (id, secret) = (key.access_key_id, key.access_key_secret.0);
+            writeln!(lines, "{account} {id} {secret}").expect("a text takes a line");
         }
         Arc::into_inner(service).expect("nobody else has it").close().await;
         std::fs::write(root.join(KEYS), lines).expect("the bench's directory takes a file");

@@ -5,6 +5,7 @@
 //! the house has: rows come from one scope at a time. What an account may not see of another's
 //! image (`ImageView::for_others`) cannot be found out by a filter either.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -14,10 +15,11 @@ use domain::image::{
 };
 use domain::machine::{Architecture, OsType};
 use domain::name::TAGS_MAX;
-use domain::{AccountId, LISTED, Listed, RegionId};
+use domain::{AccountId, ImageId, LISTED, Listed, RegionId};
 use engine::Snapshot;
-use event::{Actor, Refusal};
+use event::{Actor, Refusal, Seq};
 
+use crate::kept_lists::Entry;
 use crate::lookup::{self, account};
 use crate::page::page_of;
 use crate::request_image::ImageQuery;
@@ -39,30 +41,27 @@ impl Service {
         if wanted.is_all_that_is_shared() {
             return shared_images(&rows, actor, query, now_ms);
         }
+        let regions = lookup::regions(&rows, query.region.as_ref())?;
+        let here = |region| Here::of(self, &rows, actor, region, &wanted, now_ms);
+        let all: Vec<Here> = regions.into_iter().map(here).collect();
         let mut found = Vec::new();
-        for region in lookup::regions(&rows, query.region.as_ref())? {
-            let mut images = Vec::new();
-            if wanted.own {
-                images.extend(self.own(&rows, actor, &region, query));
-            }
-            images.extend(others(&rows, actor, &region, &wanted, now_ms));
-            images.retain(|found| wanted.fits(&rows, found));
+        for here in &all {
+            let mut images = here.found(&rows, &wanted);
             if !query.newest_first {
-                images.sort_by(|a, b| (a.family(), b.listed.born).cmp(&(b.family(), a.listed.born)));
+                images.sort_by(|a, b| (a.family, b.born).cmp(&(b.family, a.born)));
             }
             found.extend(images);
         }
         if query.newest_first {
-            found.sort_by_key(|found| std::cmp::Reverse(found.listed.born));
+            found.sort_by_key(|found| Reverse(found.born));
         }
         let page = page_of(found, query.page);
         // Of those alone that are shown.
-        let view = |found: Found| {
-            let image = found.image(&rows)?;
+        let view = |found: Found<'_>| {
+            let image = IMAGES.get(&rows, &scope(found.account, found.region), &[found.id.as_str()])?;
             let is_head = is_family_head(&rows, &image);
             Some(if found.own {
-                let (account, region) = &*found.at;
-                let group_id = groups::put_in(&rows, account, region, &image.id.0);
+                let group_id = groups::put_in(&rows, found.account, found.region, &image.id.0);
                 ImageView { group_id, ..self.own_view(&image, is_head, now_ms) }
             } else {
                 ImageView::for_others(&image, is_head, now_ms)
@@ -112,66 +111,118 @@ fn shared_images(rows: &Snapshot, actor: &Actor, query: &ImageQuery, now_ms: i64
     })
 }
 
-/// An image, and how the account that asks sees it. An account may have many, so that this is small.
-struct Found {
-    listed: Arc<Listed>,
+/// An image that was looked for. An account may have many, so that this is small.
+struct Found<'a> {
+    id: &'a ImageId,
+    born: Seq,
+    /// Its family as the account that asks sees it; empty for none.
+    family: &'a str,
     /// Whose it is, and where.
-    at: Arc<(AccountId, RegionId)>,
+    account: &'a AccountId,
+    region: &'a RegionId,
     own: bool,
-    /// Its family as that account sees it, if it is another's.
-    family: String,
 }
 
-impl Found {
-    fn others(image: &Image) -> Self {
-        let family = image.family.as_deref();
-        let family = family.map(|family| ImageView::family_of_others(&image.account, family));
-        let at = Arc::new((image.account.clone(), image.region.clone()));
-        Self { listed: Arc::new(image.into()), at, own: false, family: family.unwrap_or_default() }
+/// The images of a region that may be looked for.
+struct Here {
+    account: AccountId,
+    region: RegionId,
+    own: Arc<[Entry]>,
+    /// Those of others, each with its owner.
+    others: Vec<(AccountId, Entry)>,
+}
+
+impl Here {
+    fn of(
+        service: &Service,
+        rows: &Snapshot,
+        actor: &Actor,
+        region: RegionId,
+        wanted: &Wanted<'_>,
+        now_ms: i64,
+    ) -> Self {
+        let own = if wanted.own { own(service, rows, actor, &region, wanted.query) } else { Arc::from([]) };
+        let others = others(service, rows, actor, &region, wanted, now_ms);
+        Self { account: account(actor), region, own, others }
     }
 
-    /// Its family as the account that asks sees it; empty for none.
-    fn family(&self) -> &str {
-        if self.own { self.listed.family.as_deref().unwrap_or_default() } else { &self.family }
+    /// Those that are looked for.
+    fn found<'a>(&'a self, rows: &Snapshot, wanted: &Wanted<'_>) -> Vec<Found<'a>> {
+        let found = |account: &'a AccountId, entry: &'a Entry, own| {
+            let fits = wanted.fits(rows, &Looked { entry, account, region: &self.region, own });
+            fits.then(|| Found {
+                id: &entry.id,
+                born: entry.born,
+                family: &entry.family,
+                account,
+                region: &self.region,
+                own,
+            })
+        };
+        let own = self.own.iter().filter_map(|entry| found(&self.account, entry, true));
+        own.chain(self.others.iter().filter_map(|(owner, entry)| found(owner, entry, false))).collect()
     }
+}
 
+/// An image that is looked at.
+struct Looked<'a> {
+    entry: &'a Entry,
+    account: &'a AccountId,
+    region: &'a RegionId,
+    own: bool,
+}
+
+impl Looked<'_> {
     /// All of it.
     fn image(&self, rows: &Snapshot) -> Option<Image> {
-        let (account, region) = &*self.at;
-        IMAGES.get(rows, &scope(account, region), &[self.listed.id.as_str()])
+        IMAGES.get(rows, &scope(self.account, self.region), &[self.entry.id.as_str()])
     }
 }
 
-impl Service {
-    /// The account's own images: those of a family or of some ids, where only they are asked for.
-    fn own(&self, rows: &Snapshot, actor: &Actor, region: &RegionId, query: &ImageQuery) -> Vec<Found> {
-        let account = account(actor);
-        let scope = scope(&account, region);
-        let at = Arc::new((account, region.clone()));
-        let found = |listed| Found { listed, at: at.clone(), own: true, family: String::new() };
-        let plain = |text: &&String| !text.contains('\0');
-        let by_id = |id: &str| LISTED.get(rows, &scope, &[id]).map(|listed| found(Arc::new(listed)));
-        if !query.ids.is_empty() {
-            let ids: BTreeSet<&String> = query.ids.iter().filter(plain).collect();
-            ids.into_iter().filter_map(|id| by_id(id)).collect()
-        } else if let Some(family) = query.family.as_ref().filter(plain) {
-            let ids = FAMILIES.list(rows, &scope, &[family]);
-            ids.iter().filter_map(|id| by_id(id.as_str())).collect()
-        } else {
-            self.own_lists.of(rows, &scope).iter().cloned().map(found).collect()
-        }
+/// The account's own images: those of a family or of some ids, where only they are asked for.
+fn own(
+    service: &Service,
+    rows: &Snapshot,
+    actor: &Actor,
+    region: &RegionId,
+    query: &ImageQuery,
+) -> Arc<[Entry]> {
+    let scope = scope(&account(actor), region);
+    let plain = |text: &&String| !text.contains('\0');
+    let by_id = |id: &str| LISTED.get(rows, &scope, &[id]).map(Entry::from);
+    if !query.ids.is_empty() {
+        let ids: BTreeSet<&String> = query.ids.iter().filter(plain).collect();
+        ids.into_iter().filter_map(|id| by_id(id)).collect()
+    } else if let Some(family) = query.family.as_ref().filter(plain) {
+        let ids = FAMILIES.list(rows, &scope, &[family]);
+        ids.iter().filter_map(|id| by_id(id.as_str())).collect()
+    } else {
+        service.kept_lists.own(rows, &scope)
     }
 }
 
 /// The images of others that the account may use and asks for.
-fn others(rows: &Snapshot, actor: &Actor, region: &RegionId, wanted: &Wanted<'_>, now_ms: i64) -> Vec<Found> {
+fn others(
+    service: &Service,
+    rows: &Snapshot,
+    actor: &Actor,
+    region: &RegionId,
+    wanted: &Wanted<'_>,
+    now_ms: i64,
+) -> Vec<(AccountId, Entry)> {
     let account = account(actor);
     let ids = &wanted.query.ids;
+    let shown = scope(&account, region);
+    if wanted.shared && !wanted.public && wanted.is_plain() {
+        // The rows of shares tell what a list without filters is put in order by: no image need be read.
+        let all = service.kept_lists.shown(rows, &shown);
+        let held = all.iter().filter(|shared| shared.until_ms.is_none_or(|until_ms| now_ms < until_ms));
+        return held.filter_map(shared_entry).collect();
+    }
     let mut at: Vec<SharedImage> = Vec::new();
     if wanted.shared {
-        let shown = scope(&account, region);
         if ids.is_empty() {
-            at.extend(SHARED.list(rows, &shown, &[]));
+            at.extend(service.kept_lists.shown(rows, &shown).iter().cloned());
         } else {
             // An account may be shown thousands: where some are named, only they are looked at.
             let plain = ids.iter().filter(|id| !id.contains('\0'));
@@ -188,7 +239,32 @@ fn others(rows: &Snapshot, actor: &Actor, region: &RegionId, wanted: &Wanted<'_>
     let visible = images.filter(|image| {
         image.account != account && !image.status.is_being_made() && image.is_visible_to(&account, now_ms)
     });
-    visible.map(|image| Found::others(&image)).collect()
+    let entry = |image: Image| {
+        let mut listed = Listed::from(&image);
+        let family = listed.family.as_deref();
+        listed.family = family.map(|family| ImageView::family_of_others(&image.account, family));
+        (image.account, listed.into())
+    };
+    visible.map(entry).collect()
+}
+
+/// A shared image as far as its row of shares tells, and its owner. It is Available for as long as it is shared; of
+/// what lists without filters do not look at, it says something.
+fn shared_entry(shared: &SharedImage) -> Option<(AccountId, Entry)> {
+    let (owner, _) = parts_of(&shared.scope)?;
+    let family = shared.family.as_deref().map(|family| ImageView::family_of_others(&owner, family));
+    let entry = Entry {
+        id: shared.image.clone(),
+        name: Box::default(),
+        family: family.unwrap_or_default().into(),
+        tags: Arc::default(),
+        status: Status::Available,
+        born: shared.born,
+        created_ms: 0,
+        architecture: Architecture::X8664,
+        os_type: OsType::Linux,
+    };
+    Some((owner, entry))
 }
 
 /// A query whose words are known.
@@ -241,6 +317,16 @@ impl<'a> Wanted<'a> {
     /// for as long as its share is in force.
     fn is_all_that_is_shared(&self) -> bool {
         let available = Status::Available.word();
+        let statuses = self.statuses.as_ref();
+        self.shared
+            && !self.own
+            && !self.public
+            && self.is_plain()
+            && statuses.is_none_or(|statuses| statuses.contains(&available))
+    }
+
+    /// Whether images are asked for by whose they are and their state alone.
+    fn is_plain(&self) -> bool {
         let any = ImageQuery {
             region: self.query.region.clone(),
             status: self.query.status.clone(),
@@ -249,16 +335,11 @@ impl<'a> Wanted<'a> {
             newest_first: self.query.newest_first,
             ..ImageQuery::default()
         };
-        let statuses = self.statuses.as_ref();
-        self.shared
-            && !self.own
-            && !self.public
-            && *self.query == any
-            && statuses.is_none_or(|statuses| statuses.contains(&available))
+        *self.query == any
     }
 
-    fn fits(&self, rows: &Snapshot, found: &Found) -> bool {
-        let (query, image) = (self.query, &found.listed);
+    fn fits(&self, rows: &Snapshot, found: &Looked<'_>) -> bool {
+        let (query, image) = (self.query, found.entry);
         let is = |said: &Option<String>, word: &str| said.as_deref().is_none_or(|said| said == word);
         let is_word = |said: &Option<String>, word: &str| {
             said.as_deref().is_none_or(|said| said.eq_ignore_ascii_case(word))
@@ -268,8 +349,8 @@ impl<'a> Wanted<'a> {
             && self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&image.status.word()))
             && (query.ids.is_empty() || query.ids.contains(&image.id.0))
             && query.name.as_deref().is_none_or(|name| is_called(&image.name, name))
-            && is(&query.family, found.family())
-            && is(&query.owner_id, found.at.0.as_str())
+            && is(&query.family, &image.family)
+            && is(&query.owner_id, found.account.as_str())
             && is_word(&query.architecture, image.architecture.word())
             && is_word(&query.os_type, image.os_type.word())
             && query.usable.is_none_or(|usable| usable != image.status.is_being_made())
@@ -285,7 +366,8 @@ impl<'a> Wanted<'a> {
                 has.is_some_and(|has| value.as_ref().is_none_or(|value| value == has))
             })
             && query.group.as_ref().is_none_or(|group| {
-                found.own && groups::group_of(rows, &found.at.0, &found.at.1, &image.id.0).as_str() == group
+                found.own
+                    && groups::group_of(rows, found.account, found.region, &image.id.0).as_str() == group
             })
             && query.snapshot.as_ref().is_none_or(|snapshot| {
                 let disks = found.image(rows).filter(|_| found.own).map(|image| image.disks);

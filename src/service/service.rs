@@ -21,10 +21,10 @@ use workflows::{
 
 use crate::asked::{Asked, Tokens};
 use crate::create::NoCompute;
+use crate::kept_lists::KeptLists;
 use crate::keys::Opened;
 use crate::lookup::account;
 use crate::operator::{operator, sees_flow};
-use crate::own_lists::OwnLists;
 use crate::policies::Policies;
 use crate::request::{Call, Reply, Request};
 use crate::seal::Seal;
@@ -84,7 +84,7 @@ pub struct Service {
     /// What secrets are sealed with.
     pub(crate) seal: Seal,
     /// Lists of accounts' own images that were read before.
-    pub(crate) own_lists: OwnLists,
+    pub(crate) kept_lists: KeptLists,
     /// Secrets of keys that were opened before.
     pub(crate) opened: Opened,
     /// Policies that were read before.
@@ -262,7 +262,7 @@ impl Service {
             clock: wiring.clock.clone(),
             compute: Arc::new(NoCompute),
             seal: Seal::of(dir),
-            own_lists: OwnLists::default(),
+            kept_lists: KeptLists::default(),
             opened: Opened::default(),
             policies: Policies::default(),
             starting: Mutex::default(),

@@ -18,6 +18,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("workflows", &["event", "domain", "engine"]),
     ("service", &["event", "domain", "engine", "workflows", "files"]),
     ("wire", &[]),
+    ("kiln-fuzz", &["wire"]),
     ("ecs", &["event", "domain", "service", "wire"]),
     ("oss", &["event", "domain", "service"]),
     ("s3", &["event", "domain", "service", "oss"]),
