@@ -10,7 +10,6 @@
 #[path = "wire/abuse.rs"]
 mod abuse;
 #[path = "torture/chance.rs"]
-#[expect(dead_code, reason = "written for the torture, which also picks")]
 mod chance;
 #[path = "wire/client.rs"]
 mod client;
@@ -20,12 +19,19 @@ mod kill;
 mod objects;
 #[path = "wire/server.rs"]
 mod server;
+#[path = "wire/soups.rs"]
+mod soups;
 #[path = "wire/things.rs"]
 mod things;
 
 #[test]
 fn a_hundred_requests_killed_in_the_middle_each_happen_whole_or_not_at_all() {
     kill::play();
+}
+
+#[test]
+fn soups_of_requests_are_told_what_is_wrong_with_them() {
+    soups::play();
 }
 
 #[test]

@@ -36,7 +36,7 @@ use tokio::sync::oneshot;
 const CLIENTS: [usize; 3] = [1, 64, 1000];
 const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
 /// As in the engine's store.
-const CACHE_BYTES: usize = 384 << 20;
+const CACHE_BYTES: usize = 512 << 20;
 const ROW_BYTES_MAX: usize = 4000;
 
 struct Measured {

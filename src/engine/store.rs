@@ -51,7 +51,7 @@ const UNBORN: &str = "kiln.redb.new";
 /// redb's page cache at most; it grows with what is read. The inner pages of a log of ten million
 /// rows fit with much of what is asked often, so that a question reads about one page from the file
 /// for each row it wants, however many rows there are. A small log never fills it.
-const CACHE_BYTES: usize = 384 << 20;
+const CACHE_BYTES: usize = 512 << 20;
 
 /// Where the log ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

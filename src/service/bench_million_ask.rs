@@ -29,7 +29,7 @@ const OPENINGS: usize = 5;
 /// Images of a page that is asked for.
 const PAGE: u32 = 10;
 /// The cache of the engine's redb, and so of the bare one.
-const CACHE_BYTES: usize = 384 << 20;
+const CACHE_BYTES: usize = 512 << 20;
 /// Rows of the bare table.
 const BARE_ROWS: u64 = 1_000_000;
 /// Bytes of a key there: those of an image's row.

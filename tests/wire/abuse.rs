@@ -30,18 +30,18 @@ const STREAMED_MAX: usize = 64 << 20;
 
 pub fn more_than_is_allowed_in_a_minute_is_throttled() {
     let server = Server::start(&["--per-minute", &PER_MINUTE.to_string()]);
-    let mut served = 0;
+    let mut well = 0;
     // Twice what is allowed, and as much again: should a minute begin within, there is one that is too much.
     for _ in 0..3 * PER_MINUTE {
         let answer = server.client.ask("DescribeRegions", &[]).expect("every request is answered");
-        served += usize::from(answer.status == 200);
+        well += usize::from(answer.status == 200);
         if answer.status != 200 {
             let wait_ms: u32 = answer.header("x-acs-retry-after").unwrap().parse().unwrap();
             assert_eq!(answer.json()["Code"], "Throttling.User", "{answer}");
             assert!((1..=60_000).contains(&wait_ms), "{wait_ms} ms are within the minute");
         }
     }
-    assert!((PER_MINUTE..=2 * PER_MINUTE).contains(&served), "{served} were served");
+    assert!((PER_MINUTE..=2 * PER_MINUTE).contains(&well), "{well} went well");
     // Another action of the same account has a count of its own.
     assert_eq!(server.client.ask("DescribeTags", &[("RegionId", "cn-hangzhou")]).unwrap().status, 200);
     server.end();
@@ -65,16 +65,16 @@ pub fn more_than_is_answered_at_once_is_throttled_and_nobody_is_cut_off() {
         let running: Vec<_> = connections.into_iter().enumerate().map(one).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    let mut served = 0;
+    let mut well = 0;
     for answer in answers {
         let code = answer.json()["Code"].as_str().unwrap_or_default().to_owned();
         match (answer.status, code.as_str()) {
-            (200, _) => served += 1,
+            (200, _) => well += 1,
             (400, "Throttling") => assert_eq!(answer.header("x-acs-retry-after"), Some("200"), "{answer}"),
             _ => panic!("{answer}"),
         }
     }
-    assert!(served > 0, "some are served");
+    assert!(well > 0, "some are served");
     server.check_serves();
     server.end();
 }

@@ -167,6 +167,8 @@ pub fn answer_on(stream: &mut TcpStream) -> io::Result<Answer> {
         }
         answer.body.extend_from_slice(&piece[..count]);
     }
+    // What follows is the answer to what the server took for a request of its own.
+    answer.body.truncate(length);
     Ok(answer)
 }
 

@@ -104,8 +104,8 @@ impl Scene {
     fn new(mut chance: Chance) -> Self {
         let server = Server::start(&[]);
         let client = &server.client;
-        let made = client.object("PUT", &format!("/{BUCKET}"), &[]).unwrap();
-        assert_eq!(made.status, 200, "{made}");
+        let answer = client.object("PUT", &format!("/{BUCKET}"), &[]).unwrap();
+        assert_eq!(answer.status, 200, "{answer}");
         let put = |key: &str, bytes: &[u8]| {
             let answer = client.object("PUT", &format!("/{BUCKET}/{key}"), bytes).unwrap();
             assert_eq!(answer.status, 200, "{answer}");
@@ -161,7 +161,7 @@ impl Scene {
         let snapshot = scene.server.client.call("CreateSnapshot", &[("DiskId", &disks[0])]);
         let snapshot = snapshot["SnapshotId"].as_str().unwrap().to_owned();
         scene.server.let_end();
-        let make = |what: &str, count: usize| -> Vec<String> {
+        let several = |what: &str, count: usize| -> Vec<String> {
             let one = |number| {
                 let name = format!("{what}-{number}");
                 let params = [
@@ -175,7 +175,7 @@ impl Scene {
             };
             (0..count).map(one).collect()
         };
-        let made = (make("modified", MODIFIED), make("tagged", 2 * TAGGED), make("shared", SHARED));
+        let made = (several("modified", MODIFIED), several("tagged", 2 * TAGGED), several("shared", SHARED));
         (scene.modified, scene.tagged, scene.shared) = made;
         (scene.disks, scene.snapshot) = (disks, snapshot);
         scene.server.let_end();

@@ -207,7 +207,7 @@ impl Ask {
         match self.does {
             Does::Image(region) => {
                 let params = [("RegionId", region), ("ImageName", name), ("Status", STATUSES)];
-                let image = only(server.client.call("DescribeImages", &params), "Images", "Image")?;
+                let image = only(&server.client.call("DescribeImages", &params), "Images", "Image")?;
                 let disks = image["DiskDeviceMappings"]["DiskDeviceMapping"].as_array().map(Vec::len);
                 assert_eq!((&image["Status"], disks), (&"Available".into(), Some(1)), "{image}");
                 Some(self.whole(&image, "ImageId"))
@@ -215,19 +215,19 @@ impl Ask {
             Does::Snapshot => {
                 let params = [("RegionId", HERE), ("SnapshotName", name)];
                 let snapshot =
-                    only(server.client.call("DescribeSnapshots", &params), "Snapshots", "Snapshot")?;
+                    only(&server.client.call("DescribeSnapshots", &params), "Snapshots", "Snapshot")?;
                 assert_eq!(snapshot["Status"], "accomplished", "{snapshot}");
                 Some(self.whole(&snapshot, "SnapshotId"))
             }
             Does::Disk => {
                 let params = [("RegionId", HERE), ("DiskName", name)];
-                let disk = only(server.client.call("DescribeDisks", &params), "Disks", "Disk")?;
+                let disk = only(&server.client.call("DescribeDisks", &params), "Disks", "Disk")?;
                 assert_eq!((&disk["Status"], &disk["Size"]), (&"Available".into(), &20.into()), "{disk}");
                 Some(self.whole(&disk, "DiskId"))
             }
             Does::Vpc => {
                 let params = [("RegionId", HERE), ("VpcName", name)];
-                let vpc = only(server.client.call("DescribeVpcs", &params), "Vpcs", "Vpc")?;
+                let vpc = only(&server.client.call("DescribeVpcs", &params), "Vpcs", "Vpc")?;
                 assert_eq!(vpc["Description"], *name, "{vpc}");
                 Some(vpc["VpcId"].as_str().unwrap().to_owned())
             }
@@ -269,7 +269,7 @@ impl Ask {
 
     fn target(&self, server: &Server, number: usize) -> Value {
         let params = [("RegionId", HERE), ("ImageId", &self.targets[number])];
-        only(server.client.call("DescribeImages", &params), "Images", "Image").expect("it was made before")
+        only(&server.client.call("DescribeImages", &params), "Images", "Image").expect("it was made before")
     }
 
     fn all_or_none(&self, said: &[bool], seen: &Value) -> Option<String> {
@@ -280,7 +280,7 @@ impl Ask {
 }
 
 /// The one thing of a list, if there is any. Two are what a retry must never make.
-fn only(answer: Value, list: &str, one: &str) -> Option<Value> {
+fn only(answer: &Value, list: &str, one: &str) -> Option<Value> {
     let mut found = answer[list][one].as_array().unwrap_or_else(|| panic!("no {list}: {answer}")).clone();
     assert!(found.len() <= 1, "one request made two things: {answer}");
     found.pop()

@@ -35,6 +35,7 @@ Environment for the tests:
   KILN_TORTURE_KILLS     how many times the real binary is killed
   KILN_COPIES_KILLS      how many times copies are killed on the way
   KILN_WIRE_KILLS        how many times a server is killed amid a hundred requests
+  KILN_WIRE_SOUPS        how many requests that nobody should send a server is sent
   KILN_SOAK_SECONDS      how long, for a soak that goes by time
   KILN_TEST_DISKS        where the real Debian disks lie
 ";
@@ -88,6 +89,13 @@ const SOAKS: &[Soak] = &[
         package: "kiln",
         tests: "a_hundred_requests_killed",
         how_much: HowMuch::Count("KILN_WIRE_KILLS", 60),
+    },
+    Soak {
+        name: "wire-soups",
+        judges: "issue 4: a million requests that nobody should send, to a live server",
+        package: "kiln",
+        tests: "soups_of_requests",
+        how_much: HowMuch::Count("KILN_WIRE_SOUPS", 1_000_000),
     },
     Soak {
         name: "operations",
