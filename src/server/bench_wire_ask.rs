@@ -76,7 +76,9 @@ impl Asking {
         match kind {
             Kind::Mixed if time % CREATE_ONE_IN == CREATE_ONE_IN - 1 => {
                 let name = format!("wire-{}-{number:016x}", now_ms());
-                asker.signed(at, "CreateImage", &[("SnapshotId", &asker.snapshot), ("ImageName", &name)])
+                let disk = ("DiskDeviceMapping.1.SnapshotId", asker.snapshot.as_str());
+                let kind = ("DiskDeviceMapping.1.DiskType", "system");
+                asker.signed(at, "CreateImage", &[disk, kind, ("ImageName", &name)])
             }
             Kind::Describe | Kind::Mixed => {
                 let image = self.image(account * IMAGES_EACH + number / ACCOUNTS % IMAGES_EACH);

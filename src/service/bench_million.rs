@@ -25,7 +25,7 @@
 //! Since then a description and a page of what others share ask one small row for a family instead of an
 //! index and its newest image, and an image's row is by place and shorter. Expected of that on paper: a
 //! description by id reads one page that redb has not (8 µs on top of 18: 1.5), by name two (1.9), ten shared
-//! images ten (1.7). What was found is in `docs/acceptance.md`.
+//! images ten (1.7). Then lists were kept in memory. What was found is in `docs/acceptance.md`.
 //!
 //! What is compared is a service that has been running: the files are read through once, so that the kernel
 //! has both whole as far as its memory goes, and all questions are asked in turn, of both sets alike, until
