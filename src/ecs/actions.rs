@@ -13,7 +13,7 @@ pub struct Action {
     /// The version of its API.
     pub version: &'static str,
     /// What it touches, for policies: the kind of resource, and the parameter that names it, `List.N.Field` in a
-    /// list. Several parameters are several resources; none is everything of the account. A kind of [`TYPED`] is
+    /// list. Several parameters are several resources; none is everything of the account. A kind of `ResourceType` is
     /// the one that the request says.
     pub resources: &'static [(&'static str, &'static str)],
     run: fn(Ask) -> Running,
