@@ -11,7 +11,8 @@
 //! ```
 //!
 //! ```
-//! let request = http::Request::builder().uri("/disks/web.raw").header("authorization", "AWS4-HMAC-SHA256 …");
+//! let signed = "AWS4-HMAC-SHA256 Credential=KEY/20261125/cn-hangzhou/s3/aws4_request, SignedHeaders=host";
+//! let request = http::Request::builder().uri("/disks/web.raw").header("authorization", signed);
 //! assert!(s3::is_s3_request(&request.body(()).unwrap().into_parts().0));
 //! ```
 //!
