@@ -171,9 +171,12 @@ impl<'a> View<'a> {
         self.now_ms
     }
 
-    /// One row of the scope.
+    /// One row of the scope. There is none of a name with control characters, which callers may send.
     pub fn get<T: Serialize + DeserializeOwned>(&self, table: &Table<T>, parts: &[&str]) -> Option<T> {
         self.spend(1);
+        if parts.iter().any(|part| part.as_bytes().contains(&SEPARATOR)) {
+            return None;
+        }
         table.get(self.rows, self.scope, parts)
     }
 

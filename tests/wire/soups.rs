@@ -10,7 +10,7 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::scope;
 
-use crate::chance::{Chance, count, seed};
+use crate::chance::{Chance, count};
 use crate::client::{Answer, Client, answer_on, random};
 use crate::server::Server;
 
@@ -104,7 +104,7 @@ const VALUES: &[&str] = &[
 
 pub fn play() {
     let server = Server::start(&["--per-minute", PER_MINUTE]);
-    let (first, soups) = (seed(), count("KILN_WIRE_SOUPS").unwrap_or(SOUPS));
+    let (first, soups) = (count("KILN_SEED").unwrap_or(1), count("KILN_WIRE_SOUPS").unwrap_or(SOUPS));
     println!("soups begin at KILN_SEED={first}");
     let events = || server.operator(&["audit", "verify"])["Events"].as_u64().unwrap();
     let before = events();
