@@ -34,7 +34,7 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        11
+        12
     }
 
     fn knows(&self, kind: &str) -> bool {
