@@ -1,23 +1,27 @@
 //! The official clients, unmodified, against the real program: `kiln serve` on a fresh data directory with two
-//! accounts, and a
-//! script of `tests/clients/` that drives it.
+//! accounts, and a script of `tests/clients/` that drives it.
 //!
 //! `cargo xtask test` installs the clients and says by `KILN_TEST_PYTHON` where they are.
 
+#![expect(unreachable_pub, reason = "what the modules of a test offer, they offer to it")]
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+#[path = "wire/program.rs"]
+#[expect(dead_code, reason = "written for the rude tests, which also kill")]
+mod program;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use program::{Serving, answer};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// A server with two accounts, ended with the test.
 struct Server {
+    // Ended before its directory goes.
+    serving: Serving,
     dir: TempDir,
-    process: Child,
-    at: String,
     accounts: [Value; 2],
     /// The key of a user of the first account, who may look at everything and change nothing.
     reader: Value,
@@ -34,22 +38,18 @@ impl Server {
             by_first(&["policy", "attach", policy, "--user", "reader"]);
         }
         let reader = by_first(&["key", "create", "--user", "reader"]);
-        let mut process = kiln(dir.path())
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let at = line.trim().strip_prefix("listening on ").expect("it says where it listens").to_owned();
-        Self { dir, process, at, accounts, reader }
+        let serving = Serving::start::<&str>(dir.path(), &[]);
+        Self { serving, dir, accounts, reader }
     }
 
     /// A client script, told where the server is and whose keys there are.
     fn script(&self, name: &str) -> Command {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         let mut command = Command::new(python());
-        command.arg(scripts.join(name)).env("KILN_ENDPOINT", &self.at).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+            .arg(scripts.join(name))
+            .env("KILN_ENDPOINT", &self.serving.at)
+            .env("PYTHONDONTWRITEBYTECODE", "1");
         let of = |whose: &Value, field: &str| whose[field].as_str().expect("it is told whole").to_owned();
         for (number, account) in self.accounts.iter().enumerate() {
             for (variable, field) in
@@ -59,7 +59,7 @@ impl Server {
             }
         }
         command.env("KILN_PROGRAM", env!("CARGO_BIN_EXE_kiln"));
-        command.env("OSS_ENDPOINT", format!("http://{}", self.at));
+        command.env("OSS_ENDPOINT", format!("http://{}", self.serving.at));
         command.env("KILN_PROGRAM", env!("CARGO_BIN_EXE_kiln"));
         let keys =
             [("OSS", &self.accounts[0]), ("OSS_OTHER", &self.accounts[1]), ("OSS_READER", &self.reader)];
@@ -71,35 +71,11 @@ impl Server {
     }
 
     /// Ends the server as an operator does; it has to end well.
-    fn end(mut self) {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let status = self.process.wait().unwrap();
-        assert!(status.success(), "the server ended with {status}");
+    fn end(self) {
+        self.serving.end();
         let verified = answer(self.dir.path(), &["audit", "verify"]);
         assert!(verified["Events"].as_u64().unwrap_or_default() > 0, "{verified}");
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // One that a failed test left behind; one that ended is not there any more.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn kiln(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
-    command.arg("--data").arg(data).env_remove("KILN_ENDPOINT");
-    command
-}
-
-/// What a command answers in JSON.
-fn answer(data: &Path, arguments: &[&str]) -> Value {
-    let output = kiln(data).args(arguments).args(["--output", "json"]).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// The interpreter that has the clients. Where nobody installed them the test fails: a green run means that all
@@ -164,7 +140,7 @@ fn a_file_of_this_computer_goes_to_a_server_elsewhere_and_comes_back() {
     std::fs::write(&disk, &bytes).unwrap();
     let elsewhere = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
-        command.args(arguments).args(["--endpoint", &format!("http://{}", server.at)]);
+        command.args(arguments).args(["--endpoint", &format!("http://{}", server.serving.at)]);
         let key = &server.accounts[0];
         command.env("KILN_ACCESS_KEY_ID", key["AccessKeyId"].as_str().unwrap());
         command.env("KILN_ACCESS_KEY_SECRET", key["AccessKeySecret"].as_str().unwrap());
@@ -179,6 +155,6 @@ fn a_file_of_this_computer_goes_to_a_server_elsewhere_and_comes_back() {
     assert_eq!(elsewhere(&["bucket", "ls", &bucket]), "", "nothing is left on the way");
     elsewhere(&["bucket", "put", disk.to_str().unwrap(), &format!("{bucket}/x")]);
     let url = elsewhere(&["bucket", "sign", &format!("{bucket}/x")]);
-    assert!(url.starts_with(&format!("http://{}/{bucket}/x?OSSAccessKeyId=", server.at)), "{url}");
+    assert!(url.starts_with(&format!("http://{}/{bucket}/x?OSSAccessKeyId=", server.serving.at)), "{url}");
     server.end();
 }

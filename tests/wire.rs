@@ -17,6 +17,8 @@ mod client;
 mod kill;
 #[path = "wire/objects.rs"]
 mod objects;
+#[path = "wire/program.rs"]
+mod program;
 #[path = "wire/server.rs"]
 mod server;
 #[path = "wire/soups.rs"]

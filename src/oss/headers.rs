@@ -12,7 +12,7 @@ use crate::error::Refused;
 use crate::{escape, time};
 
 /// Headers that are kept beside those of users.
-const KEPT: [&str; 6] = [
+pub const KEPT: [&str; 6] = [
     "content-type",
     "cache-control",
     "content-disposition",
@@ -21,13 +21,13 @@ const KEPT: [&str; 6] = [
     "expires",
 ];
 /// What the names of users' headers begin with.
-const META: &str = "x-oss-meta-";
+pub const META: &str = "x-oss-meta-";
 /// Tags, as the query of a URL has its parameters.
 pub(crate) const TAGGING: &str = "x-oss-tagging";
 /// What there is when nothing was said.
 const TYPE_USUAL: &str = "application/octet-stream";
 /// Bytes of names and values of users' headers, as the API documents: 8 KiB.
-const META_BYTES_MAX: usize = 8 << 10;
+pub const META_BYTES_MAX: usize = 8 << 10;
 /// Tags of an object, as the API documents.
 const TAGS_MAX: usize = 10;
 /// Characters of a tag's key and of its value, as the API documents.

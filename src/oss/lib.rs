@@ -67,6 +67,8 @@ use crate::turn::Turn;
 
 pub use crate::body::{Outgoing, drain};
 pub use crate::escape::{percent, unpercent};
+pub use crate::headers::{KEPT, META, META_BYTES_MAX};
+pub use crate::sign::NOBODYS_SECRET;
 
 /// The body of a request or a response.
 pub type Body = BoxBody<Bytes, io::Error>;

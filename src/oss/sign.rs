@@ -49,7 +49,7 @@ const SUBRESOURCES: &[&str] = &[
 ];
 
 /// What is verified with where there is no key: as long as a secret is.
-const NOBODYS_SECRET: &str = "000000000000000000000000000000";
+pub const NOBODYS_SECRET: &str = "000000000000000000000000000000";
 
 /// Whether a request is for buckets, by its signature.
 pub(crate) fn is_signed_for_buckets(headers: &http::HeaderMap, query: &str) -> bool {

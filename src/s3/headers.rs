@@ -5,26 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use domain::port_objects::{Headers, ObjectFacts};
 use http::HeaderMap;
+use oss::{KEPT, META, META_BYTES_MAX};
 use s3s::dto::{ETag, HeadObjectOutput, Metadata, Timestamp, TimestampFormat};
 use s3s::{S3ErrorCode, S3Result};
 
 use crate::error::{not_implemented, refused};
 
-/// Headers that are kept beside those of users.
-const KEPT: [&str; 6] = [
-    "content-type",
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "expires",
-];
-/// What the names of users' headers begin with where they are kept.
-const META: &str = "x-oss-meta-";
 /// What there is when nothing was said.
 const TYPE_USUAL: &str = "binary/octet-stream";
-/// Bytes of names and values of users' headers, as on the OSS wire: 8 KiB.
-const META_BYTES_MAX: usize = 8 << 10;
 /// The framing of a body, which clients name among the encodings of the object.
 const FRAMING: &str = "aws-chunked";
 /// What headers that ask for what is not done here begin with.

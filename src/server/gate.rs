@@ -11,6 +11,7 @@ use bytes::Bytes;
 use ecs::{Action, Ask, Caller};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
+use oss::NOBODYS_SECRET;
 use service::{Context, Identity, Service, Trouble};
 use tokio::sync::Semaphore;
 use wire::{Answer, Denied, Fault, Form, Object, Pairs, Params, Seen, Signed};
@@ -22,9 +23,6 @@ use crate::throttle::{Limits, Throttle};
 
 /// After how many milliseconds it is worth asking again where too much is asked at once.
 const BUSY_MS: u32 = 200;
-
-/// What is verified with where there is no key: as long as a secret is.
-const NOBODYS_SECRET: &str = "000000000000000000000000000000";
 
 /// The gate, and what it remembers.
 pub(crate) struct Gate {
