@@ -14,9 +14,9 @@ use tempfile::TempDir;
 use crate::keeper::{Look, Looked};
 use crate::tests::{ask, call, disk, finished, import};
 use crate::{
-    Accounts, AuditRequest, FamilyTo, FamilyView, FamilyWhere, ImageAt, ImageCopy, ImageImport, ImageView,
-    LogAsked, LogPage, Manner, QuotaViews, Request, Service, ShareRequest, Shares, Started, Term, Trouble,
-    Wiring, WorkflowView, Workflows, dispatch, local_actor,
+    Accounts, AuditRequest, FamilyTo, FamilyView, FamilyWhere, ImageAt, ImageCopy, ImageImport, ImageQuery,
+    ImageView, Images, LogAsked, LogPage, Manner, QuotaViews, Request, Service, ShareRequest, Shares,
+    Started, Term, Trouble, Wiring, WorkflowView, Workflows, dispatch, local_actor,
 };
 
 const START_MS: i64 = 1_800_000_000_000;
@@ -103,6 +103,21 @@ impl Two {
         }
     }
 
+    /// How many images each kind of list shows an account: all it may use, those of others, and both once more with
+    /// a filter, which is answered from other rows.
+    async fn listed(&self, by: &Actor) -> [u64; 4] {
+        let mut counts = [0; 4];
+        let kinds = [(None, None), (Some("others"), None), (None, Some("*")), (Some("others"), Some("*"))];
+        for (count, (owner, name)) in counts.iter_mut().zip(kinds) {
+            let (owner, name) = (owner.map(str::to_owned), name.map(str::to_owned));
+            let query = ImageQuery { owner, name, ..ImageQuery::default() };
+            let images: Images = self.ask(by, Request::ImageList(query)).await.unwrap();
+            assert_eq!(images.images.len() as u64, images.total_count);
+            *count = images.total_count;
+        }
+        counts
+    }
+
     /// An image of an account; its id.
     async fn image(&self, by: &Actor, name: &str, family: Option<&str>, region: Option<&str>) -> String {
         let Request::ImageImport(ask) = import(&disk(&self.place), name) else { unreachable!() };
@@ -160,9 +175,11 @@ async fn a_share_ends_at_its_time_to_the_millisecond_and_the_keeper_writes_it_do
     let two = Two::new().await;
     let image = two.image(&local_actor(), "web-1", None, None).await;
     assert!(!two.sees(&other(), &image).await);
+    assert_eq!((two.listed(&local_actor()).await, two.listed(&other()).await), ([1, 0, 1, 0], [0; 4]));
     let until_ms = START_MS + HOUR_MS;
     two.share(&image, &other(), Term::Until(until_ms)).await;
     assert!(two.sees(&other(), &image).await);
+    assert_eq!((two.listed(&other()).await, two.listed(&third()).await), ([1; 4], [0; 4]));
     assert!(!two.sees(&other(), "web-1").await, "names are each account's own");
     assert!(!two.sees(&third(), &image).await);
     let mut looked = Looked::default();
@@ -171,8 +188,10 @@ async fn a_share_ends_at_its_time_to_the_millisecond_and_the_keeper_writes_it_do
 
     two.clock.0.store(until_ms - 1, Ordering::Relaxed);
     assert!(two.sees(&other(), &image).await);
+    assert_eq!(two.listed(&other()).await, [1; 4]);
     two.clock.0.store(until_ms, Ordering::Relaxed);
     assert!(!two.sees(&other(), &image).await, "whether or not anything runs");
+    assert_eq!(two.listed(&other()).await, [0; 4]);
     assert_eq!(two.shares(&image).await, [""; 0]);
     assert_eq!(two.no(&other(), copy(&image, &[])).await, "InvalidImageId.NotFound");
 
