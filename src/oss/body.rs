@@ -17,17 +17,13 @@ use tokio::time::Instant;
 
 use crate::Body;
 use crate::error::Refused;
+use crate::pace::Pace;
 
 /// Bytes handed on at once: long enough that what is done for each batch costs nothing, and few
 /// enough that a hundred uploads fit into memory.
 const BATCH_BYTES: usize = 1 << 20;
 /// Bytes of an object read at once, for the same reasons; one such piece is sent and one is read.
 const PIECE_BYTES: u64 = 512 << 10;
-/// How long a client may take for [`SLOWEST_BYTES`]: clients on bad lines stall for seconds, not for a minute.
-const SLOWEST_TIME: Duration = Duration::from_mins(1);
-/// What has to come in [`SLOWEST_TIME`]: a kilobyte a second is a modem of the last century, and an object at that
-/// rate takes for ever. Who sends less holds a connection and a half-written file for nothing.
-const SLOWEST_BYTES: u64 = 60 << 10;
 /// Bytes of a refused request's body that are still read, so that its client sees the answer and not
 /// a connection that was reset.
 const DRAIN_BYTES_MAX: u64 = 4 << 20;
@@ -44,30 +40,23 @@ pub(crate) struct Incoming {
     body: Body,
     /// Bytes that may come.
     left: u64,
-    /// How long the client was waited for, and what has come of it, since it was last fast enough. Time in which
-    /// nobody waits for it, because what came is being written, does not count.
-    waited: Duration,
-    came: u64,
+    pace: Pace,
 }
 
 impl Incoming {
     /// A body of at most so many bytes.
     pub(crate) fn new(body: Body, bytes_max: u64) -> Self {
-        Self { body, left: bytes_max, waited: Duration::ZERO, came: 0 }
+        Self { body, left: bytes_max, pace: Pace::default() }
     }
 
     /// The next frame, if there is one, of a client that is fast enough.
     async fn frame(&mut self) -> Result<Option<Frame<Bytes>>, Refused> {
         let begun = Instant::now();
-        let patience = SLOWEST_TIME.saturating_sub(self.waited);
-        let frame = tokio::time::timeout(patience, self.body.frame()).await.map_err(|_| too_slow())?;
+        let frame =
+            tokio::time::timeout(self.pace.patience(), self.body.frame()).await.map_err(|_| too_slow())?;
         let Some(frame) = frame else { return Ok(None) };
         let frame = frame.map_err(|_| incomplete())?;
-        self.waited += begun.elapsed();
-        self.came += frame.data_ref().map_or(0, |data| data.len() as u64);
-        if self.came >= SLOWEST_BYTES {
-            (self.waited, self.came) = (Duration::ZERO, 0);
-        }
+        self.pace.came(begun.elapsed(), frame.data_ref().map_or(0, Bytes::len));
         Ok(Some(frame))
     }
 

@@ -31,6 +31,7 @@ mod error;
 mod escape;
 mod headers;
 mod list;
+mod pace;
 mod parts;
 mod put;
 mod read;
@@ -68,6 +69,7 @@ use crate::turn::Turn;
 pub use crate::body::{Outgoing, drain};
 pub use crate::escape::{percent, unpercent};
 pub use crate::headers::{KEPT, META, META_BYTES_MAX};
+pub use crate::pace::Pace;
 pub use crate::sign::NOBODYS_SECRET;
 
 /// The body of a request or a response.

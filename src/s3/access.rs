@@ -45,6 +45,8 @@ impl S3Access for Turn {
         if asked.credentials().is_none() {
             return Err(refused(S3ErrorCode::AccessDenied, "Requests have to be signed."));
         }
+        // Asked only after the signature was verified.
+        self.proves();
         let name = asked.s3_op().name();
         let action = ACTIONS.iter().find(|(operation, _)| *operation == name).map(|(_, action)| *action);
         if action.is_none() && name != KEY_BY_KEY {

@@ -11,7 +11,7 @@ use domain::port_objects::{Ending, ObjectFacts, Upload};
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
-use oss::Body;
+use oss::{Body, Pace};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use tokio::time::{Instant, Sleep};
@@ -25,11 +25,9 @@ use crate::error::{failed, incomplete, refused, too_large};
 const BATCH_BYTES: usize = 1 << 20;
 /// Bytes of one request's object or part, as both APIs document: 5 GiB.
 pub(crate) const UPLOAD_BYTES_MAX: u64 = 5 << 30;
-/// How long a client may send nothing: clients on bad lines stall for seconds, not for a minute.
-const SILENCE_MAX: Duration = Duration::from_mins(1);
 
 /// What a body that breaks here says of itself. The adapter wraps it, and what is left of it is this text.
-const SILENT: &str = "nothing came for a minute";
+const SLOW: &str = "the client is too slow";
 const CHUNK_TOO_LARGE: &str = "a signed chunk is too large";
 const MALFORMED: &str = "the chunks are malformed";
 
@@ -37,8 +35,10 @@ const MALFORMED: &str = "the chunks are malformed";
 pub(crate) struct Lent {
     body: Option<Body>,
     frames: Option<Frames>,
-    silence: Pin<Box<Sleep>>,
-    is_waiting: bool,
+    pace: Pace,
+    /// Over when the client has been waited for too long; looked at only while it is waited for.
+    over: Pin<Box<Sleep>>,
+    waiting_since: Option<Instant>,
     back: Back,
 }
 
@@ -58,8 +58,9 @@ impl Lent {
         let framing = headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
         let framing = framing.filter(|framing| framing.starts_with("STREAMING-"));
         let frames = framing.map(|framing| Frames::new(!framing.starts_with("STREAMING-UNSIGNED-")));
-        let silence = Box::pin(tokio::time::sleep(SILENCE_MAX));
-        Self { body: Some(body), frames, silence, is_waiting: false, back: Back::default() }
+        let (pace, back) = (Pace::default(), Back::default());
+        let over = Box::pin(tokio::time::sleep(pace.patience()));
+        Self { body: Some(body), frames, pace, over, waiting_since: None, back }
     }
 
     /// Where it will be.
@@ -71,16 +72,19 @@ impl Lent {
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(context) {
-            self.is_waiting = false;
+            let waited = self.waiting_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref);
+            self.pace.came(waited, data.map_or(0, Bytes::len));
             return Poll::Ready(frame);
         }
-        if !self.is_waiting {
+        if self.waiting_since.is_none() {
             // Only now somebody waits: what was done with earlier pieces may have taken long.
-            self.is_waiting = true;
-            self.silence.as_mut().reset(Instant::now() + SILENCE_MAX);
+            let now = Instant::now();
+            self.waiting_since = Some(now);
+            self.over.as_mut().reset(now + self.pace.patience());
         }
-        ready!(self.silence.as_mut().poll(context));
-        Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, SILENT))))
+        ready!(self.over.as_mut().poll(context));
+        Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, SLOW))))
     }
 }
 
@@ -141,7 +145,7 @@ fn unread(error: &s3s::StdError) -> S3Error {
     if has("SignatureMismatch") {
         return refused(S3ErrorCode::SignatureDoesNotMatch, "The signature of a chunk does not match.");
     }
-    if has(SILENT) {
+    if has(SLOW) {
         let why = "Your socket connection to the server was not read from or written to within the timeout \
                    period.";
         return refused(S3ErrorCode::RequestTimeout, why);
@@ -235,6 +239,38 @@ mod tests {
         assert_eq!(back.take().unwrap().collect().await.unwrap().to_bytes(), "abc");
     }
 
+    /// A body of so many bytes that come one a second.
+    struct Drops(u32, Pin<Box<Sleep>>);
+
+    impl http_body::Body for Drops {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+            if self.0 == 0 {
+                return Poll::Ready(None);
+            }
+            ready!(self.1.as_mut().poll(context));
+            self.0 -= 1;
+            self.1.as_mut().reset(Instant::now() + Duration::from_secs(1));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    /// Time is tokio's own here and stands still, so that a minute takes no time.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_not_waited_for() {
+        let drops = |bytes| {
+            let begun = Box::pin(tokio::time::sleep(Duration::from_secs(1)));
+            Lent::new(Drops(bytes, begun).boxed(), &HeaderMap::new())
+        };
+        assert_eq!(read(drops(30)).await.unwrap().len(), 30, "what is small and soon whole need not be fast");
+        assert_eq!(read(drops(3600)).await, Err(SLOW.to_owned()));
+    }
+
     #[tokio::test]
     async fn a_framed_body_is_watched_and_another_one_goes_through() {
         let (framed, tail) = ("3\r\nabc\r\n0\r\n\r\n", "1000001;chunk-signature=ab\r\n");
@@ -254,7 +290,7 @@ mod tests {
         check("UploadStreamError: Sha256Mismatch", "XAmzContentSHA256Mismatch");
         check("AwsChunkedStreamError: SignatureMismatch", "SignatureDoesNotMatch");
         check("AwsChunkedStreamError: FormatError", "InvalidRequest");
-        check(&format!("AwsChunkedStreamError: Underlying: {SILENT}"), "RequestTimeout");
+        check(&format!("AwsChunkedStreamError: Underlying: {SLOW}"), "RequestTimeout");
         check(&format!("AwsChunkedStreamError: Underlying: {CHUNK_TOO_LARGE}"), "InvalidRequest");
         check("UploadStreamError: Incomplete", "IncompleteBody");
         check("connection reset", "IncompleteBody");

@@ -33,6 +33,8 @@ struct Known {
     request_id: String,
     /// The bucket in the host's name.
     host_bucket: Option<String>,
+    /// Whether the adapter has found the signature to be theirs.
+    is_proved: AtomicBool,
     /// Whether an operation has its input.
     is_begun: AtomicBool,
 }
@@ -86,14 +88,20 @@ impl Turn {
             context: Context { source_ip, now_ms: s3.service.now_ms(), secure },
             request_id: request_id.to_owned(),
             host_bucket,
+            is_proved: AtomicBool::new(false),
             is_begun: AtomicBool::new(false),
         })))
     }
 
-    /// Who asks, for the access log.
+    /// Who asks, for the access log, once that is proved.
     pub(crate) fn asker(&self) -> Option<Asker> {
-        let who = self.0.who.as_ref()?;
+        let who = self.0.who.as_ref().filter(|_| self.0.is_proved.load(Ordering::Relaxed))?;
         Some(Asker { account: who.account.0.clone(), key: who.key.clone() })
+    }
+
+    /// Says that the signature is theirs.
+    pub(crate) fn proves(&self) {
+        self.0.is_proved.store(true, Ordering::Relaxed);
     }
 
     /// Whether an operation has its input, so that what fails is not the reading of it.
