@@ -7,7 +7,7 @@ use crate::ask::{Ask, Outcome};
 use crate::shape_access::{self, ACTIVE};
 
 pub(crate) async fn run(ask: Ask) -> Outcome {
-    let user = shape_access::key_owner(&ask);
+    let user = shape_access::key_owner(&ask)?;
     let create = Request::Key(KeyRequest::Create { account: None, user: user.clone() });
     let key: KeyCreated = ask.act(create).await?;
     let keys = shape_access::keys(&ask, user).await?;

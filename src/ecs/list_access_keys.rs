@@ -7,7 +7,7 @@ use crate::ask::{Ask, Outcome};
 use crate::shape_access;
 
 pub(crate) async fn run(ask: Ask) -> Outcome {
-    let keys = shape_access::keys(&ask, shape_access::key_owner(&ask)).await?;
+    let keys = shape_access::keys(&ask, shape_access::key_owner(&ask)?).await?;
     let key = |key: &KeyView| {
         Object::new()
             .put("AccessKeyId", &key.access_key_id)

@@ -44,13 +44,17 @@ pub(crate) fn attached(policy: &AttachedPolicy) -> Object {
         .put("AttachDate", &policy.attach_date)
 }
 
-/// Whose keys are meant: the user that is named, or who asks. None is the account itself.
-pub(crate) fn key_owner(ask: &Ask) -> Option<String> {
-    let named = ask.params.string("UserName").filter(|name| !name.is_empty());
-    named.or_else(|| match &ask.caller.proved.as_ref()?.0.principal {
-        Principal::User(name) => Some(name.clone()),
-        _ => None,
-    })
+/// Whose keys are meant: the user that is named, or who asks. None is the account itself, which speaks for itself
+/// alone: a session of a role has to name a user, or what a role may would be all that the account may.
+pub(crate) fn key_owner(ask: &Ask) -> Result<Option<String>, Fault> {
+    if let Some(named) = ask.params.string("UserName").filter(|name| !name.is_empty()) {
+        return Ok(Some(named));
+    }
+    match ask.caller.proved.as_ref().map(|(identity, _)| &identity.principal) {
+        None | Some(Principal::Root) => Ok(None),
+        Some(Principal::User(name)) => Ok(Some(name.clone())),
+        Some(Principal::Role { .. }) => Err(Fault::missing("UserName")),
+    }
 }
 
 /// The keys of a user, or of the account itself.
@@ -64,7 +68,7 @@ pub(crate) async fn keys(ask: &Ask, user: Option<String>) -> Result<Keys, Fault>
 /// The key that is named, which has to be one of the user that is meant.
 pub(crate) async fn named_key(ask: &Ask) -> Result<AccessKeyId, Fault> {
     let named = ask.params.need("UserAccessKeyId")?;
-    let keys = keys(ask, key_owner(ask)).await?;
+    let keys = keys(ask, key_owner(ask)?).await?;
     if keys.access_keys.iter().any(|key| key.access_key_id == named) {
         return Ok(AccessKeyId::from(named));
     }

@@ -106,7 +106,12 @@ bucket.put_object("disk.raw", b"kiln")
 check(bucket.get_object("disk.raw").read(), b"kiln", "what a session put")
 second = by(SECOND.key, SECOND.secret)
 refused("EntityNotExist.Role", 404, second, RAM, "GetRole", RoleName=role)
-show("a role is assumed with a token, for what the role may and nothing else")
+ask(root, RAM, "AttachPolicyToRole", PolicyType="System", PolicyName="AliyunRAMFullAccess", RoleName=role)
+for action, params in {"CreateAccessKey": {}, "ListAccessKeys": {}, "DeleteAccessKey": {"UserAccessKeyId": FIRST.key},
+                       "UpdateAccessKey": {"UserAccessKeyId": FIRST.key, "Status": "Inactive"}}.items():
+    refused("MissingParameter", 400, acting, RAM, action, **params)
+check(len(ask(acting, RAM, "ListAccessKeys", UserName=name)["AccessKeys"]["AccessKey"]), 1, "a user's keys, by a session")
+show("a role is assumed with a token, for what the role may and nothing else, and never speaks for the account itself")
 
 refused("InvalidParameter.Status", 400, root, RAM, "UpdateAccessKey", UserName=name, UserAccessKeyId=key["AccessKeyId"], Status="Off")
 refused("EntityNotExist.User.AccessKey", 404, root, RAM, "UpdateAccessKey",
