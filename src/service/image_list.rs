@@ -6,7 +6,7 @@
 //! image (`ImageView::for_others`) cannot be found out by a filter either.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::image::{
@@ -15,11 +15,11 @@ use domain::image::{
 };
 use domain::machine::{Architecture, OsType};
 use domain::name::TAGS_MAX;
-use domain::{AccountId, ImageId, LISTED, Listed, RegionId};
+use domain::{AccountId, LISTED, Listed, RegionId};
 use engine::Snapshot;
 use event::{Actor, Refusal, Seq};
 
-use crate::kept_lists::Entry;
+use crate::listing::{Entry, Listing, Tagged};
 use crate::lookup::{self, account};
 use crate::page::page_of;
 use crate::request_image::ImageQuery;
@@ -58,7 +58,7 @@ impl Service {
         let page = page_of(found, query.page);
         // Of those alone that are shown.
         let view = |found: Found<'_>| {
-            let image = IMAGES.get(&rows, &scope(found.account, found.region), &[found.id.as_str()])?;
+            let image = IMAGES.get(&rows, &scope(found.account, found.region), &[found.id])?;
             let is_head = is_family_head(&rows, &image);
             Some(if found.own {
                 let group_id = groups::put_in(&rows, found.account, found.region, &image.id.0);
@@ -113,7 +113,7 @@ fn shared_images(rows: &Snapshot, actor: &Actor, query: &ImageQuery, now_ms: i64
 
 /// An image that was looked for. An account may have many, so that this is small.
 struct Found<'a> {
-    id: &'a ImageId,
+    id: &'a str,
     born: Seq,
     /// Its family as the account that asks sees it; empty for none.
     family: &'a str,
@@ -125,11 +125,9 @@ struct Found<'a> {
 
 /// The images of a region that may be looked for.
 struct Here {
-    account: AccountId,
     region: RegionId,
-    own: Arc<[Entry]>,
-    /// Those of others, each with its owner.
-    others: Vec<(AccountId, Entry)>,
+    own: Arc<Listing>,
+    others: Listing,
 }
 
 impl Here {
@@ -141,33 +139,37 @@ impl Here {
         wanted: &Wanted<'_>,
         now_ms: i64,
     ) -> Self {
-        let own = if wanted.own { own(service, rows, actor, &region, wanted.query) } else { Arc::from([]) };
+        let own = if wanted.own { own(service, rows, actor, &region, wanted.query) } else { Arc::default() };
         let others = others(service, rows, actor, &region, wanted, now_ms);
-        Self { account: account(actor), region, own, others }
+        Self { region, own, others }
     }
 
     /// Those that are looked for.
     fn found<'a>(&'a self, rows: &Snapshot, wanted: &Wanted<'_>) -> Vec<Found<'a>> {
-        let found = |account: &'a AccountId, entry: &'a Entry, own| {
-            let fits = wanted.fits(rows, &Looked { entry, account, region: &self.region, own });
-            fits.then(|| Found {
-                id: &entry.id,
+        let mut found = Vec::new();
+        for (own, listing) in [(true, &*self.own), (false, &self.others)] {
+            let tagged = listing.tagged(&wanted.query.tags);
+            let fit = listing.entries().filter(|entry| {
+                wanted.fits(rows, &Looked { entry: *entry, tagged: &tagged, region: &self.region, own })
+            });
+            found.extend(fit.map(|entry| Found {
+                id: entry.id,
                 born: entry.born,
-                family: &entry.family,
-                account,
+                family: entry.family,
+                account: entry.owner,
                 region: &self.region,
                 own,
-            })
-        };
-        let own = self.own.iter().filter_map(|entry| found(&self.account, entry, true));
-        own.chain(self.others.iter().filter_map(|(owner, entry)| found(owner, entry, false))).collect()
+            }));
+        }
+        found
     }
 }
 
 /// An image that is looked at.
 struct Looked<'a> {
-    entry: &'a Entry,
-    account: &'a AccountId,
+    entry: Entry<'a>,
+    /// The tags that are looked for, in the listing it is of.
+    tagged: &'a Tagged,
     region: &'a RegionId,
     own: bool,
 }
@@ -175,7 +177,7 @@ struct Looked<'a> {
 impl Looked<'_> {
     /// All of it.
     fn image(&self, rows: &Snapshot) -> Option<Image> {
-        IMAGES.get(rows, &scope(self.account, self.region), &[self.entry.id.as_str()])
+        IMAGES.get(rows, &scope(self.entry.owner, self.region), &[self.entry.id])
     }
 }
 
@@ -186,18 +188,19 @@ fn own(
     actor: &Actor,
     region: &RegionId,
     query: &ImageQuery,
-) -> Arc<[Entry]> {
-    let scope = scope(&account(actor), region);
+) -> Arc<Listing> {
+    let account = account(actor);
+    let scope = scope(&account, region);
     let plain = |text: &&String| !text.contains('\0');
-    let by_id = |id: &str| LISTED.get(rows, &scope, &[id]).map(Entry::from);
+    let by_id = |id: &str| LISTED.get(rows, &scope, &[id]).map(|image| (account.clone(), image));
     if !query.ids.is_empty() {
         let ids: BTreeSet<&String> = query.ids.iter().filter(plain).collect();
-        ids.into_iter().filter_map(|id| by_id(id)).collect()
+        Arc::new(Listing::of(ids.into_iter().filter_map(|id| by_id(id))))
     } else if let Some(family) = query.family.as_ref().filter(plain) {
         let ids = FAMILIES.list(rows, &scope, &[family]);
-        ids.iter().filter_map(|id| by_id(id.as_str())).collect()
+        Arc::new(Listing::of(ids.iter().filter_map(|id| by_id(id.as_str()))))
     } else {
-        service.kept_lists.own(rows, &scope)
+        service.kept_lists.own(rows, &account, region)
     }
 }
 
@@ -209,7 +212,7 @@ fn others(
     region: &RegionId,
     wanted: &Wanted<'_>,
     now_ms: i64,
-) -> Vec<(AccountId, Entry)> {
+) -> Listing {
     let account = account(actor);
     let ids = &wanted.query.ids;
     let shown = scope(&account, region);
@@ -217,7 +220,7 @@ fn others(
         // The rows of shares tell what a list without filters is put in order by: no image need be read.
         let all = service.kept_lists.shown(rows, &shown);
         let held = all.iter().filter(|shared| shared.until_ms.is_none_or(|until_ms| now_ms < until_ms));
-        return held.filter_map(shared_entry).collect();
+        return Listing::of(held.filter_map(shared_listed));
     }
     let mut at: Vec<SharedImage> = Vec::new();
     if wanted.shared {
@@ -239,32 +242,32 @@ fn others(
     let visible = images.filter(|image| {
         image.account != account && !image.status.is_being_made() && image.is_visible_to(&account, now_ms)
     });
-    let entry = |image: Image| {
+    let listed = |image: Image| {
         let mut listed = Listed::from(&image);
         let family = listed.family.as_deref();
         listed.family = family.map(|family| ImageView::family_of_others(&image.account, family));
-        (image.account, listed.into())
+        (image.account, listed)
     };
-    visible.map(entry).collect()
+    Listing::of(visible.map(listed))
 }
 
 /// A shared image as far as its row of shares tells, and its owner. It is Available for as long as it is shared; of
 /// what lists without filters do not look at, it says something.
-fn shared_entry(shared: &SharedImage) -> Option<(AccountId, Entry)> {
+fn shared_listed(shared: &SharedImage) -> Option<(AccountId, Listed)> {
     let (owner, _) = parts_of(&shared.scope)?;
     let family = shared.family.as_deref().map(|family| ImageView::family_of_others(&owner, family));
-    let entry = Entry {
+    let listed = Listed {
         id: shared.image.clone(),
-        name: Box::default(),
-        family: family.unwrap_or_default().into(),
-        tags: Arc::default(),
+        name: String::new(),
+        family,
+        tags: BTreeMap::new(),
         status: Status::Available,
         born: shared.born,
         created_ms: 0,
         architecture: Architecture::X8664,
         os_type: OsType::Linux,
     };
-    Some((owner, entry))
+    Some((owner, listed))
 }
 
 /// A query whose words are known.
@@ -274,6 +277,7 @@ struct Wanted<'a> {
     shared: bool,
     public: bool,
     statuses: Option<Vec<&'static str>>,
+    name: Option<Pattern<'a>>,
 }
 
 impl<'a> Wanted<'a> {
@@ -310,7 +314,8 @@ impl<'a> Wanted<'a> {
         let statuses = query.status.as_deref().map(statuses).transpose()?.flatten();
         // Somebody's images are those that are shared and those that are everybody's.
         let public = query.public || query.owner_id.is_some();
-        Ok(Self { query, own, shared: shared && !query.public, public, statuses })
+        let name = query.name.as_deref().map(Pattern::of);
+        Ok(Self { query, own, shared: shared && !query.public, public, statuses, name })
     }
 
     /// Whether nothing but what others share is asked for, and all of it: a shared image is Available
@@ -339,7 +344,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn fits(&self, rows: &Snapshot, found: &Looked<'_>) -> bool {
-        let (query, image) = (self.query, found.entry);
+        let (query, image) = (self.query, &found.entry);
         let is = |said: &Option<String>, word: &str| said.as_deref().is_none_or(|said| said == word);
         let is_word = |said: &Option<String>, word: &str| {
             said.as_deref().is_none_or(|said| said.eq_ignore_ascii_case(word))
@@ -347,10 +352,10 @@ impl<'a> Wanted<'a> {
         // No instance uses anything before there are instances.
         query.usage.as_deref().is_none_or(|usage| usage == "none")
             && self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&image.status.word()))
-            && (query.ids.is_empty() || query.ids.contains(&image.id.0))
-            && query.name.as_deref().is_none_or(|name| is_called(&image.name, name))
-            && is(&query.family, &image.family)
-            && is(&query.owner_id, found.account.as_str())
+            && (query.ids.is_empty() || query.ids.iter().any(|id| id == image.id))
+            && self.name.as_ref().is_none_or(|name| name.fits(image.name))
+            && is(&query.family, image.family)
+            && is(&query.owner_id, image.owner.as_str())
             && is_word(&query.architecture, image.architecture.word())
             && is_word(&query.os_type, image.os_type.word())
             && query.usable.is_none_or(|usable| usable != image.status.is_being_made())
@@ -361,13 +366,9 @@ impl<'a> Wanted<'a> {
             })
             && query.from_ms.is_none_or(|from_ms| image.created_ms >= from_ms)
             && query.until_ms.is_none_or(|until_ms| image.created_ms <= until_ms)
-            && query.tags.iter().all(|(key, value)| {
-                let has = image.tags.get(key).filter(|_| found.own);
-                has.is_some_and(|has| value.as_ref().is_none_or(|value| value == has))
-            })
+            && (query.tags.is_empty() || found.own && found.tagged.has(image))
             && query.group.as_ref().is_none_or(|group| {
-                found.own
-                    && groups::group_of(rows, found.account, found.region, &image.id.0).as_str() == group
+                found.own && groups::group_of(rows, image.owner, found.region, image.id).as_str() == group
             })
             && query.snapshot.as_ref().is_none_or(|snapshot| {
                 let disks = found.image(rows).filter(|_| found.own).map(|image| image.disks);
@@ -427,19 +428,31 @@ fn statuses(list: &str) -> Result<Option<Vec<&'static str>>, Refusal> {
     Ok(Some(statuses))
 }
 
-/// Whether a name fits a pattern: `*` stands for anything, and a pattern without one may stand
-/// anywhere in the name.
-fn is_called(name: &str, pattern: &str) -> bool {
-    let parts: Vec<&str> = pattern.split('*').collect();
-    let [first, middle @ .., last] = parts.as_slice() else { return name.contains(pattern) };
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    for part in middle {
-        match rest.find(part) {
-            Some(place) => rest = &rest[place + part.len()..],
-            None => return false,
-        }
+/// What names are looked for: `*` stands for anything, and a text without one may stand anywhere in the name.
+struct Pattern<'a> {
+    /// The texts between its `*`: a single one if it has none.
+    parts: Vec<&'a str>,
+}
+
+impl<'a> Pattern<'a> {
+    fn of(pattern: &'a str) -> Self {
+        Self { parts: pattern.split('*').collect() }
     }
-    rest.ends_with(last)
+
+    fn fits(&self, name: &str) -> bool {
+        let (first, middle, last) = match self.parts.as_slice() {
+            [first, middle @ .., last] => (first, middle, last),
+            alone => return alone.iter().all(|text| name.contains(text)),
+        };
+        let Some(mut rest) = name.strip_prefix(first) else { return false };
+        for part in middle {
+            match rest.find(part) {
+                Some(place) => rest = &rest[place + part.len()..],
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
 }
 
 #[cfg(test)]
@@ -464,7 +477,7 @@ mod tests {
             ("*web-2*", false),
             ("web-12-x86*x86", false),
         ] {
-            assert_eq!(is_called("web-12-x86", pattern), fits, "{pattern}");
+            assert_eq!(Pattern::of(pattern).fits("web-12-x86"), fits, "{pattern}");
         }
     }
 

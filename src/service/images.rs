@@ -24,7 +24,8 @@ impl Service {
     pub(crate) fn image(&self, actor: &Actor, at: &ImageAt) -> Result<ImageView, Trouble> {
         let rows = self.engine.snapshot()?;
         let now_ms = self.clock.now_ms();
-        let (image, own) = lookup::visible_image(&rows, actor, at, now_ms)?;
+        let names = |scope: &Scope, name: &str| self.kept_lists.named(&rows, scope, name);
+        let (image, own) = lookup::visible_image_by(&rows, actor, at, now_ms, &names)?;
         let head = is_family_head(&rows, &image);
         Ok(if own {
             self.own_view(&image, head, now_ms)

@@ -5,62 +5,50 @@
 //! of all accounts of a house of a million images fit, so that what a list costs does not hang on how many there are.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::image::{SHARED, SharedImage, Status};
-use domain::machine::{Architecture, OsType};
-use domain::{ImageId, LISTED, Listed};
+use domain::image::{SHARED, SharedImage, scope};
+use domain::{AccountId, ImageId, LISTED, RegionId};
 use engine::Snapshot;
-use event::{Scope, Seq};
+use event::Scope;
 
-/// Images in all lists together: some 200 bytes each, and as many as the largest house that is planned for, with some
+use crate::listing::Listing;
+use crate::lookup;
+
+/// Images in all lists together: some 100 bytes each, and as many as the largest house that is planned for, with some
 /// room.
 const IMAGES_MAX: usize = 1_200_000;
 /// Shares in all lists together, of some 200 bytes as well.
 const SHARES_MAX: usize = 400_000;
 
-/// An image as lists look at it. Families and tags that are alike are one in memory.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) id: ImageId,
-    pub(crate) name: Box<str>,
-    /// As the account that asks sees it; empty for none.
-    pub(crate) family: Arc<str>,
-    pub(crate) tags: Arc<BTreeMap<String, String>>,
-    pub(crate) status: Status,
-    pub(crate) born: Seq,
-    pub(crate) created_ms: i64,
-    pub(crate) architecture: Architecture,
-    pub(crate) os_type: OsType,
-}
-
-impl From<Listed> for Entry {
-    fn from(listed: Listed) -> Self {
-        Self {
-            id: listed.id,
-            name: listed.name.into(),
-            family: listed.family.unwrap_or_default().into(),
-            tags: Arc::new(listed.tags),
-            status: listed.status,
-            born: listed.born,
-            created_ms: listed.created_ms,
-            architecture: listed.architecture,
-            os_type: listed.os_type,
-        }
-    }
-}
-
 /// The lists.
 #[derive(Default)]
 pub(crate) struct KeptLists {
-    own: Mutex<Kept<Entry>>,
-    shown: Mutex<Kept<SharedImage>>,
+    own: Mutex<Kept<Listing>>,
+    shown: Mutex<Kept<Vec<SharedImage>>>,
+}
+
+/// Something with a length.
+trait Long {
+    fn len(&self) -> usize;
+}
+
+impl Long for Listing {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+}
+
+impl<T> Long for Vec<T> {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
 }
 
 /// Lists of one kind, each as of a commit, and how long they are together.
 struct Kept<T> {
-    lists: HashMap<Vec<u8>, (u64, Arc<[T]>)>,
+    lists: HashMap<Vec<u8>, (u64, Arc<T>)>,
     rows: usize,
 }
 
@@ -72,56 +60,55 @@ impl<T> Default for Kept<T> {
 
 impl KeptLists {
     /// The images of an account in a region, the newest first.
-    pub(crate) fn own(&self, rows: &Snapshot, scope: &Scope) -> Arc<[Entry]> {
-        kept(&self.own, IMAGES_MAX, rows, LISTED.key(scope, &[""]), || {
-            let mut families = BTreeSet::<Arc<str>>::new();
-            let mut tags = BTreeSet::<Arc<BTreeMap<String, String>>>::new();
-            let mut list: Vec<Entry> = LISTED.list(rows, scope, &[]).into_iter().map(Entry::from).collect();
-            for entry in &mut list {
-                entry.family = one_of(&mut families, &entry.family);
-                entry.tags = one_of(&mut tags, &entry.tags);
-            }
-            list.sort_by_key(|entry| Reverse(entry.born));
-            list
+    pub(crate) fn own(&self, rows: &Snapshot, account: &AccountId, region: &RegionId) -> Arc<Listing> {
+        let scope = scope(account, region);
+        kept(&self.own, IMAGES_MAX, rows, LISTED.key(&scope, &[""]), || {
+            let mut list = LISTED.list(rows, &scope, &[]);
+            list.sort_by_key(|image| Reverse(image.born));
+            Listing::of(list.into_iter().map(|image| (account.clone(), image)))
         })
     }
 
+    /// Which image of an account and region has a name: as the list of them says, if it is at hand, for the row of a
+    /// name is in a page of the log that hardly anything else is asked of.
+    pub(crate) fn named(&self, rows: &Snapshot, scope: &Scope, name: &str) -> Option<ImageId> {
+        match at_hand(&self.own, rows, &LISTED.key(scope, &[""])) {
+            Some(list) => list.named(name).map(|entry| entry.id.into()),
+            None => lookup::named(rows, scope, name),
+        }
+    }
+
     /// What others share with an account in a region, in no order.
-    pub(crate) fn shown(&self, rows: &Snapshot, scope: &Scope) -> Arc<[SharedImage]> {
+    pub(crate) fn shown(&self, rows: &Snapshot, scope: &Scope) -> Arc<Vec<SharedImage>> {
         kept(&self.shown, SHARES_MAX, rows, SHARED.key(scope, &[""]), || SHARED.list(rows, scope, &[]))
     }
 }
 
-/// The one of those that are alike.
-fn one_of<T: Ord + ?Sized>(known: &mut BTreeSet<Arc<T>>, one: &Arc<T>) -> Arc<T> {
-    if let Some(known) = known.get(&**one) {
-        return known.clone();
-    }
-    known.insert(one.clone());
-    one.clone()
+/// The list below a prefix of keys, if it is kept and still right.
+fn at_hand<T>(lists: &Mutex<Kept<T>>, rows: &Snapshot, prefix: &[u8]) -> Option<Arc<T>> {
+    let lists = lists.lock().unwrap_or_else(PoisonError::into_inner);
+    let (commit, list) = lists.lists.get(prefix)?;
+    rows.is_unchanged(prefix, *commit).then(|| list.clone())
 }
 
 /// The list below a prefix of keys, kept or made.
-fn kept<T>(
+fn kept<T: Long>(
     lists: &Mutex<Kept<T>>,
     rows_max: usize,
     rows: &Snapshot,
     prefix: Vec<u8>,
-    make: impl FnOnce() -> Vec<T>,
-) -> Arc<[T]> {
-    let locked = || -> MutexGuard<'_, Kept<T>> { lists.lock().unwrap_or_else(PoisonError::into_inner) };
-    if let Some((commit, list)) = locked().lists.get(&prefix)
-        && rows.is_unchanged(&prefix, *commit)
-    {
-        return list.clone();
+    make: impl FnOnce() -> T,
+) -> Arc<T> {
+    if let Some(list) = at_hand(lists, rows, &prefix) {
+        return list;
     }
-    let list: Arc<[T]> = make().into();
-    locked().keep(prefix, rows.commit(), &list, rows_max);
+    let list = Arc::new(make());
+    lists.lock().unwrap_or_else(PoisonError::into_inner).keep(prefix, rows.commit(), &list, rows_max);
     list
 }
 
-impl<T> Kept<T> {
-    fn keep(&mut self, prefix: Vec<u8>, commit: u64, list: &Arc<[T]>, rows_max: usize) {
+impl<T: Long> Kept<T> {
+    fn keep(&mut self, prefix: Vec<u8>, commit: u64, list: &Arc<T>, rows_max: usize) {
         self.remove(&prefix);
         if list.len() > rows_max {
             return;
@@ -148,9 +135,9 @@ mod tests {
 
     #[test]
     fn lists_are_kept_within_their_bound_and_counted_rightly() {
-        let mut kept = Kept::<u8>::default();
-        let list = |rows: usize| -> Arc<[u8]> { vec![0; rows].into() };
-        let sum = |kept: &Kept<u8>| kept.lists.values().map(|(_, list)| list.len()).sum::<usize>();
+        let mut kept = Kept::<Vec<u8>>::default();
+        let list = |rows: usize| Arc::new(vec![0; rows]);
+        let sum = |kept: &Kept<Vec<u8>>| kept.lists.values().map(|(_, list)| list.len()).sum::<usize>();
         for (key, rows) in [(1, 4), (2, 4), (1, 5), (3, 1), (4, 0), (5, 9), (5, 10), (6, 11), (5, 3), (7, 7)]
         {
             kept.keep(vec![key], 1, &list(rows), 10);

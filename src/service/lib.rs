@@ -57,6 +57,7 @@ mod keeper;
 mod kept_lists;
 mod key_pairs;
 mod keys;
+mod listing;
 mod lookup;
 mod lookup_family;
 mod lookup_things;

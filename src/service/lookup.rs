@@ -85,20 +85,33 @@ pub(crate) fn image(rows: &dyn Rows, actor: &Actor, at: &ImageAt) -> Result<Imag
     }
     match own_by_id(rows, actor, &regions, &at.image) {
         Some(image) => Ok(image),
-        None => by_name(rows, actor, at, &regions),
+        None => by_name(rows, actor, at, &regions, &|scope, name| named(rows, scope, name)),
     }
 }
 
+/// Tells which image of an account and region has a name.
+type Names<'a> = dyn Fn(&Scope, &str) -> Option<ImageId> + 'a;
+
+/// Which image of an account and region has a name, as its row says.
+pub(crate) fn named(rows: &dyn Rows, scope: &Scope, name: &str) -> Option<ImageId> {
+    // A name may be anything a person types; keys hold no control characters.
+    (!name.contains('\0')).then(|| NAMES.get(rows, scope, &[name]))?
+}
+
 /// The account's image of that name.
-fn by_name(rows: &dyn Rows, actor: &Actor, at: &ImageAt, regions: &[RegionId]) -> Result<Image, Trouble> {
-    let named = |region: &RegionId| {
+fn by_name(
+    rows: &dyn Rows,
+    actor: &Actor,
+    at: &ImageAt,
+    regions: &[RegionId],
+    names: &Names<'_>,
+) -> Result<Image, Trouble> {
+    let of = |region: &RegionId| {
         let scope = scope(&account(actor), region);
-        // A name may be anything a person types; keys hold no control characters.
-        let name = (!at.image.contains('\0')).then_some(at.image.as_str())?;
-        let id = NAMES.get(rows, &scope, &[name])?;
+        let id = names(&scope, &at.image)?;
         IMAGES.get(rows, &scope, &[id.as_str()])
     };
-    let mut found: Vec<Image> = regions.iter().filter_map(named).collect();
+    let mut found: Vec<Image> = regions.iter().filter_map(of).collect();
     match found.len() {
         0 => Err(absent(rows, actor, at, regions)),
         1 => Ok(found.remove(0)),
@@ -114,6 +127,17 @@ pub(crate) fn visible_image(
     actor: &Actor,
     at: &ImageAt,
     now_ms: i64,
+) -> Result<(Image, bool), Trouble> {
+    visible_image_by(rows, actor, at, now_ms, &|scope, name| named(rows, scope, name))
+}
+
+/// The same, of a caller that knows another way from names to images than to read the row of the name.
+pub(crate) fn visible_image_by(
+    rows: &dyn Rows,
+    actor: &Actor,
+    at: &ImageAt,
+    now_ms: i64,
+    names: &Names<'_>,
 ) -> Result<(Image, bool), Trouble> {
     let account = account(actor);
     let regions = regions(rows, at.region.as_ref())?;
@@ -131,7 +155,7 @@ pub(crate) fn visible_image(
             let own = image.account == account;
             Ok((image, own))
         }
-        None => Ok((by_name(rows, actor, at, &regions)?, true)),
+        None => Ok((by_name(rows, actor, at, &regions, names)?, true)),
     }
 }
 

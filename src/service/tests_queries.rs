@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use domain::RegionId;
+use domain::events::Attributes;
 use domain::image::DiskKind;
 use domain::port::Format;
 use tempfile::TempDir;
@@ -11,9 +12,9 @@ use tempfile::TempDir;
 use crate::tests::{ask, call, disk, finished, import, open};
 use crate::{
     BucketRequest, Called, CreateDisk, DiskQuery, DiskRequest, ExportTo, Family, ImageAt, ImageCopy,
-    ImageCreate, ImageExport, ImageImport, ImageQuery, ImageRequest, Images, Manner, Page, Request, Service,
-    ShareRequest, SnapshotQuery, SnapshotRequest, Snapshots, Started, TagRequest, TaskQuery, TaskRequest,
-    Tasks, ThingAt, Trouble, dispatch, local_actor,
+    ImageCreate, ImageExport, ImageImport, ImageQuery, ImageRequest, ImageView, Images, Manner, Page,
+    Request, Service, ShareRequest, SnapshotQuery, SnapshotRequest, Snapshots, Started, TagRequest,
+    TaskQuery, TaskRequest, Tasks, ThingAt, Trouble, dispatch, local_actor,
 };
 
 /// The code by which a request is refused; nothing if it is not.
@@ -88,6 +89,34 @@ async fn a_list_of_images_is_asked_for_in_words_of_the_api() {
     assert_eq!(found(ImageQuery { usage: some("instance"), ..all() }).await, [""; 0]);
     assert_eq!(found(ImageQuery { status: some("CreateFailed,UnAvailable"), ..all() }).await, [""; 0]);
     assert_eq!(found(ImageQuery { ids: vec![image.clone(), "m-gone".to_owned()], ..all() }).await, [image]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_found_as_it_is_now_whatever_lists_were_asked_for_before() {
+    let (_place, service, image) = house().await;
+    let show = |name: &str| Request::ImageShow(ImageAt { image: name.to_owned(), region: None });
+    let rename = |from: &str, to: &str| Request::ImageModify {
+        at: ImageAt { image: from.to_owned(), region: None },
+        to: Attributes { name: some(to), ..Attributes::default() },
+    };
+    for (is_listed, from, to) in
+        [(false, "web-1", "web-2"), (true, "web-2", "web-1"), (true, "web-1", "web-3")]
+    {
+        if is_listed {
+            let _: Images = ask(&service, &local_actor(), "list", Request::ImageList(ImageQuery::default()))
+                .await
+                .unwrap();
+        }
+        let found: ImageView = ask(&service, &local_actor(), "shown", show(from)).await.unwrap();
+        assert_eq!(found.image_id, image, "{from}");
+        assert_eq!(code(&service, show(to)).await, "InvalidImageId.NotFound", "{to} before");
+        let started: Started =
+            ask(&service, &local_actor(), &format!("to {to}"), rename(from, to)).await.unwrap();
+        finished(&service, &local_actor(), &started).await;
+        assert_eq!(code(&service, show(from)).await, "InvalidImageId.NotFound", "{from} after");
+        let found: ImageView = ask(&service, &local_actor(), "shown", show(to)).await.unwrap();
+        assert_eq!(found.image_id, image, "{to}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
