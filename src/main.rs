@@ -4,6 +4,11 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// Pages of the log and pieces of disks come and go by the thousand, of all sizes and from every thread. The
+/// system's allocator spent half of an answer looking for room among them (docs/decisions/0017).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let files: Arc<dyn files::Files> = Arc::new(files::RealFiles);
     let under = files.clone();

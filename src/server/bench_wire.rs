@@ -41,6 +41,10 @@ use std::process::{Child, Command, Stdio};
 use ask::{Asking, Kind};
 use load::Turn;
 
+/// As in `kiln`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Turns of each where nobody says.
 const TURNS: usize = 5;
 /// Requests of a client in a turn: some seconds for each of them.
