@@ -40,8 +40,11 @@ async fn open(root: &Path) -> Arc<Service> {
 /// Makes the set, and a key for each account that asks.
 pub(crate) fn prepare(root: &Path) {
     runtime().block_on(async {
-        set::large(root).make(|line| eprintln!("{line}")).await;
-        if root.join(KEYS).exists() {
+        let large = set::large(root);
+        // Keys are of the set that they were made in.
+        let is_ready = large.is_made() && root.join(KEYS).exists();
+        large.make(|line| eprintln!("{line}")).await;
+        if is_ready {
             return;
         }
         let service = open(root).await;

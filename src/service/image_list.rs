@@ -41,7 +41,7 @@ impl Service {
         if wanted.is_all_that_is_shared() {
             return shared_images(&rows, actor, query, now_ms);
         }
-        let regions = lookup::regions(&rows, query.region.as_ref())?;
+        let regions = self.regions_asked(&rows, query.region.as_ref())?;
         let here = |region| Here::of(self, &rows, actor, region, &wanted, now_ms);
         let all: Vec<Here> = regions.into_iter().map(here).collect();
         let mut found = Vec::new();
@@ -140,7 +140,7 @@ impl Here {
         now_ms: i64,
     ) -> Self {
         let own = if wanted.own { own(service, rows, actor, &region, wanted.query) } else { Arc::default() };
-        let others = others(service, rows, actor, &region, wanted, now_ms);
+        let others = others(service, rows, actor, &region, wanted, &own, now_ms);
         Self { region, own, others }
     }
 
@@ -192,13 +192,16 @@ fn own(
     let account = account(actor);
     let scope = scope(&account, region);
     let plain = |text: &&String| !text.contains('\0');
-    let by_id = |id: &str| LISTED.get(rows, &scope, &[id]).map(|image| (account.clone(), image));
+    let with_owner = |image: Listed| (account.clone(), image);
     if !query.ids.is_empty() {
         let ids: BTreeSet<&String> = query.ids.iter().filter(plain).collect();
-        Arc::new(Listing::of(ids.into_iter().filter_map(|id| by_id(id))))
+        // The whole rows: they will be shown, most of them.
+        let images = ids.into_iter().filter_map(|id| IMAGES.get(rows, &scope, &[id]));
+        Arc::new(Listing::of(images.map(|image| with_owner(Listed::from(&image)))))
     } else if let Some(family) = query.family.as_ref().filter(plain) {
         let ids = FAMILIES.list(rows, &scope, &[family]);
-        Arc::new(Listing::of(ids.iter().filter_map(|id| by_id(id.as_str()))))
+        let images = ids.iter().filter_map(|id| LISTED.get(rows, &scope, &[id.as_str()]));
+        Arc::new(Listing::of(images.map(with_owner)))
     } else {
         service.kept_lists.own(rows, &account, region)
     }
@@ -211,6 +214,7 @@ fn others(
     actor: &Actor,
     region: &RegionId,
     wanted: &Wanted<'_>,
+    own: &Listing,
     now_ms: i64,
 ) -> Listing {
     let account = account(actor);
@@ -227,9 +231,10 @@ fn others(
         if ids.is_empty() {
             at.extend(service.kept_lists.shown(rows, &shown).iter().cloned());
         } else {
-            // An account may be shown thousands: where some are named, only they are looked at.
-            let plain = ids.iter().filter(|id| !id.contains('\0'));
-            at.extend(plain.filter_map(|id| SHARED.get(rows, &shown, &[id])));
+            // An account may be shown thousands: where some are named, only they are looked at, and none of its own.
+            let is_own = |id: &String| own.entries().any(|entry| entry.id == id);
+            let asked = ids.iter().filter(|id| !id.contains('\0') && !is_own(id));
+            at.extend(asked.filter_map(|id| SHARED.get(rows, &shown, &[id])));
         }
     }
     if wanted.public {

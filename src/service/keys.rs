@@ -1,8 +1,7 @@
 //! Use cases on access keys, and the one question the wire asks for every request: whose key is this.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use domain::access::{
     ACCESS_KEYS, AccessKey as Row, AccessKeyId, Arn, KEY_CHARS, KEY_PREFIX, KEYS_OF, SECRET_CHARS,
@@ -24,9 +23,6 @@ use crate::share::known_account;
 use crate::view::{Started, time_text};
 use crate::view_access::{KeyCreated, KeyView, Keys, Secret};
 use crate::{Service, Trouble};
-
-/// Secrets that are kept open: those of all who ask a busy server in a minute, in a megabyte.
-const OPENED_MAX: usize = 4096;
 
 /// An access key with its secret, for who verifies signatures. It is shown without the secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,38 +47,16 @@ impl fmt::Debug for AccessKey {
     }
 }
 
-/// Secrets that were opened before. Which keys there are and what may be done with them is read from their rows each
-/// time; kept is only what a row's sealed bytes say, and only for those very bytes.
-#[derive(Default)]
-pub(crate) struct Opened(Mutex<HashMap<AccessKeyId, (Vec<u8>, String)>>);
-
-impl Opened {
-    fn get(&self, row: &Row, open: impl FnOnce() -> Result<String, Trouble>) -> Result<String, Trouble> {
-        let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((sealed, secret)) = opened.get(&row.id)
-            && *sealed == row.sealed
-        {
-            return Ok(secret.clone());
-        }
-        let secret = open()?;
-        if opened.len() >= OPENED_MAX {
-            opened.clear();
-        }
-        opened.insert(row.id.clone(), (row.sealed.clone(), secret.clone()));
-        Ok(secret)
-    }
-}
-
 impl Service {
-    /// The key of that id, with its secret; none if there is no such key. One row is read.
+    /// The key of that id, with its secret; none if there is no such key.
     pub fn access_key(&self, id: &str) -> Result<Option<AccessKey>, Trouble> {
-        let row = key_row(&self.engine.snapshot()?, id);
-        row.map(|row| self.opened(row)).transpose()
+        let rows = self.engine.snapshot()?;
+        let all = ACCESS_KEYS.key(&house(), &[""]);
+        self.kept_keys.get(&rows, &all, id, || key_row(&rows, id).map(|row| self.opened(row)).transpose())
     }
 
     fn opened(&self, row: Row) -> Result<AccessKey, Trouble> {
-        let open = || self.seal.open(row.account.as_str(), row.id.as_str(), &row.sealed);
-        let secret = self.opened.get(&row, open)?;
+        let secret = self.seal.open(row.account.as_str(), row.id.as_str(), &row.sealed)?;
         Ok(AccessKey { id: row.id.0, secret, account: row.account, user: row.user, active: row.active })
     }
 

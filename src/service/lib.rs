@@ -55,6 +55,7 @@ mod images;
 mod import;
 mod keeper;
 mod kept_lists;
+mod kept_rows;
 mod key_pairs;
 mod keys;
 mod listing;

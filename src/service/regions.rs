@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::image::{IMAGES, REGIONS, house, scope};
 use domain::port::LiveManifests;
 use domain::{AccountId, ManifestId, RegionId};
+use engine::Snapshot;
 use event::{Actor, Failure, FlowId, Rows};
 use workflows::CollectChunks;
 
@@ -19,10 +20,27 @@ impl Service {
         Ok(Regions { regions: views(&rows, &account(actor)) })
     }
 
-    /// Whether there is a region of that name. One row is read: every request of the wire asks this.
+    /// Whether there is a region of that name. Every request of the wire asks this.
     pub fn has_region(&self, region: &str) -> Result<bool, Trouble> {
-        let is_plain = !region.contains('\0');
-        Ok(is_plain && REGIONS.get(&self.engine.snapshot()?, &house(), &[region]).is_some())
+        let rows = self.engine.snapshot()?;
+        let all = REGIONS.key(&house(), &[""]);
+        let read = || {
+            let is_plain = !region.contains('\0');
+            Ok::<_, Trouble>((is_plain && REGIONS.get(&rows, &house(), &[region]).is_some()).then_some(()))
+        };
+        Ok(self.kept_regions.get(&rows, &all, region, read)?.is_some())
+    }
+
+    /// The regions in question: the one named, or all.
+    pub(crate) fn regions_asked(
+        &self,
+        rows: &Snapshot,
+        wanted: Option<&RegionId>,
+    ) -> Result<Vec<RegionId>, Trouble> {
+        match wanted {
+            Some(region) if self.has_region(region.as_str())? => Ok(vec![region.clone()]),
+            wanted => lookup::regions(rows, wanted),
+        }
     }
 
     pub(crate) async fn collect(

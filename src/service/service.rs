@@ -22,7 +22,8 @@ use workflows::{
 use crate::asked::{Asked, Tokens};
 use crate::create::NoCompute;
 use crate::kept_lists::KeptLists;
-use crate::keys::Opened;
+use crate::kept_rows::KeptRows;
+use crate::keys::AccessKey;
 use crate::lookup::account;
 use crate::operator::{operator, sees_flow};
 use crate::policies::Policies;
@@ -85,8 +86,10 @@ pub struct Service {
     pub(crate) seal: Seal,
     /// Lists of accounts' own images that were read before.
     pub(crate) kept_lists: KeptLists,
-    /// Secrets of keys that were opened before.
-    pub(crate) opened: Opened,
+    /// Keys with their secrets, accounts and regions that were asked about lately.
+    pub(crate) kept_keys: KeptRows<AccessKey>,
+    pub(crate) kept_accounts: KeptRows<()>,
+    pub(crate) kept_regions: KeptRows<()>,
     /// Policies that were read before.
     pub(crate) policies: Policies,
     /// Held while an operation that may have been started already is looked for and started.
@@ -263,7 +266,9 @@ impl Service {
             compute: Arc::new(NoCompute),
             seal: Seal::of(dir),
             kept_lists: KeptLists::default(),
-            opened: Opened::default(),
+            kept_keys: KeptRows::default(),
+            kept_accounts: KeptRows::default(),
+            kept_regions: KeptRows::default(),
             policies: Policies::default(),
             starting: Mutex::default(),
             tokens: Tokens::default(),
@@ -339,7 +344,11 @@ impl Service {
         if actor.account == DEFAULT_ACCOUNT {
             return Ok(());
         }
-        Ok(known_account(&self.engine.snapshot()?, &account(actor))?)
+        let (rows, account) = (self.engine.snapshot()?, account(actor));
+        let all = ACCOUNTS.key(&house(), &[""]);
+        let known = || known_account(&rows, &account).map(Some);
+        self.kept_accounts.get(&rows, &all, account.as_str(), known)?;
+        Ok(())
     }
 
     /// The operation a request has started before, if it has.
