@@ -9,11 +9,14 @@
 #[path = "wire/program.rs"]
 #[expect(dead_code, reason = "written for the rude tests, which also kill")]
 mod program;
+#[path = "clients/relay.rs"]
+mod relay;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use program::{Serving, answer};
+use relay::Relay;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -68,6 +71,16 @@ impl Server {
             command.env(format!("{prefix}_KEY_SECRET"), of(key, "AccessKeySecret"));
         }
         command
+    }
+
+    /// A command of the first account that asks at an address, as if the server were elsewhere.
+    fn elsewhere(&self, at: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
+        command.args(arguments).args(["--endpoint", &format!("http://{at}")]);
+        let key = &self.accounts[0];
+        command.env("KILN_ACCESS_KEY_ID", key["AccessKeyId"].as_str().unwrap());
+        command.env("KILN_ACCESS_KEY_SECRET", key["AccessKeySecret"].as_str().unwrap());
+        command.output().unwrap()
     }
 
     /// Ends the server as an operator does; it has to end well.
@@ -135,16 +148,10 @@ fn a_file_of_this_computer_goes_to_a_server_elsewhere_and_comes_back() {
     let server = Server::start();
     let place = tempfile::tempdir().unwrap();
     let (disk, back) = (place.path().join("disk.raw"), place.path().join("back.raw"));
-    let bytes: Vec<u8> =
-        (0..20_u32 << 20).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let bytes = some_bytes(20);
     std::fs::write(&disk, &bytes).unwrap();
     let elsewhere = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
-        command.args(arguments).args(["--endpoint", &format!("http://{}", server.serving.at)]);
-        let key = &server.accounts[0];
-        command.env("KILN_ACCESS_KEY_ID", key["AccessKeyId"].as_str().unwrap());
-        command.env("KILN_ACCESS_KEY_SECRET", key["AccessKeySecret"].as_str().unwrap());
-        let output = command.output().unwrap();
+        let output = server.elsewhere(&server.serving.at, arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
@@ -157,4 +164,40 @@ fn a_file_of_this_computer_goes_to_a_server_elsewhere_and_comes_back() {
     let url = elsewhere(&["bucket", "sign", &format!("{bucket}/x")]);
     assert!(url.starts_with(&format!("http://{}/{bucket}/x?OSSAccessKeyId=", server.serving.at)), "{url}");
     server.end();
+}
+
+/// An upload that the line cut goes on with the parts that had not come; only then the image is made.
+#[test]
+fn an_import_to_a_server_elsewhere_that_was_cut_off_goes_on_where_it_was() {
+    const MIB: u64 = 1 << 20;
+    // Four parts of 16 MiB, of which the line lets one through and a half.
+    let (size_mib, cut_mib, part_mib) = (64, 24, 16);
+    let server = Server::start();
+    let place = tempfile::tempdir().unwrap();
+    let (disk, back) = (place.path().join("disk.raw"), place.path().join("back.raw"));
+    let bytes = some_bytes(size_mib);
+    std::fs::write(&disk, &bytes).unwrap();
+    let import = ["image", "import", disk.to_str().unwrap(), "--name", "far"];
+    let run = |up_max: u64| {
+        let relay = Relay::start(&server.serving.at, up_max);
+        (server.elsewhere(&relay.at.to_string(), &import), relay.up())
+    };
+    let (cut, _) = run(cut_mib * MIB);
+    assert!(!cut.status.success(), "the line was cut");
+    let images = server.elsewhere(&server.serving.at, &["image", "list", "--output", "json"]);
+    assert!(!String::from_utf8_lossy(&images.stdout).contains("\"far\""), "there is no half an image");
+    let (whole, up) = run(u64::MAX);
+    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+    let most = (size_mib - part_mib + 1) * MIB;
+    assert!(up <= most, "{} MiB went up again, though a part was there", up / MIB);
+    let export = ["image", "export", "far", "--to", back.to_str().unwrap(), "--format", "raw"];
+    assert!(server.elsewhere(&server.serving.at, &export).status.success());
+    assert!(std::fs::read(&back).unwrap() == bytes, "the same bytes come back");
+    server.end();
+}
+
+/// So many MiB that repeat nowhere near.
+fn some_bytes(mib: u64) -> Vec<u8> {
+    let words = 0..u32::try_from(mib << 20).unwrap();
+    words.map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
