@@ -132,6 +132,15 @@ fn clients_of_others_and_of_a_narrow_user_get_nothing_they_may_not() {
     drive("access.py");
 }
 
+/// `cargo nextest run -p kiln --test clients --run-ignored only --no-capture`
+#[test]
+#[ignore = "measures, on a machine that does nothing else, and decides nothing"]
+fn what_strangers_learn_from_the_time_of_an_answer() {
+    let server = Server::start();
+    assert!(server.script("stranger_times.py").status().unwrap().success());
+    server.end();
+}
+
 #[test]
 fn the_clients_of_access_management_make_users_and_act_as_roles() {
     drive("ram.py");

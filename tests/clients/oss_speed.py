@@ -3,7 +3,8 @@
 The same environment as `oss_life.py`, and OSS_SCRATCH: a directory on the disk that the server's data
 is on. OSS_SPEED_MIB says how large the object is; 2048 if nothing does. The object goes up in parts
 of 16 MiB, four at a time, and comes down the same way. The plain file system gets the same bytes in
-the same parts by as many threads, with a sync, an MD5 and a CRC-64 each, and is read by as many.
+the same parts by as many threads, with a sync, an MD5 and a CRC-64 each, and is read by as many. The client
+is timed with a server as well that does nothing but send (`bare_files.py`): more than that it cannot take from any.
 Prints MiB/s of each, the ratios, and the server's memory if OSS_SERVER_PID names it.
 """
 
@@ -11,6 +12,8 @@ import concurrent.futures
 import hashlib
 import os
 import random
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -92,10 +95,16 @@ def main():
         base_back = timed("plain file system, down", lambda: plainly_back(source, plain))
         down = timed("oss2, down", lambda: oss2.resumable_download(bucket, "big", back, store=stores[1], **options))
         print(peak())
+        script = os.path.join(os.path.dirname(__file__), "bare_files.py")
+        with subprocess.Popen([sys.executable, script, source], stdout=subprocess.PIPE, text=True) as bare:
+            sending = oss2.Bucket(auth, f"http://127.0.0.1:{bare.stdout.readline().strip()}", "speed")
+            most = timed("oss2, down from a server that only sends", lambda: oss2.resumable_download(
+                sending, "bare", plain, store=stores[1], **options))
+            bare.terminate()
         with open(source, "rb") as one, open(back, "rb") as other:
             while piece := one.read(1 << 20):
                 assert piece == other.read(1 << 20)
-        print(f"ratios: up {up / base:.2f}, down {down / base_back:.2f}")
+        print(f"ratios: up {up / base:.2f}, down {down / base_back:.2f}, of what the client can take {down / most:.2f}")
     bucket.delete_object("big")
     bucket.delete_bucket()
 
