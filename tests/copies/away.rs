@@ -10,6 +10,7 @@ use std::sync::Arc;
 use engine::{Clock, State};
 use event::FlowId;
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::chance::Chance;
@@ -24,12 +25,13 @@ const START_MS: i64 = 1_800_000_000_000;
 const ATTEMPTS: u32 = 20;
 const NAME: &str = "web";
 
-/// Time that passes only as tokio's does.
+/// Time that passes only as tokio's does, for the engine's own threads as well, which are inside no runtime.
 #[derive(Debug)]
-struct Paused(Instant);
+struct Paused(Instant, Handle);
 
 impl Clock for Paused {
     fn now_ms(&self) -> i64 {
+        let _inside = self.1.enter();
         START_MS + i64::try_from(self.0.elapsed().as_millis()).unwrap()
     }
 }
@@ -56,7 +58,7 @@ async fn away() -> Away {
     let dir = tempfile::Builder::new().prefix("kiln-away-").tempdir().unwrap();
     let packs = packs(dir.path(), SOURCE);
     let meter = Meter::new(packs.clone(), None);
-    let house = House::make(dir.path(), &meter, Arc::new(Paused(Instant::now()))).await;
+    let house = House::make(dir.path(), &meter, Arc::new(Paused(Instant::now(), Handle::current()))).await;
     let disk = dir.path().join("disk.raw");
     small::make_long(&disk, &mut Chance::new(7));
     house.import(NAME, &disk).await;

@@ -35,11 +35,23 @@ pub const RESERVE_BYTES: u64 = 8 << 20;
 
 /// Time that passes only as tokio's does, so that an operation begun anew has the same id.
 #[derive(Debug)]
-struct TestClock(tokio::time::Instant, i64);
+struct TestClock {
+    begun: tokio::time::Instant,
+    begun_ms: i64,
+    /// The engine's own threads ask for the time as well, and tokio's is that of whoever is inside a runtime.
+    runtime: tokio::runtime::Handle,
+}
+
+impl TestClock {
+    fn at(begun_ms: i64) -> Self {
+        Self { begun: tokio::time::Instant::now(), begun_ms, runtime: tokio::runtime::Handle::current() }
+    }
+}
 
 impl Clock for TestClock {
     fn now_ms(&self) -> i64 {
-        self.1 + i64::try_from(self.0.elapsed().as_millis()).unwrap()
+        let _inside = self.runtime.enter();
+        self.begun_ms + i64::try_from(self.begun.elapsed().as_millis()).unwrap()
     }
 }
 
@@ -93,7 +105,7 @@ impl House {
         let engine = Engine::open(engine::Options {
             files: files.clone(),
             dir: PathBuf::from(DIR),
-            clock: Arc::new(TestClock(tokio::time::Instant::now(), start_ms)),
+            clock: Arc::new(TestClock::at(start_ms)),
             fold: Arc::new(Projections),
             book: workflows::book(),
             ports: Arc::new(Ports { data }),
