@@ -25,7 +25,7 @@ impl Relay {
                 let counted = counted.clone();
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 std::thread::spawn(move || {
-                    carry(from, to, &|bytes| counted.fetch_add(bytes, Ordering::Relaxed) + bytes <= up_max)
+                    carry(from, to, &|bytes| counted.fetch_add(bytes, Ordering::Relaxed) + bytes <= up_max);
                 });
                 std::thread::spawn(move || carry(server, client, &|_| true));
             }
