@@ -132,7 +132,8 @@ impl Service {
                 .advise(format!("see it with `kiln task show {id}`"))
                 .into());
         }
-        self.task(actor, id)
+        // By its operation: one that is cancelled before it has told of its task has none in the rows.
+        self.task(actor, &view.workflow_id.to_string())
     }
 
     /// The task as its account sees it; none if its operation is not to be found.
