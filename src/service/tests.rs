@@ -31,6 +31,19 @@ pub(crate) async fn open(place: &TempDir) -> Arc<Service> {
     Service::open(crate::Options { dir, wiring: wiring(), drive: true }).await.unwrap()
 }
 
+/// Closes it once nobody else has it any more: its keeper may just be looking at what is due.
+pub(crate) async fn close(mut service: Arc<Service>) {
+    service.stop_following();
+    let alone = loop {
+        match Arc::try_unwrap(service) {
+            Ok(alone) => break alone,
+            Err(shared) => service = shared,
+        }
+        tokio::task::yield_now().await;
+    };
+    alone.close().await;
+}
+
 pub(crate) fn disk(place: &TempDir) -> PathBuf {
     let path = place.path().join("disk.raw");
     std::fs::write(&path, vec![7; 1 << 20]).unwrap();

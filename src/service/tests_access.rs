@@ -7,7 +7,7 @@ use domain::access::{KEY_CHARS, KEY_PREFIX, SECRET_CHARS};
 use event::Actor;
 
 use crate::seal::{MISMATCH, MISSING};
-use crate::tests::{ask, finished, open};
+use crate::tests::{ask, close, finished, open};
 use crate::{
     AuditRequest, KeyCreated, KeyRequest, Keys, LogAsked, LogPage, Request, SEAL, Service, ShareRequest,
     Started, Trouble, local_actor,
@@ -129,7 +129,7 @@ async fn without_its_seal_a_data_directory_says_what_is_missing_and_makes_none_a
     assert!(!seal.exists(), "no secret, no seal");
     let id = create(&service, &actor, "one", None).await.unwrap().access_key_id;
     let kept = std::fs::read(&seal).unwrap();
-    Arc::into_inner(service).unwrap().close().await;
+    close(service).await;
 
     for (what, code) in [(None, MISSING), (Some(vec![9; 32]), MISMATCH)] {
         match what {
@@ -139,7 +139,7 @@ async fn without_its_seal_a_data_directory_says_what_is_missing_and_makes_none_a
         let service = open(&place).await;
         assert_eq!(service.access_key(&id).unwrap_err().code, code);
         assert_eq!(create(&service, &actor, code, None).await.unwrap_err().code, code);
-        Arc::into_inner(service).unwrap().close().await;
+        close(service).await;
     }
     std::fs::write(&seal, kept).unwrap();
     assert!(open(&place).await.access_key(&id).unwrap().is_some(), "put back, it is as it was");

@@ -12,7 +12,7 @@ use event::{Actor, FlowId};
 use tempfile::TempDir;
 
 use crate::keeper::{Look, Looked};
-use crate::tests::{ask, call, disk, finished, import};
+use crate::tests::{ask, call, close, disk, finished, import};
 use crate::{
     Accounts, AuditRequest, FamilyTo, FamilyView, FamilyWhere, ImageAt, ImageCopy, ImageImport, ImageQuery,
     ImageView, Images, LogAsked, LogPage, Manner, QuotaViews, Request, Service, ShareRequest, Shares,
@@ -252,16 +252,7 @@ async fn what_came_due_while_nothing_ran_is_started_at_the_next_opening() {
     let image = two.image(&local_actor(), "web-1", None, None).await;
     two.share(&image, &other(), Term::For(HOUR_MS)).await;
     let Two { place, clock, service, asked } = two;
-    service.stop_following();
-    let mut service = service;
-    let service = loop {
-        match Arc::try_unwrap(service) {
-            Ok(service) => break service,
-            Err(shared) => service = shared,
-        }
-        tokio::task::yield_now().await;
-    };
-    service.close().await;
+    close(service).await;
     clock.0.fetch_add(2 * HOUR_MS, Ordering::Relaxed);
     let service = open(&place, &clock).await;
     let two = Two { place, clock, service, asked };
