@@ -17,7 +17,7 @@ use crate::{
     Workflows, dispatch, frame, local_actor,
 };
 
-fn wiring() -> Wiring {
+pub(crate) fn wiring() -> Wiring {
     let files: Arc<dyn files::Files> = Arc::new(files::RealFiles);
     let under = files.clone();
     let data = move |root: &Path| -> Arc<dyn DataPlane> {

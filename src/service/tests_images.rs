@@ -8,10 +8,10 @@ use event::Actor;
 use workflows::{ChangeShares, CreateAccount, PublishImage};
 
 use crate::service::DEFAULT_REGION;
-use crate::tests::{ask, disk, finished, import, open};
+use crate::tests::{ask, call, disk, finished, import, open, wiring};
 use crate::{
-    ImageAt, ImageQuery, ImageView, Images, Request, Service, Started, TaskQuery, TaskRequest, TaskView,
-    Tasks, Trouble, local_actor,
+    Call, ImageAt, ImageQuery, ImageView, Images, Options, Request, Service, Started, TaskQuery, TaskRequest,
+    TaskView, Tasks, Trouble, dispatch, local_actor,
 };
 
 const FRIEND: &str = "200000";
@@ -137,4 +137,25 @@ async fn tasks_are_seen_by_their_account_alone() {
             assert_eq!(answer.unwrap_err().code, "InvalidTaskId.NotFound", "{named}");
         }
     }
+}
+
+/// Whoever cancels may be faster than the operation, which then has told of no task.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_cancelled_before_it_has_begun_is_told_to_be() {
+    let place = tempfile::tempdir().unwrap();
+    let (disk, dir, wiring) = (disk(&place), place.path().join("data"), wiring());
+    let service = Service::open(Options { dir, wiring, drive: false }).await.unwrap();
+    let undriven = |id: &str, request| Call { drive: false, ..call(&local_actor(), id, request) };
+    let started = dispatch(&service, undriven("import", import(&disk, "web-1"))).await.unwrap();
+    let started = Started::try_from(started).unwrap();
+    let task = crate::import_task(started.workflow_id);
+    let cancel = TaskRequest::Cancel { task: task.clone(), reason: String::new() };
+    let asked =
+        TaskView::try_from(dispatch(&service, undriven("cancel", Request::Task(cancel))).await.unwrap());
+    assert_eq!(asked.unwrap().task_id, task, "it is heard");
+    finished(&service, &local_actor(), &started).await;
+    let show = |named: String| Request::Task(TaskRequest::Show { task: named });
+    let shown: TaskView =
+        ask(&service, &local_actor(), "", show(started.workflow_id.to_string())).await.unwrap();
+    assert_eq!((shown.task_id, shown.task_status.as_str()), (task, "Deleted"));
 }
