@@ -44,6 +44,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         usable,
         cloud_init: params.flag("IsSupportCloudinit")?,
         newest_first: true,
+        without_heads: true,
         page: Some(page),
     };
     let mut images: Images = ask.look(Request::ImageList(query)).await?;
@@ -51,7 +52,7 @@ pub(crate) async fn run(ask: Ask) -> Outcome {
         // What every image here is or is not is not what was asked for.
         images = Images { images: Vec::new(), total_count: 0, ..images };
     }
-    let shown = images.images.iter().map(shape_image::image);
+    let shown = images.images.into_iter().map(shape_image::image);
     let answer = Object::new()
         .list("Images", "Image", shown)
         .put("PageNumber", images.page_number)

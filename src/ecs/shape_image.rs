@@ -9,71 +9,75 @@ use wire::Object;
 /// What clients call a platform, where that is not the word they ask with.
 const DISPLAYED: [(&str, &str); 2] = [("RedHat", "Red Hat"), ("Customized Linux", "Customized Linux")];
 
+/// Fields of an image in a list.
+const IMAGE_FIELDS: usize = 35;
+
 /// What an image cannot.
 pub(crate) const UNSUPPORTED: &str = "unsupported";
 
 /// An image in a list.
-pub(crate) fn image(image: &ImageView) -> Object {
+pub(crate) fn image(image: ImageView) -> Object {
     let is_own = image.image_owner_alias == "self";
-    let platform = displayed(&image.platform);
-    let mut shape = Object::new()
-        .put("ImageId", &image.image_id)
-        .put("ImageName", &image.image_name)
-        .put("Description", &image.description)
-        .put("ImageFamily", &image.image_family)
+    let (os_name, group, usable) = (os_name(&image), group_of(&image), image.usable());
+    let has_cloud_init = has_cloud_init(&image);
+    let mut shape = Object::with_room(IMAGE_FIELDS)
+        .put("ImageId", image.image_id)
+        .put("ImageName", image.image_name)
+        .put("Description", image.description)
+        .put("ImageFamily", image.image_family)
         .put("ImageVersion", "")
-        .put("ImageOwnerAlias", &image.image_owner_alias)
+        .put("ImageOwnerAlias", image.image_owner_alias)
         .put("ImageOwnerId", image.owner_id.parse::<i64>().unwrap_or_default())
-        .put("Status", &image.status)
+        .put("Status", image.status)
         .put("Progress", percent(image.progress))
         .put("Size", image.size)
-        .put("Architecture", &image.architecture)
-        .put("OSType", &image.os_type)
-        .put("OSName", os_name(image))
-        .put("OSNameEn", os_name(image))
-        .put("Platform", platform)
-        .put("BootMode", &image.boot_mode)
-        .put("LicenseType", &image.license_type)
+        .put("Architecture", image.architecture)
+        .put("OSType", image.os_type)
+        .put("OSName", &os_name)
+        .put("OSNameEn", os_name)
+        .put("Platform", displayed(&image.platform))
+        .put("BootMode", image.boot_mode)
+        .put("LicenseType", image.license_type)
         .put("IsCopied", image.is_copied)
         .put("IsPublic", image.is_public)
         .put("IsSubscribed", false)
-        .put("IsSupportCloudinit", has_cloud_init(image))
+        .put("IsSupportCloudinit", has_cloud_init)
         .put("IsSupportIoOptimized", true)
         .put("LoginAsNonRootSupported", false)
-        .put("Usable", image.usable())
+        .put("Usable", usable)
         .put("IsSelfShared", if image.shares.is_empty() { "" } else { "true" })
         .put("Usage", "none")
         .put("ProductCode", "")
         .put("SupplierName", "")
-        .put("ResourceGroupId", group_of(image))
-        .put("CreationTime", &image.creation_time);
+        .put("ResourceGroupId", group)
+        .put("CreationTime", image.creation_time);
     shape = shape.put(
         "Features",
-        Object::new()
-            .put("NvmeSupport", &image.nvme_support)
-            .put("ImdsSupport", &image.imds_support)
+        Object::with_room(6)
+            .put("NvmeSupport", image.nvme_support)
+            .put("ImdsSupport", image.imds_support)
             .put("CpuOnlineUpgrade", UNSUPPORTED)
             .put("CpuOnlineDowngrade", UNSUPPORTED)
             .put("MemoryOnlineUpgrade", UNSUPPORTED)
             .put("MemoryOnlineDowngrade", UNSUPPORTED),
     );
-    let secure = Object::new().put("SecureBootSupport", &image.secure_boot_support);
+    let secure = Object::new().put("SecureBootSupport", image.secure_boot_support);
     shape = shape.put("SecureBootOptions", secure);
     shape = shape.put("Tags", tags(&image.tags));
     shape = shape.list("DiskDeviceMappings", "DiskDeviceMapping", image.disks.iter().map(disk_mapping));
-    if let Some(detection) = image.detection.as_ref().filter(|_| is_own) {
-        let item = |item: &service::DetectionItem| {
-            let told = |text: &String| (!text.is_empty()).then(|| text.clone());
+    if let Some(detection) = image.detection.filter(|_| is_own) {
+        let item = |item: service::DetectionItem| {
+            let told = |text: String| (!text.is_empty()).then_some(text);
             Object::new()
-                .put("Name", &item.name)
-                .put("Value", &item.value)
-                .put_some("RiskLevel", told(&item.risk_level))
-                .put_some("RiskCode", told(&item.risk_code))
+                .put("Name", item.name)
+                .put("Value", item.value)
+                .put_some("RiskLevel", told(item.risk_level))
+                .put_some("RiskCode", told(item.risk_code))
         };
-        let items = detection.items.iter().map(item);
+        let items = detection.items.into_iter().map(item);
         shape = shape.put(
             "DetectionOptions",
-            Object::new().put("Status", &detection.status).list("Items", "Item", items),
+            Object::new().put("Status", detection.status).list("Items", "Item", items),
         );
     }
     shape

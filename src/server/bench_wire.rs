@@ -23,7 +23,8 @@
 //! The set is made beside that of bench `million` by the same code, because this one writes into it: 6 GB, which
 //! stay for the next run. Each run leaves the images it created.
 //!
-//! `cargo bench -p server --bench wire -- [--dir DIR] [--fresh] [--turns N]`
+//! `cargo bench -p server --bench wire -- [--dir DIR] [--fresh] [--turns N] [--only describe|page|mixed]`; one kind
+//! alone is what a profiler wants to see.
 
 #[path = "bench_wire_ask.rs"]
 mod ask;
@@ -190,13 +191,18 @@ fn measure(root: &Path, turns: usize) {
         ("DescribeImages, a page of ten of 1,000", &kiln, Kind::Page, TIMES_PAGE),
         ("nine of them to a CreateImage", &kiln, Kind::Mixed, TIMES),
     ];
-    for (_, server, kind, times) in rows {
+    let only = argument("--only");
+    let is_wanted = |kind: Kind| only.as_deref().is_none_or(|only| kind.name() == only);
+    let (bare_row, kinds) = rows.split_first().expect("there are some");
+    let kinds = kinds.iter().filter(|(_, _, kind, _)| is_wanted(*kind));
+    let rows: Vec<_> = std::iter::once(bare_row).chain(kinds).collect();
+    for &&(_, server, kind, times) in &rows {
         load::run(server.at, asking.requests(server.at, kind, WARM_TIMES.min(times)));
     }
     kiln.warm(|| _ = load::run(kiln.at, asking.requests(kiln.at, Kind::Describe, WARM_TIMES)));
     let mut found: Vec<Found> = rows.iter().map(|_| Found::default()).collect();
     for _ in 0..turns {
-        for ((_, server, kind, times), found) in rows.into_iter().zip(&mut found) {
+        for (&&(_, server, kind, times), found) in rows.iter().zip(&mut found) {
             let requests = asking.requests(server.at, kind, times);
             // What images that were created still cause belongs to nobody's turn but theirs.
             kiln.settle();
@@ -208,7 +214,7 @@ fn measure(root: &Path, turns: usize) {
     println!("| asked for | answers/s | of bare | p50 ms | p99 ms | processor µs an answer |");
     println!("|---|---|---|---|---|---|");
     let bare = median(&found[0].per_second);
-    for ((what, ..), found) in rows.into_iter().zip(&found) {
+    for ((what, ..), found) in rows.iter().zip(&found) {
         let per_second = median(&found.per_second);
         println!(
             "| {what} | {per_second:.0} | {:.2} | {:.2} | {:.2} | {:.0} |",

@@ -33,6 +33,17 @@ pub(crate) enum Kind {
     Page,
 }
 
+impl Kind {
+    /// As the command line names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Describe => "describe",
+            Self::Mixed => "mixed",
+            Self::Page => "page",
+        }
+    }
+}
+
 struct Asker {
     key: String,
     secret: String,

@@ -73,7 +73,7 @@ impl Gate {
     /// Answers a request of an action.
     pub(crate) async fn answer(&self, whole: Whole<'_>, told: &mut Told) -> Response<Body> {
         let host = host(whole.parts);
-        let (query, all) = match pairs(&whole) {
+        let (query, form_pairs) = match pairs(&whole) {
             Ok(pairs) => pairs,
             Err(fault) => {
                 return refuse(
@@ -85,9 +85,10 @@ impl Gate {
                 );
             }
         };
+        let all = form_pairs.as_ref().unwrap_or(&query);
         let form = Form::wanted(all.get("Format").filter(|format| !format.is_empty()), accept(whole.parts));
         self.metrics.answering.fetch_add(1, Ordering::Relaxed);
-        let answered = self.ask(&whole, query, all, &host, told).await;
+        let answered = self.ask(&whole, query, form_pairs, &host, told).await;
         self.metrics.answering.fetch_sub(1, Ordering::Relaxed);
         match answered {
             Ok((action, answer)) => {
@@ -102,7 +103,7 @@ impl Gate {
         &self,
         whole: &Whole<'_>,
         query: Pairs,
-        all: Pairs,
+        form: Option<Pairs>,
         host: &str,
         told: &mut Told,
     ) -> Result<(&'static str, Object), Fault> {
@@ -114,17 +115,21 @@ impl Gate {
                 "This http method is not supported: use GET or POST.",
             ));
         }
-        let named = named(whole.parts, &all)?;
-        told.what.clone_from(&named.0);
-        let proved = self.prove(whole, &query, all, told)?;
-        let action = action(&named.0, &named.1)?;
+        let (name, version) = named(whole.parts, form.as_ref().unwrap_or(&query))?;
+        told.what.clone_from(&name);
+        let action = action(&name, &version);
+        let may_change = action.as_ref().is_ok_and(|action| !action.is_reading());
+        let proved = self.prove(whole, query, form, may_change, told)?;
+        let action = action?;
         let region = proved.params.text("RegionId").unwrap_or_default();
         let who = (proved.identity.account.as_str(), region, action.name);
         self.throttle
             .count(&self.limits, who, whole.context.now_ms)
             .map_err(|wait_ms| throttled("Throttling.User", wait_ms))?;
-        for resource in action.resources(proved.identity.account.as_str(), &proved.params) {
-            self.may(&proved.identity, &action.permission(), &resource, &whole.context)?;
+        if !proved.identity.is_root() {
+            for resource in action.resources(proved.identity.account.as_str(), &proved.params) {
+                self.may(&proved.identity, &action.permission(), &resource, &whole.context)?;
+            }
         }
         let caller = Caller {
             actor: proved.identity.actor(),
@@ -136,20 +141,22 @@ impl Gate {
         Ok((action.name, action.answer(ask).await?))
     }
 
-    /// Proves who asks: a key that is there and active, near in time, rightly signed, for the first time.
+    /// Proves who asks: a key that is there and active, near in time, rightly signed, for the first time. The form is
+    /// the parameters of the query with those of a form, if there is one.
     pub(crate) fn prove(
         &self,
         whole: &Whole<'_>,
-        query: &Pairs,
-        all: Pairs,
+        query: Pairs,
+        form: Option<Pairs>,
+        may_change: bool,
         told: &mut Told,
     ) -> Result<Proved, Fault> {
         let signed = Signed::read(Seen {
             method: whole.parts.method.as_str(),
             path: whole.parts.uri.path(),
             headers: &whole.parts.headers,
-            query,
-            all: &all,
+            query: &query,
+            all: form.as_ref().unwrap_or(&query),
             body: whole.body,
         })?;
         let found =
@@ -170,8 +177,8 @@ impl Gate {
         if !identity.active {
             return Err(Fault::new(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
         }
-        match self.nonces.spend(&identity.key, &signed.nonce, whole.context.now_ms) {
-            Nonce::Fresh => Ok(Proved { identity, params: all.params() }),
+        match self.nonces.spend(&identity.key, &signed.nonce, may_change, whole.context.now_ms) {
+            Nonce::Fresh => Ok(Proved { identity, params: form.unwrap_or(query).params() }),
             Nonce::Used => {
                 Err(Fault::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."))
             }
@@ -236,8 +243,8 @@ fn action(name: &str, version: &str) -> Result<&'static Action, Fault> {
     })
 }
 
-/// The parameters of the query, and those together with the ones of a form.
-fn pairs(whole: &Whole<'_>) -> Result<(Pairs, Pairs), Fault> {
+/// The parameters of the query, and those together with the ones of a form if there is one.
+fn pairs(whole: &Whole<'_>) -> Result<(Pairs, Option<Pairs>), Fault> {
     let text = whole.parts.uri.query().unwrap_or_default();
     let query = Pairs::read(text, "")?;
     let kind = whole
@@ -247,11 +254,11 @@ fn pairs(whole: &Whole<'_>) -> Result<(Pairs, Pairs), Fault> {
         .and_then(|kind| kind.to_str().ok())
         .unwrap_or_default();
     if whole.body.is_empty() || !kind.starts_with("application/x-www-form-urlencoded") {
-        return Ok((query.clone(), query));
+        return Ok((query, None));
     }
     let form = std::str::from_utf8(whole.body)
         .map_err(|_| Fault::new(400, "InvalidParameter", "The form in the body is not UTF-8."))?;
-    Ok((query, Pairs::read(text, form)?))
+    Ok((query, Some(Pairs::read(text, form)?)))
 }
 
 fn accept(parts: &Parts) -> Option<&str> {

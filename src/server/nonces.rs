@@ -10,7 +10,8 @@
 //! | 16 each | the hash of a key and a nonce |
 //!
 //! Nobody waits for the disk: what was appended outlives the process, and a sync a second bounds what a power cut
-//! takes. Where a file cannot be written, requests are answered all the same.
+//! takes. What changes nothing does not wait for the file either: its nonce is appended with the next one of a request
+//! that may, or within that second. Where a file cannot be written, requests are answered all the same.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -29,6 +30,9 @@ const NONCES_MAX: usize = 4 << 20;
 const FILES: [&str; 2] = ["nonces-0", "nonces-1"];
 /// How often what was appended is made durable.
 pub(crate) const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// Bytes that wait for the file at most: a second of a busy server.
+const UNWRITTEN_MAX: usize = 1 << 20;
 
 type Name = [u8; 16];
 
@@ -61,6 +65,8 @@ struct Generation {
     since_ms: i64,
     /// None where nothing is kept.
     file: Option<Arc<File>>,
+    /// What is not in the file yet.
+    unwritten: Vec<u8>,
 }
 
 impl Nonces {
@@ -72,8 +78,8 @@ impl Nonces {
         Ok(Self(Mutex::new(Generations { young, old, is_dirty: false })))
     }
 
-    /// Uses a nonce of a key.
-    pub(crate) fn spend(&self, key: &str, nonce: &str, now_ms: i64) -> Nonce {
+    /// Uses a nonce of a key. That of a request which may change something is in the file before this returns.
+    pub(crate) fn spend(&self, key: &str, nonce: &str, may_change: bool, now_ms: i64) -> Nonce {
         let mut hasher = blake3::Hasher::new();
         hasher.update(key.as_bytes()).update(&[0]).update(nonce.as_bytes());
         let mut name = [0; 16];
@@ -82,13 +88,20 @@ impl Nonces {
         if now_ms - generations.young.since_ms > REMEMBERED_MS {
             generations.turn(now_ms);
         }
-        if generations.old.names.contains(&name) || generations.young.names.contains(&name) {
+        if generations.old.names.contains(&name) {
             return Nonce::Used;
         }
-        if generations.young.names.len() >= NONCES_MAX {
-            return Nonce::Full;
+        let young = &mut generations.young;
+        if young.names.len() >= NONCES_MAX {
+            return if young.names.contains(&name) { Nonce::Used } else { Nonce::Full };
         }
-        generations.young.append(name);
+        if !young.names.insert(name) {
+            return Nonce::Used;
+        }
+        young.unwritten.extend(name);
+        if may_change || young.unwritten.len() >= UNWRITTEN_MAX {
+            young.append();
+        }
         generations.is_dirty = true;
         Nonce::Fresh
     }
@@ -98,6 +111,7 @@ impl Nonces {
         let file = {
             let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let is_dirty = std::mem::take(&mut generations.is_dirty);
+            generations.young.append();
             generations.young.file.clone().filter(|_| is_dirty)
         };
         // What cannot be synced is still in the kernel's memory, which outlives the process.
@@ -108,6 +122,7 @@ impl Nonces {
 impl Generations {
     /// The young generation becomes the old one, whose place a new one takes.
     fn turn(&mut self, now_ms: i64) {
+        self.young.append();
         std::mem::swap(&mut self.young, &mut self.old);
         // Neither is from the time of any request that may still come, if nobody asked for so long.
         if now_ms - self.old.since_ms > 2 * REMEMBERED_MS {
@@ -146,9 +161,14 @@ impl Generation {
         });
     }
 
-    fn append(&mut self, name: Name) {
-        self.names.insert(name);
-        self.write(|mut file| file.write_all(&name));
+    /// Writes what is not in the file yet.
+    fn append(&mut self) {
+        let names = std::mem::take(&mut self.unwritten);
+        if !names.is_empty() {
+            self.write(|mut file| file.write_all(&names));
+        }
+        self.unwritten = names;
+        self.unwritten.clear();
     }
 
     /// A file that takes nothing (the disk is full) or half of a name is not written to any more before the next
@@ -167,13 +187,13 @@ mod tests {
     #[test]
     fn a_nonce_is_used_once_for_as_long_as_its_request_is_timely() {
         let nonces = Nonces::default();
-        assert_eq!(nonces.spend("a", "1", 0), Nonce::Fresh);
-        assert_eq!(nonces.spend("b", "1", 0), Nonce::Fresh);
+        assert_eq!(nonces.spend("a", "1", true, 0), Nonce::Fresh);
+        assert_eq!(nonces.spend("b", "1", true, 0), Nonce::Fresh);
         for now_ms in [0, SKEW_MS, REMEMBERED_MS, REMEMBERED_MS + 1, 2 * REMEMBERED_MS] {
-            assert_eq!(nonces.spend("a", "1", now_ms), Nonce::Used, "{now_ms}");
-            assert_eq!(nonces.spend("a", &format!("at {now_ms}"), now_ms), Nonce::Fresh);
+            assert_eq!(nonces.spend("a", "1", true, now_ms), Nonce::Used, "{now_ms}");
+            assert_eq!(nonces.spend("a", &format!("at {now_ms}"), true, now_ms), Nonce::Fresh);
         }
-        assert_eq!(nonces.spend("a", "1", 3 * REMEMBERED_MS + 9), Nonce::Fresh);
+        assert_eq!(nonces.spend("a", "1", true, 3 * REMEMBERED_MS + 9), Nonce::Fresh);
     }
 
     #[test]
@@ -186,11 +206,11 @@ mod tests {
             let nonces = Nonces::kept(dir.path()).unwrap();
             for before in 0..start {
                 let is_timely = now_ms - (begin + before * SKEW_MS) <= REMEMBERED_MS;
-                let spent = nonces.spend("a", &before.to_string(), now_ms);
+                let spent = nonces.spend("a", &before.to_string(), true, now_ms);
                 assert!(!is_timely || spent == Nonce::Used, "{before} at start {start}");
             }
-            assert_eq!(nonces.spend("a", &start.to_string(), now_ms), Nonce::Fresh);
-            assert_eq!(nonces.spend("a", &start.to_string(), now_ms), Nonce::Used);
+            assert_eq!(nonces.spend("a", &start.to_string(), true, now_ms), Nonce::Fresh);
+            assert_eq!(nonces.spend("a", &start.to_string(), true, now_ms), Nonce::Used);
             now_ms += SKEW_MS;
         }
     }
@@ -201,7 +221,7 @@ mod tests {
         let now_ms = 1_700_000_000_000;
         let nonces = Nonces::kept(dir.path()).unwrap();
         for number in 0..4 {
-            nonces.spend("a", &number.to_string(), now_ms);
+            nonces.spend("a", &number.to_string(), true, now_ms);
         }
         let written = FILES.map(|name| std::fs::read(dir.path().join(name)).unwrap());
         let place = usize::from(written[1].len() > written[0].len());
@@ -213,11 +233,11 @@ mod tests {
             let nonces = Nonces::kept(dir.path()).unwrap();
             for number in 0..4 {
                 let expected = if number < kept { Nonce::Used } else { Nonce::Fresh };
-                assert_eq!(nonces.spend("a", &number.to_string(), now_ms), expected, "cut at {cut}");
+                assert_eq!(nonces.spend("a", &number.to_string(), true, now_ms), expected, "cut at {cut}");
             }
             drop(nonces);
             let again = Nonces::kept(dir.path()).unwrap();
-            assert_eq!(again.spend("a", "3", now_ms), Nonce::Used, "cut at {cut}");
+            assert_eq!(again.spend("a", "3", true, now_ms), Nonce::Used, "cut at {cut}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Ids of requests: an upper-case UUID, as clients print them.
 
-use std::fmt::Write as _;
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// A fresh id.
 pub(crate) fn fresh() -> String {
@@ -15,7 +15,9 @@ pub(crate) fn fresh() -> String {
         if matches!(index, 4 | 6 | 8 | 10) {
             id.push('-');
         }
-        let _ = write!(id, "{byte:02X}");
+        for digit in [byte >> 4, byte & 15] {
+            id.push(char::from(HEX[usize::from(digit)]));
+        }
     }
     id
 }

@@ -62,12 +62,13 @@ pub(crate) async fn answer(routes: Arc<Routes>, request: Request<Body>, peer: Pe
 }
 
 /// What a request is counted as: only words of ours, for anybody may ask anything.
-fn kind(what: &str) -> &str {
-    match what {
-        "/health" | "/ready" | "/metrics" | own::PATH => what,
-        name => match name.split_once(' ') {
+fn kind(what: &str) -> &'static str {
+    const PATHS: [&str; 4] = ["/health", "/ready", "/metrics", own::PATH];
+    match PATHS.into_iter().find(|path| *path == what) {
+        Some(path) => path,
+        None => match what.split_once(' ') {
             Some(_) => "bucket",
-            None => ecs::known_name(name).unwrap_or("other"),
+            None => ecs::known_name(what).unwrap_or("other"),
         },
     }
 }

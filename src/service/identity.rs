@@ -80,6 +80,11 @@ impl Identity {
         Actor { account: self.account.0.clone(), key: self.key.clone() }
     }
 
+    /// Whether it is the account itself, which may do all within it.
+    pub fn is_root(&self) -> bool {
+        self.principal == Principal::Root
+    }
+
     /// The resource name of the user or the role; none of an account itself.
     pub fn arn(&self) -> Option<Arn> {
         match &self.principal {

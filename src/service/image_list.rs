@@ -5,6 +5,7 @@
 //! the house has: rows come from one scope at a time. What an account may not see of another's
 //! image (`ImageView::for_others`) cannot be found out by a filter either.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use domain::{AccountId, LISTED, Listed, RegionId};
 use engine::Snapshot;
 use event::{Actor, Refusal, Seq};
 
-use crate::listing::{Entry, Listing, Tagged};
+use crate::listing::{Entry, Listing};
 use crate::lookup::{self, account};
 use crate::page::page_of;
 use crate::request_image::ImageQuery;
@@ -42,7 +43,13 @@ impl Service {
             return shared_images(&rows, actor, query, now_ms);
         }
         let regions = self.regions_asked(&rows, query.region.as_ref())?;
-        let here = |region| Here::of(self, &rows, actor, region, &wanted, now_ms);
+        let here = |region| {
+            if query.ids.is_empty() {
+                Here::of(self, &rows, actor, region, &wanted, now_ms)
+            } else {
+                Here::named(&rows, actor, region, &wanted, now_ms)
+            }
+        };
         let all: Vec<Here> = regions.into_iter().map(here).collect();
         let mut found = Vec::new();
         for here in &all {
@@ -58,8 +65,11 @@ impl Service {
         let page = page_of(found, query.page);
         // Of those alone that are shown.
         let view = |found: Found<'_>| {
-            let image = IMAGES.get(&rows, &scope(found.account, found.region), &[found.id])?;
-            let is_head = is_family_head(&rows, &image);
+            let image = match found.image {
+                Some(image) => Cow::Borrowed(image),
+                None => Cow::Owned(IMAGES.get(&rows, &scope(found.account, found.region), &[found.id])?),
+            };
+            let is_head = !query.without_heads && is_family_head(&rows, &image);
             Some(if found.own {
                 let group_id = groups::put_in(&rows, found.account, found.region, &image.id.0);
                 ImageView { group_id, ..self.own_view(&image, is_head, now_ms) }
@@ -100,7 +110,7 @@ fn shared_images(rows: &Snapshot, actor: &Actor, query: &ImageQuery, now_ms: i64
     let page = page_of(found, query.page);
     let view = |(_, shared): (String, SharedImage)| {
         let image = IMAGES.get(rows, &shared.scope, &[shared.image.as_str()])?;
-        let is_head = is_family_head(rows, &image);
+        let is_head = !query.without_heads && is_family_head(rows, &image);
         Some(ImageView::for_others(&image, is_head, now_ms))
     };
     Ok(Images {
@@ -121,6 +131,8 @@ struct Found<'a> {
     account: &'a AccountId,
     region: &'a RegionId,
     own: bool,
+    /// All of it, if that was read already.
+    image: Option<&'a Image>,
 }
 
 /// The images of a region that may be looked for.
@@ -128,6 +140,23 @@ struct Here {
     region: RegionId,
     own: Arc<Listing>,
     others: Listing,
+    /// Those that were asked for by their ids, read whole; there are no others then.
+    named: Vec<Named>,
+}
+
+/// An image that was asked for by its id.
+struct Named {
+    image: Image,
+    /// What its family is called, if it is another account's.
+    family_of_others: Option<String>,
+    own: bool,
+}
+
+impl Named {
+    fn entry(&self) -> Entry<'_> {
+        let family = self.family_of_others.as_deref().or(self.image.family.as_deref());
+        Entry::of(&self.image, family.unwrap_or_default())
+    }
 }
 
 impl Here {
@@ -140,26 +169,64 @@ impl Here {
         now_ms: i64,
     ) -> Self {
         let own = if wanted.own { own(service, rows, actor, &region, wanted.query) } else { Arc::default() };
-        let others = others(service, rows, actor, &region, wanted, &own, now_ms);
-        Self { region, own, others }
+        let others = others(service, rows, actor, &region, wanted, now_ms);
+        Self { region, own, others, named: Vec::new() }
+    }
+
+    /// Those of the ids that are asked for: the account's own, and those of others that it may use.
+    fn named(
+        rows: &Snapshot,
+        actor: &Actor,
+        region: RegionId,
+        wanted: &Wanted<'_>,
+        now_ms: i64,
+    ) -> Self {
+        let account = account(actor);
+        let here = scope(&account, &region);
+        let ids: BTreeSet<&str> =
+            wanted.query.ids.iter().map(String::as_str).filter(|id| !id.contains('\0')).collect();
+        let public = if wanted.public { PUBLIC.list(rows, &public_scope(&region), &[]) } else { Vec::new() };
+        let mut named = Vec::with_capacity(ids.len());
+        for id in ids {
+            let own = if wanted.own { IMAGES.get(rows, &here, &[id]) } else { None };
+            let is_own = own.is_some();
+            let image = own.or_else(|| {
+                let shared = if wanted.shared { SHARED.get(rows, &here, &[id]) } else { None };
+                let shown = shared.or_else(|| public.iter().find(|shown| shown.image.0 == id).cloned())?;
+                of_another(rows, &account, &shown, now_ms)
+            });
+            let Some(image) = image else { continue };
+            let family = image.family.as_deref().filter(|_| !is_own);
+            let family_of_others = family.map(|family| ImageView::family_of_others(&image.account, family));
+            named.push(Named { image, family_of_others, own: is_own });
+        }
+        Self { region, own: Arc::default(), others: Listing::default(), named }
     }
 
     /// Those that are looked for.
     fn found<'a>(&'a self, rows: &Snapshot, wanted: &Wanted<'_>) -> Vec<Found<'a>> {
         let mut found = Vec::new();
+        let mut look = |looked: Looked<'a>| {
+            if wanted.fits(rows, &looked) {
+                let Looked { entry, region, own, image, .. } = looked;
+                let (id, born, family, account) = (entry.id, entry.born, entry.family, entry.owner);
+                found.push(Found { id, born, family, account, region, own, image });
+            }
+        };
+        let region = &self.region;
         for (own, listing) in [(true, &*self.own), (false, &self.others)] {
             let tagged = listing.tagged(&wanted.query.tags);
-            let fit = listing.entries().filter(|entry| {
-                wanted.fits(rows, &Looked { entry: *entry, tagged: &tagged, region: &self.region, own })
-            });
-            found.extend(fit.map(|entry| Found {
-                id: entry.id,
-                born: entry.born,
-                family: entry.family,
-                account: entry.owner,
-                region: &self.region,
-                own,
-            }));
+            for entry in listing.entries() {
+                look(Looked { entry, has_tags: tagged.has(&entry), region, own, image: None });
+            }
+        }
+        for named in &self.named {
+            let has = |(key, value): &(String, Option<String>)| {
+                let tag = named.image.tags.get(key);
+                tag.is_some_and(|tag| value.as_ref().is_none_or(|value| value == tag))
+            };
+            let has_tags = wanted.query.tags.iter().all(has);
+            look(Looked { entry: named.entry(), has_tags, region, own: named.own, image: Some(&named.image) });
         }
         found
     }
@@ -168,20 +235,23 @@ impl Here {
 /// An image that is looked at.
 struct Looked<'a> {
     entry: Entry<'a>,
-    /// The tags that are looked for, in the listing it is of.
-    tagged: &'a Tagged,
+    /// Whether it has the tags that are looked for.
+    has_tags: bool,
     region: &'a RegionId,
     own: bool,
+    /// All of it, if that was read already.
+    image: Option<&'a Image>,
 }
 
 impl Looked<'_> {
     /// All of it.
-    fn image(&self, rows: &Snapshot) -> Option<Image> {
-        IMAGES.get(rows, &scope(self.entry.owner, self.region), &[self.entry.id])
+    fn image(&self, rows: &Snapshot) -> Option<Cow<'_, Image>> {
+        let read = || IMAGES.get(rows, &scope(self.entry.owner, self.region), &[self.entry.id]);
+        self.image.map(Cow::Borrowed).or_else(|| read().map(Cow::Owned))
     }
 }
 
-/// The account's own images: those of a family or of some ids, where only they are asked for.
+/// The account's own images: those of a family, where only they are asked for.
 fn own(
     service: &Service,
     rows: &Snapshot,
@@ -193,12 +263,7 @@ fn own(
     let scope = scope(&account, region);
     let plain = |text: &&String| !text.contains('\0');
     let with_owner = |image: Listed| (account.clone(), image);
-    if !query.ids.is_empty() {
-        let ids: BTreeSet<&String> = query.ids.iter().filter(plain).collect();
-        // The whole rows: they will be shown, most of them.
-        let images = ids.into_iter().filter_map(|id| IMAGES.get(rows, &scope, &[id]));
-        Arc::new(Listing::of(images.map(|image| with_owner(Listed::from(&image)))))
-    } else if let Some(family) = query.family.as_ref().filter(plain) {
+    if let Some(family) = query.family.as_ref().filter(plain) {
         let ids = FAMILIES.list(rows, &scope, &[family]);
         let images = ids.iter().filter_map(|id| LISTED.get(rows, &scope, &[id.as_str()]));
         Arc::new(Listing::of(images.map(with_owner)))
@@ -214,11 +279,9 @@ fn others(
     actor: &Actor,
     region: &RegionId,
     wanted: &Wanted<'_>,
-    own: &Listing,
     now_ms: i64,
 ) -> Listing {
     let account = account(actor);
-    let ids = &wanted.query.ids;
     let shown = scope(&account, region);
     if wanted.shared && !wanted.public && wanted.is_plain() {
         // The rows of shares tell what a list without filters is put in order by: no image need be read.
@@ -228,25 +291,14 @@ fn others(
     }
     let mut at: Vec<SharedImage> = Vec::new();
     if wanted.shared {
-        if ids.is_empty() {
-            at.extend(service.kept_lists.shown(rows, &shown).iter().cloned());
-        } else {
-            // An account may be shown thousands: where some are named, only they are looked at, and none of its own.
-            let is_own = |id: &String| own.entries().any(|entry| entry.id == id);
-            let asked = ids.iter().filter(|id| !id.contains('\0') && !is_own(id));
-            at.extend(asked.filter_map(|id| SHARED.get(rows, &shown, &[id])));
-        }
+        at.extend(service.kept_lists.shown(rows, &shown).iter().cloned());
     }
     if wanted.public {
         at.extend(PUBLIC.list(rows, &public_scope(region), &[]));
-        at.retain(|shared| ids.is_empty() || ids.contains(&shared.image.0));
     }
     let mut seen = BTreeSet::new();
     at.retain(|shared| seen.insert(shared.image.clone()));
-    let images = at.iter().filter_map(|shared| IMAGES.get(rows, &shared.scope, &[shared.image.as_str()]));
-    let visible = images.filter(|image| {
-        image.account != account && !image.status.is_being_made() && image.is_visible_to(&account, now_ms)
-    });
+    let visible = at.iter().filter_map(|shared| of_another(rows, &account, shared, now_ms));
     let listed = |image: Image| {
         let mut listed = Listed::from(&image);
         let family = listed.family.as_deref();
@@ -254,6 +306,14 @@ fn others(
         (image.account, listed)
     };
     Listing::of(visible.map(listed))
+}
+
+/// An image of another account, if the one that asks may see it.
+fn of_another(rows: &Snapshot, account: &AccountId, shared: &SharedImage, now_ms: i64) -> Option<Image> {
+    let image = IMAGES.get(rows, &shared.scope, &[shared.image.as_str()])?;
+    let is_shown =
+        image.account != *account && !image.status.is_being_made() && image.is_visible_to(account, now_ms);
+    is_shown.then_some(image)
 }
 
 /// A shared image as far as its row of shares tells, and its owner. It is Available for as long as it is shared; of
@@ -343,6 +403,7 @@ impl<'a> Wanted<'a> {
             owner: self.query.owner.clone(),
             page: self.query.page,
             newest_first: self.query.newest_first,
+            without_heads: self.query.without_heads,
             ..ImageQuery::default()
         };
         *self.query == any
@@ -371,12 +432,12 @@ impl<'a> Wanted<'a> {
             })
             && query.from_ms.is_none_or(|from_ms| image.created_ms >= from_ms)
             && query.until_ms.is_none_or(|until_ms| image.created_ms <= until_ms)
-            && (query.tags.is_empty() || found.own && found.tagged.has(image))
+            && (query.tags.is_empty() || found.own && found.has_tags)
             && query.group.as_ref().is_none_or(|group| {
                 found.own && groups::group_of(rows, image.owner, found.region, image.id).as_str() == group
             })
             && query.snapshot.as_ref().is_none_or(|snapshot| {
-                let disks = found.image(rows).filter(|_| found.own).map(|image| image.disks);
+                let disks = found.image(rows).filter(|_| found.own).map(|image| image.into_owned().disks);
                 disks.is_some_and(|disks| disks.iter().any(|disk| disk.snapshot.0 == *snapshot))
             })
     }

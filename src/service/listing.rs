@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use domain::image::Status;
+use domain::image::{Image, Status};
 use domain::machine::{Architecture, OsType};
 use domain::{AccountId, Listed};
 use event::Seq;
@@ -56,6 +56,24 @@ pub(crate) struct Entry<'a> {
     pub(crate) architecture: Architecture,
     pub(crate) os_type: OsType,
     tag_set: u32,
+}
+
+impl<'a> Entry<'a> {
+    /// An image that is in no listing, with its family as the account that asks sees it.
+    pub(crate) fn of(image: &'a Image, family: &'a str) -> Self {
+        Self {
+            id: image.id.as_str(),
+            name: &image.name,
+            family,
+            owner: &image.account,
+            born: image.born,
+            created_ms: image.created_ms,
+            status: image.status,
+            architecture: image.machine.architecture,
+            os_type: image.machine.os_type,
+            tag_set: 0,
+        }
+    }
 }
 
 impl Listing {

@@ -103,6 +103,9 @@ pub struct ImageQuery {
     pub cloud_init: Option<bool>,
     /// Newest first, whatever their family; by region and family, and newest first in each, else.
     pub newest_first: bool,
+    /// Leaves out whether each is the one that its family stands for, which costs two rows an image.
+    #[serde(default)]
+    pub without_heads: bool,
     /// The page; all if none is given.
     pub page: Option<Page>,
 }

@@ -32,6 +32,11 @@ impl Object {
         Self::default()
     }
 
+    /// Without fields, and with room for so many.
+    pub fn with_room(fields: usize) -> Self {
+        Self(Vec::with_capacity(fields))
+    }
+
     /// With a field more.
     #[must_use]
     pub fn put(mut self, name: &'static str, value: impl Into<Value>) -> Self {

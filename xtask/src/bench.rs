@@ -35,6 +35,7 @@ Options of `wire`:
   --dir DIR   where the set of images lies, some 6 GB, and stays for the next run
   --fresh     makes it anew
   --turns N   how many times each is measured, in turns (default 5)
+  --only KIND describe, page or mixed alone, for a profiler
 
 Options of the others are handed on to the bench.
 ";
