@@ -141,6 +141,7 @@ pub(crate) fn at<'a>(answer: &'a Object, path: &str) -> Option<&'a Value> {
 pub(crate) fn text(answer: &Object, path: &str) -> String {
     match at(answer, path) {
         Some(Value::Text(text)) => text.clone(),
+        Some(Value::Word(word)) => (*word).to_owned(),
         Some(Value::Number(number)) => number.to_string(),
         Some(Value::Flag(flag)) => flag.to_string(),
         other => panic!("{path} is {other:?} in {}", answer.json()),

@@ -29,6 +29,7 @@ pub(crate) fn json(answer: &Object, action: &str) -> serde_json::Value {
 fn as_json(value: &Value) -> serde_json::Value {
     match value {
         Value::Text(text) => text.as_str().into(),
+        Value::Word(word) => (*word).into(),
         Value::Number(number) => (*number).into(),
         Value::Fraction(number) => (*number).into(),
         Value::Flag(flag) => (*flag).into(),
@@ -47,6 +48,7 @@ fn put_into(element: &mut Element, object: &Object) {
             match value {
                 Value::Object(object) => put_into(&mut child, object),
                 Value::Text(text) => child.text = text.chars().map(as_xml_can).collect(),
+                Value::Word(word) => child.text = word.chars().map(as_xml_can).collect(),
                 Value::Number(number) => child.text = number.to_string(),
                 Value::Fraction(number) => child.text = format!("{number:?}"),
                 Value::Flag(flag) => child.text = flag.to_string(),

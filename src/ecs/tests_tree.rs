@@ -133,6 +133,7 @@ pub(crate) fn check(object: &Object, tree: &[Field], path: &str, told: &mut Told
 fn check_value(value: &Value, field: &Field, path: &str, told: &mut Told) -> Vec<String> {
     let has_value = match value {
         Value::Text(text) => !text.is_empty(),
+        Value::Word(word) => !word.is_empty(),
         Value::List(values) => !values.is_empty(),
         Value::Number(_) | Value::Fraction(_) | Value::Flag(_) | Value::Object(_) => true,
     };
@@ -149,7 +150,7 @@ fn check_value(value: &Value, field: &Field, path: &str, told: &mut Told) -> Vec
 fn check_one(value: &Value, field: &Field, path: &str, told: &mut Told) -> Vec<String> {
     match (value, &field.kind) {
         (Value::Object(object), Kind::Object(inside)) => check(object, inside, path, told),
-        (Value::Text(_), Kind::Text)
+        (Value::Text(_) | Value::Word(_), Kind::Text)
         | (Value::Number(_), Kind::Number)
         | (Value::Fraction(_), Kind::Fraction)
         | (Value::Flag(_), Kind::Flag) => Vec::new(),

@@ -88,6 +88,10 @@ async fn ask<T: TryFrom<Reply, Error = service::Trouble>>(
 /// Serves the set as `kiln serve` does, until it is ended.
 pub(crate) fn kiln(root: &Path) {
     runtime().block_on(async {
+        // Of runs before: what was used in the last half hour is bounded, and some runs are more than that.
+        for name in ["nonces-0", "nonces-1"] {
+            let _ = std::fs::remove_file(set::large(root).dir().join(name));
+        }
         let options = server::Options {
             listen: ([127, 0, 0, 1], 0).into(),
             dir: set::large(root).dir(),

@@ -38,6 +38,8 @@ pub(crate) struct Gate {
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) what: String,
+    /// The action that it is, if it is one that there is.
+    pub(crate) action: Option<&'static str>,
     pub(crate) account: String,
     pub(crate) key: String,
     pub(crate) code: String,
@@ -118,6 +120,7 @@ impl Gate {
         let (name, version) = named(whole.parts, form.as_ref().unwrap_or(&query))?;
         told.what.clone_from(&name);
         let action = action(&name, &version);
+        told.action = action.as_ref().ok().map(|action| action.name);
         let may_change = action.as_ref().is_ok_and(|action| !action.is_reading());
         let proved = self.prove(whole, query, form, may_change, told)?;
         let action = action?;

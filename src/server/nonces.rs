@@ -216,6 +216,22 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_nothing_is_written_with_the_next_that_may_or_at_the_next_sync() {
+        let dir = tempfile::tempdir().unwrap();
+        let now_ms = 1_700_000_000_000;
+        let nonces = Nonces::kept(dir.path()).unwrap();
+        let after_a_kill = |nonce| Nonces::kept(dir.path()).unwrap().spend("a", nonce, false, now_ms);
+        assert_eq!(nonces.spend("a", "looked", false, now_ms), Nonce::Fresh);
+        assert_eq!(nonces.spend("a", "looked", true, now_ms), Nonce::Used);
+        assert_eq!(after_a_kill("looked"), Nonce::Fresh);
+        assert_eq!(nonces.spend("a", "changed", true, now_ms), Nonce::Fresh);
+        assert_eq!([after_a_kill("looked"), after_a_kill("changed")], [Nonce::Used; 2]);
+        assert_eq!(nonces.spend("a", "looked again", false, now_ms), Nonce::Fresh);
+        nonces.sync();
+        assert_eq!(after_a_kill("looked again"), Nonce::Used);
+    }
+
+    #[test]
     fn files_that_were_cut_anywhere_are_read_and_written_on() {
         let dir = tempfile::tempdir().unwrap();
         let now_ms = 1_700_000_000_000;

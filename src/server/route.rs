@@ -43,7 +43,7 @@ pub(crate) async fn answer(routes: Arc<Routes>, request: Request<Body>, peer: Pe
     let response = Box::pin(routes.route(request, peer, &id, &mut told)).await;
     let status = response.status().as_u16();
     let took = begun.elapsed();
-    routes.gate.metrics.count(kind(&told.what), status, took);
+    routes.gate.metrics.count(told.action.unwrap_or_else(|| kind(&told.what)), status, took);
     if routes.is_logging {
         access_log::write(&Line {
             time_ms: now_ms(),
@@ -86,8 +86,10 @@ impl Routes {
         if let Some(said) = self.about_itself(&parts) {
             return said;
         }
-        let is_s3 = s3::is_s3_request(&parts);
-        if is_s3 || oss::is_bucket_request(&parts) || is_of_an_object(&parts) {
+        // Most requests say at once that they are an action's.
+        let is_action = is_signed_action(&parts);
+        let is_s3 = !is_action && s3::is_s3_request(&parts);
+        if is_s3 || !is_action && (oss::is_bucket_request(&parts) || is_of_an_object(&parts)) {
             told.what = format!("{} {}", parts.method, parts.uri.path());
             let mut request = Request::from_parts(parts, incoming);
             let line = oss::Line { source_ip: Some(peer.address), secure: peer.is_secure };
@@ -136,6 +138,13 @@ impl Routes {
             _ => None,
         }
     }
+}
+
+/// Whether a request is an action's in the newer style, by the two headers that have all of it.
+fn is_signed_action(parts: &http::request::Parts) -> bool {
+    let header = |name: &str| parts.headers.get(name).map(http::HeaderValue::as_bytes);
+    header("x-acs-action").is_some()
+        && header("authorization").is_some_and(|said| said.starts_with(wire::ACS3.as_bytes()))
 }
 
 /// Whether a request that nobody signed asks for an object or a bucket: it names no action, and more than

@@ -1,8 +1,11 @@
 //! Use cases on resource groups.
 
+use std::convert::Infallible;
+
 use domain::group::{GROUPED, GROUPS, Group, GroupId, default_group};
 use domain::image::{house, scope};
 use domain::{AccountId, RegionId, rules};
+use engine::Snapshot;
 use event::{Actor, Rows};
 use workflows::{CreateGroup, JoinGroup};
 
@@ -95,8 +98,21 @@ pub(crate) fn group_of(rows: &dyn Rows, account: &AccountId, region: &RegionId, 
     put.unwrap_or_else(|| default_group(account))
 }
 
-/// The group that something was put in; empty if it is where everything is.
-pub(crate) fn put_in(rows: &dyn Rows, account: &AccountId, region: &RegionId, id: &str) -> String {
-    let put = GROUPED.get(rows, &scope(account, region), &[id]);
-    put.map(|group| group.0).unwrap_or_default()
+impl Service {
+    /// The group that something was put in; empty if it is where everything is.
+    pub(crate) fn put_in(&self, rows: &Snapshot, account: &AccountId, region: &RegionId, id: &str) -> String {
+        let scope = scope(account, region);
+        let all = GROUPED.key(&scope, &[""]);
+        let any = self.kept_grouped.get(rows, &all, scope.as_str(), || {
+            let mut any = false;
+            rows.scan(&all, &mut |_, _| {
+                any = true;
+                false
+            });
+            Ok::<_, Infallible>(Some(any))
+        });
+        let Ok(Some(true)) = any else { return String::new() };
+        let put = GROUPED.get(rows, &scope, &[id]);
+        put.map(|group| group.0).unwrap_or_default()
+    }
 }

@@ -71,7 +71,7 @@ impl Service {
             };
             let is_head = !query.without_heads && is_family_head(&rows, &image);
             Some(if found.own {
-                let group_id = groups::put_in(&rows, found.account, found.region, &image.id.0);
+                let group_id = self.put_in(&rows, found.account, found.region, &image.id.0);
                 ImageView { group_id, ..self.own_view(&image, is_head, now_ms) }
             } else {
                 ImageView::for_others(&image, is_head, now_ms)
@@ -174,13 +174,7 @@ impl Here {
     }
 
     /// Those of the ids that are asked for: the account's own, and those of others that it may use.
-    fn named(
-        rows: &Snapshot,
-        actor: &Actor,
-        region: RegionId,
-        wanted: &Wanted<'_>,
-        now_ms: i64,
-    ) -> Self {
+    fn named(rows: &Snapshot, actor: &Actor, region: RegionId, wanted: &Wanted<'_>, now_ms: i64) -> Self {
         let account = account(actor);
         let here = scope(&account, &region);
         let ids: BTreeSet<&str> =
@@ -226,7 +220,13 @@ impl Here {
                 tag.is_some_and(|tag| value.as_ref().is_none_or(|value| value == tag))
             };
             let has_tags = wanted.query.tags.iter().all(has);
-            look(Looked { entry: named.entry(), has_tags, region, own: named.own, image: Some(&named.image) });
+            look(Looked {
+                entry: named.entry(),
+                has_tags,
+                region,
+                own: named.own,
+                image: Some(&named.image),
+            });
         }
         found
     }

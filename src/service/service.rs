@@ -90,6 +90,8 @@ pub struct Service {
     pub(crate) kept_keys: KeptRows<AccessKey>,
     pub(crate) kept_accounts: KeptRows<()>,
     pub(crate) kept_regions: KeptRows<()>,
+    /// Whether anything of an account in a region was put in a resource group.
+    pub(crate) kept_grouped: KeptRows<bool>,
     /// Policies that were read before.
     pub(crate) policies: Policies,
     /// Held while an operation that may have been started already is looked for and started.
@@ -269,6 +271,7 @@ impl Service {
             kept_keys: KeptRows::default(),
             kept_accounts: KeptRows::default(),
             kept_regions: KeptRows::default(),
+            kept_grouped: KeptRows::default(),
             policies: Policies::default(),
             starting: Mutex::default(),
             tokens: Tokens::default(),
