@@ -2,7 +2,7 @@
 
 The same environment as `oss_life.py`, and OSS_SCRATCH: a directory on the disk that the server's data
 is on. OSS_SPEED_MIB says how large the object is; 2048 if nothing does. The object goes up in parts
-of 16 MiB, four at a time, and comes down the same way. The plain file system gets the same bytes in
+of OSS_SPEED_PART_MIB (64), OSS_SPEED_THREADS (2) at a time, and comes down the same way. The plain file system gets the same bytes in
 the same parts by as many threads, with a sync, an MD5 and a CRC-64 each, and is read by as many. The client
 is timed with a server as well that does nothing but send (`bare_files.py`): more than that it cannot take from any.
 Prints MiB/s of each, the ratios, and the server's memory if OSS_SERVER_PID names it.
@@ -20,8 +20,8 @@ import time
 import oss2
 from crcmod import mkCrcFun
 
-PART = 16 << 20
-THREADS = 4
+PART = int(os.environ.get("OSS_SPEED_PART_MIB", "64")) << 20
+THREADS = int(os.environ.get("OSS_SPEED_THREADS", "2"))
 mib = int(os.environ.get("OSS_SPEED_MIB", "2048"))
 crc64 = mkCrcFun(0x142F0E1EBA9EA3693, initCrc=0, xorOut=0xFFFFFFFFFFFFFFFF, rev=True)
 
@@ -61,8 +61,26 @@ def plainly(source, target):
     os.close(out)
 
 
+def plainly_back_by_pieces(source, target):
+    """Down: each part read, hashed and written in the pieces of 16 KiB that the client takes, by its own code: as many
+    checksums, and no connection between the files."""
+    with open(target, "wb") as out:
+        out.truncate(mib << 20)
+
+    def part(at):
+        with open(source, "rb") as file, open(target, "rb+") as out:
+            file.seek(at)
+            out.seek(at)
+            size = min(PART, (mib << 20) - at)
+            hashed = oss2.utils.make_crc_adapter(oss2.utils.SizedFileAdapter(file, size))
+            oss2.utils.copyfileobj_and_verify(hashed, out, size)
+
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(part, range(0, mib << 20, PART)))
+
+
 def plainly_back(source, target):
-    """Down: each part read, hashed and written."""
+    """Down: each part read, hashed and written at once."""
     out = os.open(target, os.O_CREAT | os.O_RDWR)
 
     def part(at):
@@ -93,6 +111,8 @@ def main():
         os.remove(plain)
         options["multiget_threshold"] = options.pop("multipart_threshold")
         base_back = timed("plain file system, down", lambda: plainly_back(source, plain))
+        os.remove(plain)
+        base_pieces = timed("plain file system, down by pieces", lambda: plainly_back_by_pieces(source, plain))
         down = timed("oss2, down", lambda: oss2.resumable_download(bucket, "big", back, store=stores[1], **options))
         print(peak())
         script = os.path.join(os.path.dirname(__file__), "bare_files.py")
@@ -104,7 +124,8 @@ def main():
         with open(source, "rb") as one, open(back, "rb") as other:
             while piece := one.read(1 << 20):
                 assert piece == other.read(1 << 20)
-        print(f"ratios: up {up / base:.2f}, down {down / base_back:.2f}, of what the client can take {down / most:.2f}")
+        print(f"ratios: up {up / base:.2f}, down {down / base_pieces:.2f}, down of whole parts "
+              f"{down / base_back:.2f}, of what the client can take {down / most:.2f}")
     bucket.delete_object("big")
     bucket.delete_bucket()
 
