@@ -27,12 +27,6 @@ impl Action {
         format!("{}:{}", self.product(), self.name)
     }
 
-    /// Whether it changes nothing. The API names such actions so, all of them; what begins otherwise may change
-    /// something.
-    pub fn is_reading(&self) -> bool {
-        ["Describe", "List", "Get"].iter().any(|word| self.name.starts_with(word))
-    }
-
     /// What policies call the API it is of.
     fn product(&self) -> &'static str {
         PRODUCTS.iter().find(|(version, _)| *version == self.version).map_or("ecs", |(_, name)| name)

@@ -121,8 +121,7 @@ impl Gate {
         told.what.clone_from(&name);
         let action = action(&name, &version);
         told.action = action.as_ref().ok().map(|action| action.name);
-        let may_change = action.as_ref().is_ok_and(|action| !action.is_reading());
-        let proved = self.prove(whole, query, form, may_change, told)?;
+        let proved = self.prove(whole, query, form, told)?;
         let action = action?;
         let region = proved.params.text("RegionId").unwrap_or_default();
         let who = (proved.identity.account.as_str(), region, action.name);
@@ -151,7 +150,6 @@ impl Gate {
         whole: &Whole<'_>,
         query: Pairs,
         form: Option<Pairs>,
-        may_change: bool,
         told: &mut Told,
     ) -> Result<Proved, Fault> {
         let signed = Signed::read(Seen {
@@ -180,7 +178,7 @@ impl Gate {
         if !identity.active {
             return Err(Fault::new(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
         }
-        match self.nonces.spend(&identity.key, &signed.nonce, may_change, whole.context.now_ms) {
+        match self.nonces.spend(&identity.key, &signed.nonce, whole.context.now_ms) {
             Nonce::Fresh => Ok(Proved { identity, params: form.unwrap_or(query).params() }),
             Nonce::Used => {
                 Err(Fault::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."))

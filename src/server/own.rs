@@ -42,7 +42,7 @@ pub(crate) async fn answer(gate: &Gate, whole: Whole<'_>, told: &mut Told) -> Re
 /// The call, as whoever signed it may make it; the outer error is one of the gate, the inner one of the call.
 fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, Trouble>, Fault> {
     let query = Pairs::read(whole.parts.uri.query().unwrap_or_default(), "")?;
-    let proved = gate.prove(whole, query, None, true, told)?;
+    let proved = gate.prove(whole, query, None, told)?;
     let call: Call = service::decode(whole.body).map_err(|error| {
         Fault::new(400, "InvalidParameter", format!("The body is no call of this version of Kiln: {error}."))
     })?;
