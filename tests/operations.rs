@@ -14,6 +14,8 @@ mod access;
 mod cases;
 #[path = "operations/faults.rs"]
 mod faults;
+#[path = "operations/golden.rs"]
+mod golden;
 #[path = "operations/held.rs"]
 mod held;
 #[path = "operations/images.rs"]

@@ -32,6 +32,7 @@ mod operator;
 mod order;
 mod past;
 mod queue;
+mod retell;
 mod runtime;
 mod shared;
 mod snapshot;
@@ -60,6 +61,8 @@ mod tests_look;
 mod tests_order;
 #[cfg(test)]
 mod tests_past;
+#[cfg(test)]
+mod tests_retell;
 #[cfg(test)]
 mod tests_story;
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl<F> Drop for Polled<F> {
 }
 
 /// A story in which a panic is an answer: the flow parks instead of vanishing.
-struct Caught(Pin<Box<dyn Future<Output = Result<Vec<u8>, Halt>> + Send>>);
+pub(crate) struct Caught(pub(crate) Pin<Box<dyn Future<Output = Result<Vec<u8>, Halt>> + Send>>);
 
 impl Future for Caught {
     type Output = Result<Vec<u8>, Halt>;
@@ -158,7 +158,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
 ///
 /// Past its point of no return a flow cannot take a no for an answer. One that parked over a no
 /// and was let go on by a person asks again.
-fn journal(records: Vec<Record>) -> HashMap<String, Record> {
+pub(crate) fn journal(records: Vec<Record>) -> HashMap<String, Record> {
     let mut journal: HashMap<String, Record> = HashMap::new();
     let (mut committed, mut newest) = (false, None);
     for record in records {
@@ -234,7 +234,7 @@ async fn finish<P: Send + Sync + 'static>(
 }
 
 /// The first record that the story did not ask for; an undo's, if it did not arm it.
-fn leftover<P>(told: &Told<P>) -> Option<String> {
+pub(crate) fn leftover<P>(told: &Told<P>) -> Option<String> {
     let armed = |path: &str| told.armed.iter().any(|armed| armed.path == path);
     let left = told.journal.keys().filter(|path| path.strip_suffix('~').is_none_or(|path| !armed(path)));
     left.min().cloned()

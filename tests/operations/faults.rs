@@ -10,7 +10,7 @@ use files::Files;
 use sim::SimFiles;
 
 use crate::cases::Case;
-use crate::world::{House, Log, Outcome, Way, actor, bucket, incarnation};
+use crate::world::{House, Outcome, Way, actor, bucket, flows_from, incarnation};
 
 /// Points tried for each case and fault in an ordinary run: first, last, and those between at
 /// equal distance. `KILN_POINTS` asks for more, the soak for all there are.
@@ -34,6 +34,18 @@ pub fn undisturbed(case: &Case) -> Outcome {
     let (outcome, _) = run(case, &disk, Way::Plain, None);
     assert_eq!(outcome.row.trouble(), None, "{}", case.name);
     outcome
+}
+
+/// The operation cancelled about half-way; none if it has come to its good end all the same.
+pub fn cancelled(case: &Case) -> Option<Outcome> {
+    let before = case.before();
+    let (_, calls) = run(case, &before.fork(1), Way::Plain, None);
+    // Later than half-way a cancel may be refused.
+    let mut tries = [calls / 2, calls / 3, calls / 4, calls / 8, 1].into_iter();
+    tries.find_map(|call| {
+        let (outcome, _) = run(case, &before.fork(2), Way::Plain, Some(call));
+        (outcome.row.state == State::Undone).then_some(outcome)
+    })
 }
 
 pub fn check_every(case: &Case, fault: Fault) {
@@ -160,11 +172,11 @@ async fn finish(
         house.engine.retry(actor(), id, "the disk is mended").await?;
         row = house.engine.wait(id).await?;
     }
-    let log = Log::of(house, id);
+    let flows = flows_from(house, id);
     // Deleted images' chunks, and those of an undone import, are gone after a collection.
     house.collect("afterwards").await?;
     house.check_whole(what).await;
-    Ok(Outcome { row, log, bucket: bucket(disk) })
+    Ok(Outcome::new(row, flows, bucket(disk)))
 }
 
 /// Runs the operation through a fault: opens again until it has come to its end.

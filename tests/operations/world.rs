@@ -8,7 +8,7 @@ use data::Plane;
 use domain::port::{BucketAt, DataPlane, LiveManifests};
 use domain::{AccountId, ManifestId, Projections, RegionId, StoreId, image};
 use engine::{Clock, Engine, FlowRow};
-use event::{Actor, Failure, FlowId, Rows};
+use event::{Actor, Failure, FlowId, Record, Rows};
 use files::Files;
 use sim::SimFiles;
 use workflows::{AddRegion, CreateAccount, Ports};
@@ -262,17 +262,22 @@ pub struct Log(Vec<(String, Vec<Line>)>);
 type Line = (String, String, Vec<u8>);
 
 impl Log {
-    /// The records of the flows that an operation consists of.
-    pub fn of(house: &House, first: FlowId) -> Self {
-        let snapshot = house.engine.snapshot().unwrap();
-        let flows = snapshot.flows(usize::MAX, |row| row.id >= first).unwrap();
-        let told = flows.iter().rev().map(|row| {
-            let records = snapshot.records_of(row).unwrap();
-            let lines = records.into_iter().map(|record| (record.path.0, record.kind, record.payload));
-            (row.label.clone(), lines.collect())
-        });
+    fn of(flows: &[(FlowRow, Vec<Record>)]) -> Self {
+        let line = |record: &Record| (record.path.0.clone(), record.kind.clone(), record.payload.clone());
+        let told = flows.iter().map(|(row, records)| (row.label.clone(), records.iter().map(line).collect()));
         Self(told.collect())
     }
+}
+
+/// The flows that an operation consists of, each with its records.
+pub fn flows_from(house: &House, first: FlowId) -> Vec<(FlowRow, Vec<Record>)> {
+    let snapshot = house.engine.snapshot().unwrap();
+    let flows = snapshot.flows(usize::MAX, |row| row.id >= first).unwrap();
+    let with_records = |row: FlowRow| {
+        let records = snapshot.records_of(&row).unwrap();
+        (row, records)
+    };
+    flows.into_iter().rev().map(with_records).collect()
 }
 
 impl fmt::Display for Log {
@@ -303,8 +308,15 @@ impl fmt::Debug for Log {
 pub struct Outcome {
     pub row: FlowRow,
     pub log: Log,
+    pub flows: Vec<(FlowRow, Vec<Record>)>,
     /// The files outside the data directory.
     pub bucket: Vec<(String, Vec<u8>)>,
+}
+
+impl Outcome {
+    pub fn new(row: FlowRow, flows: Vec<(FlowRow, Vec<Record>)>, bucket: Vec<(String, Vec<u8>)>) -> Self {
+        Self { row, log: Log::of(&flows), flows, bucket }
+    }
 }
 
 /// The files in the directory that exports go to.
