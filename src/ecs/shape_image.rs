@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::group::default_group;
 use service::{ImageDiskView, ImageView};
-use wire::Object;
+use wire::{Object, Value};
 
 /// What clients call a platform, where that is not the word they ask with.
 const DISPLAYED: [(&str, &str); 2] = [("RedHat", "Red Hat"), ("Customized Linux", "Customized Linux")];
@@ -140,8 +140,8 @@ fn disk_mapping(disk: &ImageDiskView) -> Object {
 /// Tags of a resource, as answers have them.
 pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Object {
     let tag = |(key, value): (&String, &String)| Object::new().put("TagKey", key).put("TagValue", value);
-    let tags = tags.iter().map(tag).map(wire::Value::from).collect();
-    Object::new().put("Tag", wire::Value::List(tags))
+    let tags = tags.iter().map(tag).map(Value::from).collect();
+    Object::new().put("Tag", Value::List(tags))
 }
 
 /// The resource group it is in: an image of the account's own is in one.
@@ -152,8 +152,9 @@ fn group_of(image: &ImageView) -> String {
     }
 }
 
-fn percent(percent: u32) -> String {
-    format!("{percent}%")
+fn percent(percent: u32) -> Value {
+    // Nearly every image is whole.
+    if percent == 100 { Value::Word("100%") } else { format!("{percent}%").into() }
 }
 
 fn displayed(platform: &str) -> &str {

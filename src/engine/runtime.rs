@@ -244,6 +244,11 @@ impl<P: Send + Sync + 'static> Engine<P> {
         Ok(Snapshot(self.shared.store.snapshot()?))
     }
 
+    /// Whether the rows of a table and scope are now what they were as of a commit.
+    pub fn is_unchanged(&self, prefix: &[u8], since: u64) -> bool {
+        self.shared.store.is_unchanged(prefix, since)
+    }
+
     /// Checks the log from its first event: order, chain, decoding, head.
     pub fn verify(&self) -> Result<audit::Verified, Error> {
         audit::guarded(|| audit::verify(&self.shared.store.snapshot()?))

@@ -234,6 +234,11 @@ impl Store {
         Ok(shown.insert(Snapshot(Arc::new(tables))).clone())
     }
 
+    /// Whether the rows of a table and scope are now what they were as of a commit.
+    pub(crate) fn is_unchanged(&self, prefix: &[u8], since: u64) -> bool {
+        self.marks.is_unchanged(prefix, since)
+    }
+
     fn shown(&self) -> MutexGuard<'_, Option<Snapshot>> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }

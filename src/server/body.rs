@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use http_body::Body as _;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 
@@ -51,9 +50,6 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unrea
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if said.is_some_and(|length| length > WHOLE_BYTES_MAX as u64) {
         return Err(Unread::TooLong);
-    }
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
     }
     match tokio::time::timeout(WHOLE_TIME_MAX, Limited::new(body, WHOLE_BYTES_MAX).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use oss::Oss;
 use s3::S3;
 use service::Context;
@@ -95,16 +97,22 @@ impl Routes {
             let line = oss::Line { source_ip: Some(peer.address), secure: peer.is_secure };
             request.extensions_mut().insert(line);
             if is_s3 {
-                let response = self.s3.answer(request, id).await;
+                // Apart, as all that is long, so that the requests which are most are small.
+                let response = Box::pin(self.s3.answer(request, id)).await;
                 if let Some(asker) = response.extensions().get::<s3::Asker>() {
                     told.account.clone_from(&asker.account);
                     told.key.clone_from(&asker.key);
                 }
                 return response;
             }
-            return self.buckets.answer(request).await;
+            return Box::pin(self.buckets.answer(request)).await;
         }
-        let bytes = match body::read(&parts.headers, incoming).await {
+        let read = if incoming.is_end_stream() {
+            Ok(Bytes::new())
+        } else {
+            Box::pin(body::read(&parts.headers, incoming)).await
+        };
+        let bytes = match read {
             Ok(bytes) => bytes,
             Err(unread) => {
                 let mut response = refuse(&fault(&unread), Form::Json, id, &host(&parts), told);
@@ -118,7 +126,7 @@ impl Routes {
         let context = Context { source_ip: Some(peer.address), now_ms: now_ms(), secure: peer.is_secure };
         let whole = Whole { parts: &parts, body: &bytes, request_id: id, context };
         if parts.method == Method::POST && parts.uri.path() == own::PATH {
-            return own::answer(&self.gate, whole, told).await;
+            return Box::pin(own::answer(&self.gate, whole, told)).await;
         }
         self.gate.answer(whole, told).await
     }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use engine::Snapshot;
+use engine::{Engine, Snapshot};
 
 /// Rows of a table that are kept: those of all who ask a busy server in a minute, in a megabyte.
 const ROWS_MAX: usize = 4096;
@@ -22,6 +22,21 @@ impl<T> Default for KeptRows<T> {
 }
 
 impl<T: Clone> KeptRows<T> {
+    /// The row as it is now. Nothing is opened to look at where it is kept.
+    pub(crate) fn now<P: Send + Sync + 'static, E: From<engine::Error>>(
+        &self,
+        engine: &Engine<P>,
+        prefix: &[u8],
+        name: &str,
+        read: impl FnOnce(&Snapshot) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        if let Some(row) = self.kept(name, |commit| engine.is_unchanged(prefix, commit)) {
+            return Ok(Some(row));
+        }
+        let rows = engine.snapshot()?;
+        self.get(&rows, prefix, name, || read(&rows))
+    }
+
     /// The row of that name below a prefix of keys, kept or read. That there is none is not kept: nobody's names
     /// would push out everybody's.
     pub(crate) fn get<E>(
@@ -31,10 +46,8 @@ impl<T: Clone> KeptRows<T> {
         name: &str,
         read: impl FnOnce() -> Result<Option<T>, E>,
     ) -> Result<Option<T>, E> {
-        if let Some((commit, row)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name)
-            && rows.is_unchanged(prefix, *commit)
-        {
-            return Ok(Some(row.clone()));
+        if let Some(row) = self.kept(name, |commit| rows.is_unchanged(prefix, commit)) {
+            return Ok(Some(row));
         }
         let row = read()?;
         if let Some(row) = &row {
@@ -45,5 +58,10 @@ impl<T: Clone> KeptRows<T> {
             kept.insert(name.to_owned(), (rows.commit(), row.clone()));
         }
         Ok(row)
+    }
+
+    fn kept(&self, name: &str, is_unchanged: impl FnOnce(u64) -> bool) -> Option<T> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(name).filter(|(commit, _)| is_unchanged(*commit)).map(|(_, row)| row.clone())
     }
 }

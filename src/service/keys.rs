@@ -1,7 +1,7 @@
 //! Use cases on access keys, and the one question the wire asks for every request: whose key is this.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use domain::access::{
     ACCESS_KEYS, AccessKey as Row, AccessKeyId, Arn, KEY_CHARS, KEY_PREFIX, KEYS_OF, SECRET_CHARS,
@@ -50,9 +50,9 @@ impl fmt::Debug for AccessKey {
 impl Service {
     /// The key of that id, with its secret; none if there is no such key.
     pub fn access_key(&self, id: &str) -> Result<Option<AccessKey>, Trouble> {
-        let rows = self.engine.snapshot()?;
-        let all = ACCESS_KEYS.key(&house(), &[""]);
-        self.kept_keys.get(&rows, &all, id, || key_row(&rows, id).map(|row| self.opened(row)).transpose())
+        static ALL: LazyLock<Vec<u8>> = LazyLock::new(|| ACCESS_KEYS.key(&house(), &[""]));
+        let read = |rows: &Snapshot| key_row(rows, id).map(|row| self.opened(row)).transpose();
+        self.kept_keys.now(&self.engine, &ALL, id, read)
     }
 
     fn opened(&self, row: Row) -> Result<AccessKey, Trouble> {

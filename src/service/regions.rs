@@ -1,6 +1,6 @@
 //! Use cases on regions: which there are, collecting, and looking through a store.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use domain::image::{IMAGES, REGIONS, house, scope};
 use domain::port::LiveManifests;
@@ -22,13 +22,12 @@ impl Service {
 
     /// Whether there is a region of that name. Every request of the wire asks this.
     pub fn has_region(&self, region: &str) -> Result<bool, Trouble> {
-        let rows = self.engine.snapshot()?;
-        let all = REGIONS.key(&house(), &[""]);
-        let read = || {
+        static ALL: LazyLock<Vec<u8>> = LazyLock::new(|| REGIONS.key(&house(), &[""]));
+        let read = |rows: &Snapshot| {
             let is_plain = !region.contains('\0');
-            Ok::<_, Trouble>((is_plain && REGIONS.get(&rows, &house(), &[region]).is_some()).then_some(()))
+            Ok::<_, Trouble>((is_plain && REGIONS.get(rows, &house(), &[region]).is_some()).then_some(()))
         };
-        Ok(self.kept_regions.get(&rows, &all, region, read)?.is_some())
+        Ok(self.kept_regions.now(&self.engine, &ALL, region, read)?.is_some())
     }
 
     /// The regions in question: the one named, or all.

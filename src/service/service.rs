@@ -3,13 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, LazyLock, PoisonError};
 
 use domain::image::{ACCOUNTS, REGIONS, house};
 use domain::port::DataPlane;
 use domain::port_compute::Compute;
 use domain::{AccountId, Projections, RegionId, rules};
-use engine::{Clock, Engine, FlowRow, State, Workflow};
+use engine::{Clock, Engine, FlowRow, Snapshot, State, Workflow};
 use event::{Actor, FlowId};
 use files::Files;
 use tokio::sync::Mutex;
@@ -347,10 +347,9 @@ impl Service {
         if actor.account == DEFAULT_ACCOUNT {
             return Ok(());
         }
-        let (rows, account) = (self.engine.snapshot()?, account(actor));
-        let all = ACCOUNTS.key(&house(), &[""]);
-        let known = || known_account(&rows, &account).map(Some);
-        self.kept_accounts.get(&rows, &all, account.as_str(), known)?;
+        static ALL: LazyLock<Vec<u8>> = LazyLock::new(|| ACCOUNTS.key(&house(), &[""]));
+        let known = |rows: &Snapshot| Ok::<_, Trouble>(Some(known_account(rows, &account(actor))?));
+        self.kept_accounts.now(&self.engine, &ALL, &actor.account, known)?;
         Ok(())
     }
 
