@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use axum::Router;
@@ -37,6 +38,29 @@ async fn open(root: &Path) -> Arc<Service> {
     Service::open(Options { dir, wiring: set::wiring(), drive: true }).await.expect("the set opens")
 }
 
+/// The data directory as it was when it was made.
+fn kept(root: &Path) -> PathBuf {
+    set::large(root).dir().with_extension("kept")
+}
+
+/// Puts the data directory back to what it was when it was made.
+pub(crate) fn renew(root: &Path) {
+    let (kept, data) = (kept(root), set::large(root).dir());
+    let copy = |from: &Path, to: &Path| {
+        let copied = Command::new("cp").arg("-a").args([from, to]).status().expect("there is `cp`");
+        assert!(copied.success(), "the set was not copied");
+    };
+    if !kept.exists() {
+        let part = kept.with_extension("part");
+        let _ = std::fs::remove_dir_all(&part);
+        copy(&data, &part);
+        std::fs::rename(&part, &kept).expect("the bench's directory takes a name");
+        return;
+    }
+    let _ = std::fs::remove_dir_all(&data);
+    copy(&kept, &data);
+}
+
 /// Makes the set, and a key for each account that asks.
 pub(crate) fn prepare(root: &Path) {
     runtime().block_on(async {
@@ -47,6 +71,8 @@ pub(crate) fn prepare(root: &Path) {
         if is_ready {
             return;
         }
+        // There is one only where the keys alone are lost.
+        let _ = std::fs::remove_dir_all(kept(root));
         let service = open(root).await;
         let mut lines = String::new();
         for number in 0..ACCOUNTS {
@@ -88,10 +114,6 @@ async fn ask<T: TryFrom<Reply, Error = service::Trouble>>(
 /// Serves the set as `kiln serve` does, until it is ended.
 pub(crate) fn kiln(root: &Path) {
     runtime().block_on(async {
-        // Of runs before: what was used in the last half hour is bounded, and some runs are more than that.
-        for name in ["nonces-0", "nonces-1"] {
-            let _ = std::fs::remove_file(set::large(root).dir().join(name));
-        }
         let options = server::Options {
             listen: ([127, 0, 0, 1], 0).into(),
             dir: set::large(root).dir(),

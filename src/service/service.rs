@@ -344,10 +344,10 @@ impl Service {
 
     /// Fails unless the account that asks is there.
     fn knows(&self, actor: &Actor) -> Result<(), Trouble> {
+        static ALL: LazyLock<Vec<u8>> = LazyLock::new(|| ACCOUNTS.key(&house(), &[""]));
         if actor.account == DEFAULT_ACCOUNT {
             return Ok(());
         }
-        static ALL: LazyLock<Vec<u8>> = LazyLock::new(|| ACCOUNTS.key(&house(), &[""]));
         let known = |rows: &Snapshot| Ok::<_, Trouble>(Some(known_account(rows, &account(actor))?));
         self.kept_accounts.now(&self.engine, &ALL, &actor.account, known)?;
         Ok(())

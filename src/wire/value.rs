@@ -142,7 +142,7 @@ fn write_json(text: &mut String, value: &Value) {
 
 fn write_json_text(text: &mut String, value: &str) {
     // Nearly every text is written as it is. To look at all of it at once is less than to look for the first.
-    let is_marked = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    let is_marked = |byte: u8| matches!(byte, ..0x20 | b'"' | b'\\');
     if value.bytes().fold(false, |any, byte| any | is_marked(byte)) {
         text.push_str(&serde_json::to_string(value).unwrap_or_default());
         return;

@@ -18,8 +18,9 @@ use crate::faults;
 use crate::world::{House, Outcome, Way, incarnation, prepared};
 
 /// What to do, wherever it fails.
-const ADVICE: &str = "a story that changes gets a new version: keep the old one beside it under its own VERSION, in the book \
-    as well, until no log needs it; or change the story so that this log is still answered. Logs are not written anew";
+const ADVICE: &str = "a story that changes gets a new version: keep the old one beside it under its own VERSION, in \
+    the book as well, until no log needs it; or change the story so that this log is still answered. Logs are not \
+    written anew";
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots/logs")
@@ -28,7 +29,8 @@ fn directory() -> PathBuf {
 /// A record a line, its payload in hexadecimal: as exact as the log, and a person finds the line that differs.
 fn line(record: &Record) -> String {
     let mut value = serde_json::to_value(record).unwrap();
-    let hex: String = record.payload.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
+    let hex: String = record.payload.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
     value["payload"] = json!(hex);
     format!("{value}\n")
 }

@@ -32,7 +32,7 @@ Options of `million`:
   --audit     proves the log of the million as well, which takes minutes and gigabytes of memory
 
 Options of `wire`:
-  --dir DIR   where the set of images lies, some 6 GB, and stays for the next run
+  --dir DIR   where the set of images lies, some 12 GB with the copy that is asked, and stays for the next run
   --fresh     makes it anew
   --turns N   how many times each is measured, in turns (default 5)
   --only KIND describe, page or mixed alone, for a profiler
