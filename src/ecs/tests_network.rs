@@ -263,6 +263,20 @@ async fn resource_groups_are_made_listed_and_joined() {
     assert_eq!(text(&found, "Images.Image.0.ResourceGroupId"), team);
 }
 
+/// That nothing of the account is in a group is remembered when an image is shown, until the first is put in one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_thing_that_is_put_in_a_group_is_seen_there() {
+    let door = Door::open().await;
+    let made = door.ask_of(RESOURCE_MANAGER, "CreateResourceGroup", "Name=team&DisplayName=The team").await;
+    let team = text(&made.unwrap(), "ResourceGroup.Id");
+    let image = door.image("web", domain::machine::Architecture::X8664).await;
+    let group = async || text(&found_of(&door, &image).await, "Images.Image.0.ResourceGroupId");
+    assert_ne!(group().await, team);
+    let join = format!("{HERE}&ResourceType=image&ResourceId={image}&ResourceGroupId={team}");
+    door.ask("JoinResourceGroup", &join).await;
+    assert_eq!(group().await, team);
+}
+
 /// An image, whatever is going on with it.
 async fn found_of(door: &Door, image: &str) -> wire::Object {
     door.ask("DescribeImages", &format!("{HERE}&Status=ALL&ImageId={image}")).await

@@ -2,7 +2,7 @@
 
 The same environment as `oss_life.py`, and OSS_SCRATCH: a directory on the disk that the server's data
 is on. OSS_SPEED_MIB says how large the object is; 2048 if nothing does. The object goes up in parts
-of OSS_SPEED_PART_MIB (64), OSS_SPEED_THREADS (2) at a time, and comes down the same way. The plain file system gets the same bytes in
+of OSS_SPEED_PART_MIB (16), OSS_SPEED_THREADS (4) at a time, and comes down the same way. The plain file system gets the same bytes in
 the same parts by as many threads, with a sync, an MD5 and a CRC-64 each, and is read by as many. The client
 is timed with a server as well that does nothing but send (`bare_files.py`): more than that it cannot take from any.
 Prints MiB/s of each, the ratios, and the server's memory if OSS_SERVER_PID names it.
@@ -20,8 +20,8 @@ import time
 import oss2
 from crcmod import mkCrcFun
 
-PART = int(os.environ.get("OSS_SPEED_PART_MIB", "64")) << 20
-THREADS = int(os.environ.get("OSS_SPEED_THREADS", "2"))
+PART = int(os.environ.get("OSS_SPEED_PART_MIB", "16")) << 20
+THREADS = int(os.environ.get("OSS_SPEED_THREADS", "4"))
 mib = int(os.environ.get("OSS_SPEED_MIB", "2048"))
 crc64 = mkCrcFun(0x142F0E1EBA9EA3693, initCrc=0, xorOut=0xFFFFFFFFFFFFFFFF, rev=True)
 
