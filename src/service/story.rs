@@ -109,6 +109,7 @@ fn flow_text(record: &Record) -> Option<String> {
             Outcome::Done(_) => "done".to_owned(),
             Outcome::Undone(turn) => format!("ended, with everything undone: {}", turn.refusal().message),
             Outcome::Abandoned(reason) => format!("was given up, leaving things as they are: {reason}"),
+            Outcome::Continued(next) => format!("goes on as `{next}`"),
         });
     }
     None
