@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::committer::{Batch, Origin, Slot};
 use crate::flow::Flow;
-use crate::fold::{self, OPEN, OpenRow, PAUSES, house};
+use crate::fold::{self, FlowRow, OPEN, OpenRow, PAUSES, house};
 use crate::kinds::{Ended, Outcome, Paused, Resumed, Started, Which};
 use crate::queue::lock;
 use crate::workflow::Halt;
@@ -115,6 +115,11 @@ impl<P: Send + Sync + 'static> Engine<P> {
     pub async fn resume(&self, by: Actor, which: Which, reason: &str) -> Result<(), Error> {
         let resumed = Resumed { which: which.clone(), by: by.clone(), reason: reason.to_owned() };
         self.stand(by, which, None, Draft::of(&resumed)).await
+    }
+
+    /// Why a flow stands still, if it does and has not ended: by itself, with its kind, or with all.
+    pub fn stands_still(&self, flow: &FlowRow) -> Option<String> {
+        if flow.state.has_ended() { None } else { self.shared.pauses.of(flow.id, &flow.name) }
     }
 
     async fn stand(&self, by: Actor, which: Which, why: Option<String>, draft: Draft) -> Result<(), Error> {
