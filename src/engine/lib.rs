@@ -25,9 +25,11 @@ mod committer;
 mod decide;
 mod each;
 mod error;
+mod find;
 mod flow;
 mod fold;
 mod hold;
+mod index;
 mod kinds;
 mod live;
 mod look;
@@ -63,6 +65,8 @@ mod tests_damage;
 mod tests_each;
 #[cfg(test)]
 mod tests_faults;
+#[cfg(test)]
+mod tests_find;
 #[cfg(test)]
 mod tests_hold;
 #[cfg(test)]
@@ -102,6 +106,7 @@ pub use branch::{BRANCHES_MAX, Branching, branch};
 pub use decide::Decide;
 pub use each::{CHILDREN_MAX, Each, Ends};
 pub use error::{Denial, Error};
+pub use find::{FOUND_MAX, Filter, Found, READS_MAX, VALUES_MAX};
 pub use flow::Flow;
 pub use fold::{FlowRow, State};
 pub use hold::Hold;
