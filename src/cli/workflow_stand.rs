@@ -19,21 +19,28 @@ Examples:
   kiln workflow resume --all"
 )]
 pub(crate) struct Stand {
-    /// Its id
-    #[arg(required_unless_present_any = ["kind", "all"], conflicts_with_all = ["kind", "all"])]
-    workflow: Option<FlowId>,
-    /// All of a kind, as `kiln workflow list --output json` names it
-    #[arg(long, value_name = "NAME", conflicts_with = "all")]
-    kind: Option<String>,
-    /// All there are
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    asked: Asked,
     /// Why; it stands in the log
     #[arg(long, default_value = "")]
     reason: String,
     /// Say it and return, without waiting for what follows
     #[arg(long)]
     pub(crate) no_wait: bool,
+}
+
+/// One of them, those of a kind, or all.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Asked {
+    /// Its id
+    workflow: Option<FlowId>,
+    /// All of a kind, as `kiln workflow list --output json` names it
+    #[arg(long, value_name = "NAME")]
+    kind: Option<String>,
+    /// All there are
+    #[arg(long)]
+    all: bool,
 }
 
 /// Which operation is begun anew, and from where.
@@ -62,16 +69,16 @@ pub(crate) struct Reset {
 
 impl Stand {
     fn which(&self) -> Which {
-        match (self.workflow, &self.kind) {
-            (Some(id), _) => Which::Flow(id),
-            (None, Some(kind)) => Which::Kind(kind.clone()),
-            (None, None) => Which::All,
+        match &self.asked {
+            Asked { workflow: Some(id), .. } => Which::Flow(*id),
+            Asked { kind: Some(kind), .. } => Which::Kind(kind.clone()),
+            Asked { .. } => Which::All,
         }
     }
 
     /// Whether it is one operation that is to be waited for.
     pub(crate) fn waits(&self) -> bool {
-        self.workflow.is_some() && !self.no_wait
+        self.asked.workflow.is_some() && !self.no_wait
     }
 
     /// Makes them stand still.

@@ -291,9 +291,10 @@ views! {
 }
 
 impl WorkflowView {
-    /// Whether nothing more will happen to it, or nothing without a person.
+    /// Whether nothing more will happen to it, or nothing without a person who looks at it. One that stands still
+    /// goes on when whoever made it says so.
     pub fn rests(&self) -> bool {
-        !matches!(self.state.as_str(), "Running" | "Unwinding")
+        !matches!(self.state.as_str(), "Running" | "Unwinding" | "Paused")
     }
 
     /// What is wrong with an operation that did not end well, or is parked.
