@@ -34,13 +34,13 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let records = snapshot.records_of(&row)?;
         let first = records.first().ok_or(Error::NoFlow(id))?;
         let started: Started = first.get().map_err(Error::read)?;
-        let begin = first.seq.next();
-        let before = before.filter(|before| *before > begin).unwrap_or(begin);
-        if before > begin && !records.iter().any(|record| record.seq == before) {
+        if let Some(before) = before.filter(|before| !records.iter().any(|record| record.seq == *before)) {
             return Err(denied(format!(
                 "has no event {before}; `kiln workflow show {id}` shows those it has"
             )));
         }
+        let begin = first.seq.next();
+        let before = before.filter(|before| *before > begin).unwrap_or(begin);
         let committed = records.iter().find(|record| record.path.as_str().ends_with('!'));
         let stopped = matches!(row.state, State::Parked | State::Abandoned);
         if !row.state.has_ended() && row.state != State::Parked {

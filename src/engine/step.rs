@@ -37,8 +37,8 @@ pub(crate) type Act<P, E> =
 
 /// How often and how patiently a step is tried.
 ///
-/// What a failure comes to is its family's: a [`Failure::Caller`] is final at once, [`Failure::World`] is tried again as
-/// this says, [`Failure::Ours`] parks the flow.
+/// What a failure comes to is its family's: a [`Failure::Caller`] is final at once, [`Failure::World`] is tried
+/// again as this says, [`Failure::Ours`] parks the flow.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// Attempts before the world's failure is final.

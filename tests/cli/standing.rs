@@ -53,12 +53,16 @@ fn what_cannot_be_paused_or_begun_anew_says_what_there_is() {
     place.done(&["image", "import", "disk.raw", "--name", "web-1"]);
     let ended = place.json(&["workflow", "list"])["Workflows"][0]["WorkflowId"].clone();
     let ended = ended.as_str().unwrap();
+    let events = place.json(&["audit", "log", "--workflow", ended]);
+    let middle = events["Log"][3]["Event"].to_string();
+    let middle = middle.as_str();
     for (words, said) in [
         (vec!["workflow", "pause", "--kind", "modify_imag"], "modify_image"),
         (vec!["workflow", "pause", ended], "has ended already"),
         (vec!["workflow", "pause"], "--all"),
         (vec!["workflow", "resume", "--kind", "copy_image"], "not paused together"),
-        (vec!["workflow", "reset", ended, "--before", "4"], "from its beginning"),
+        (vec!["workflow", "reset", ended, "--before", "4"], "has no event 4"),
+        (vec!["workflow", "reset", ended, "--before", middle], "from its beginning"),
         (vec!["workflow", "reset", ended, "--before", "x"], "--before"),
     ] {
         let run = place.run(&words);
