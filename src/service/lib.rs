@@ -80,6 +80,7 @@ mod request_network;
 mod request_share;
 mod request_task;
 mod request_things;
+mod request_workflow;
 mod seal;
 mod service;
 mod session_token;
@@ -108,6 +109,8 @@ mod tests_network;
 mod tests_queries;
 #[cfg(test)]
 mod tests_share;
+#[cfg(test)]
+mod tests_workflows;
 mod trouble;
 mod unfinished;
 mod view;
@@ -119,6 +122,7 @@ mod view_share;
 mod view_task;
 mod view_things;
 mod when;
+mod workflow_list;
 
 pub use asked::TOKEN_MS;
 pub use domain::policy::Context;
@@ -140,6 +144,7 @@ pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
     BucketRequest, Called, DiskQuery, DiskRequest, SnapshotQuery, SnapshotRequest, TagRequest, ThingAt,
 };
+pub use request_workflow::WorkflowQuery;
 pub use seal::SEAL;
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,

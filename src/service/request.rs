@@ -16,6 +16,7 @@ use crate::request_network::NetworkRequest;
 use crate::request_share::ShareRequest;
 use crate::request_task::TaskRequest;
 use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
+use crate::request_workflow::WorkflowQuery;
 use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
@@ -199,12 +200,7 @@ pub enum Request {
         region: Option<RegionId>,
     },
     /// Operations, newest first.
-    WorkflowList {
-        /// Only those that have not ended.
-        open: bool,
-        /// At most so many.
-        count: u32,
-    },
+    WorkflowList(WorkflowQuery),
     /// One operation.
     WorkflowShow(FlowId),
     /// What an operation did, event by event.

@@ -151,11 +151,15 @@ views! {
         collected: Option<Collected>,
         /// The account that asked for it.
         account_id: String,
+        /// The region it belongs to; empty for what belongs to none.
+        region_id: String,
     }
     /// Operations.
     Workflows {
         /// Newest first.
         workflows: Vec<WorkflowView>,
+        /// Where to look on; none when all was looked at.
+        next: Option<u64>,
     }
     /// A sentence of a story.
     Sentence {
