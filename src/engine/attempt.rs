@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use event::{Attempt, Failure, Refusal, Wait};
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
 
 use crate::at::{At, work_key};
 use crate::committer::panic_text;
@@ -56,7 +57,8 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
         let attempt = Attempt { incarnation: inner.shared.incarnation, number: fence };
         let at = At::new(inner.shared.clone(), inner.live.clone(), inner.id, path, attempt, undoing);
         // On a task of its own: a panic in it is an answer, and it ends before anything follows.
-        let outcome = match tokio::spawn(act(at)).await {
+        let span = crate::spans::of_attempt(inner.id, path, fence, undoing);
+        let outcome = match tokio::spawn(act(at).instrument(span)).await {
             Ok(outcome) => outcome,
             Err(join) if join.is_panic() => Err(Failure::Ours(panic_text(&*join.into_panic()))),
             Err(_) => return Err(Halt::Stopped(inner.shared.queue.error())),

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::{Facet, Pending};
 use crate::kinds::{
-    CancelRequested, Ended, KINDS, Outcome, Parked, Released, Started, TimerFired, TimerSet, Turn, Turned,
+    CancelRequested, Class, Ended, KINDS, Outcome, Parked, Released, Started, TimerFired, TimerSet, Turn,
+    Turned,
 };
+use crate::measure::Tally;
 
 /// Raised when the code below would fold the same records to other rows.
 const VERSION: u32 = 4;
@@ -64,6 +66,11 @@ impl State {
         }
     }
 
+    /// Its place among [`State::ALL`].
+    pub(crate) fn place(self) -> usize {
+        self as usize
+    }
+
     /// Whether nothing more will happen to it.
     pub fn has_ended(self) -> bool {
         matches!(self, Self::Done | Self::Undone | Self::Abandoned)
@@ -113,6 +120,8 @@ pub struct FlowRow {
     pub outcome: Option<Outcome>,
     /// Paths of timers that have not fired.
     pub timers: Vec<String>,
+    /// Who it is behind where flows wait.
+    pub class: Class,
 }
 
 impl FlowRow {
@@ -169,6 +178,8 @@ pub(crate) struct EngineFold {
     marked: HashMap<FlowId, Listed>,
     /// Lists that flows have come into or left since the last flush.
     lists: Pending,
+    /// Where it is told how many flows stand where; the log's own fold does, none that looks at the past.
+    tally: Option<Arc<Tally>>,
     kinds: HashSet<String>,
 }
 
@@ -206,6 +217,7 @@ impl EngineFold {
             dirty: HashMap::new(),
             marked: HashMap::new(),
             lists: Pending::default(),
+            tally: None,
             kinds: HashSet::new(),
         }
     }
@@ -221,6 +233,12 @@ impl EngineFold {
         }
         fold.kinds = kinds(rows).into_iter().collect();
         fold
+    }
+
+    /// Tells from now on how many flows stand where.
+    pub(crate) fn tell(&mut self, tally: Arc<Tally>) {
+        tally.moved(self.flows.values().map(|flow| (&*flow.name, None, flow.state)));
+        self.tally = Some(tally);
     }
 
     /// Whether both folds know the kind.
@@ -264,6 +282,7 @@ impl EngineFold {
     /// Writes the rows of the flows that changed and the lists they are in, and lets go of those that ended.
     pub(crate) fn flush(&mut self, rows: &mut dyn RowsMut) {
         let house = house();
+        let mut moves = Vec::new();
         for (id, changed) in std::mem::take(&mut self.dirty) {
             let text = id.to_string();
             let Some(flow) = self.flows.get_mut(&id) else { continue };
@@ -272,6 +291,9 @@ impl EngineFold {
             let (listed, before) = (Listed::of(flow), self.marked.remove(&id));
             let was_marked = before.is_some();
             if before.as_ref() != Some(&listed) {
+                if self.tally.is_some() {
+                    moves.push((flow.name.clone(), before.as_ref().map(|before| before.state), listed.state));
+                }
                 if let Some(before) = before {
                     before.set(&mut self.lists, flow, false);
                 }
@@ -300,6 +322,9 @@ impl EngineFold {
             }
         }
         self.lists.flush(rows);
+        if let Some(tally) = self.tally.as_ref().filter(|_| !moves.is_empty()) {
+            tally.moved(moves.iter().map(|(name, before, now)| (&**name, *before, *now)));
+        }
     }
 }
 
@@ -340,6 +365,7 @@ fn begin(record: &Record, started: Started) -> FlowRow {
         parked: None,
         outcome: None,
         timers: Vec::new(),
+        class: started.class,
     }
 }
 

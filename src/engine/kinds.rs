@@ -18,6 +18,28 @@ pub struct Started {
     /// What it is about, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<Subject>,
+    /// Who is behind whom where flows wait.
+    #[serde(default, skip_serializing_if = "Class::is_person")]
+    pub class: Class,
+}
+
+/// Who is behind whom where flows wait: for places under a key, see [`crate::Flow::hold`] and
+/// [`crate::Step::limit`]. Parts of a flow are of its class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Somebody waits for it.
+    #[default]
+    Person,
+    /// One of many, or started by itself: people go before it.
+    Background,
+}
+
+impl Class {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_person(&self) -> bool {
+        *self == Self::Person
+    }
 }
 
 impl Event for Started {

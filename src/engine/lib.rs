@@ -30,14 +30,17 @@ mod kinds;
 mod live;
 mod look;
 mod marks;
+mod measure;
 mod operator;
 mod order;
 mod past;
+mod places;
 mod queue;
 mod retell;
 mod runtime;
 mod shared;
 mod snapshot;
+mod spans;
 mod store;
 #[cfg(test)]
 mod tests_attempt;
@@ -62,9 +65,13 @@ mod tests_log;
 #[cfg(test)]
 mod tests_look;
 #[cfg(test)]
+mod tests_measure;
+#[cfg(test)]
 mod tests_order;
 #[cfg(test)]
 mod tests_past;
+#[cfg(test)]
+mod tests_places;
 #[cfg(test)]
 mod tests_retell;
 #[cfg(test)]
@@ -85,11 +92,12 @@ pub use flow::{Decide, Flow, Policy, Step};
 pub use fold::{FlowRow, State};
 pub use hold::Hold;
 pub use kinds::{
-    CancelRequested, Ended, Failed, Gathered, Outcome, Parked, Refused, Released, Started, Superseded,
+    CancelRequested, Class, Ended, Failed, Gathered, Outcome, Parked, Refused, Released, Started, Superseded,
     TimerFired, TimerSet, Turn, Turned,
 };
 pub use live::Watch;
 pub use look::Page;
+pub use measure::{Histogram, Measured};
 pub use past::{Moment, Past, Replay};
 pub use runtime::{Clock, Engine, Options, SystemClock};
 pub use snapshot::Snapshot;

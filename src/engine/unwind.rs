@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use event::{Draft, Event, FlowId, Record, Scope, Seq};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use crate::Error;
 use crate::at::work_key;
@@ -21,6 +22,7 @@ use crate::kinds::{Ended, Failed, Outcome, Parked, Refused, Released, Started, T
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
 use crate::shared::Shared;
+use crate::spans;
 use crate::store::Snapshot;
 use crate::workflow::Halt;
 
@@ -35,6 +37,8 @@ pub(crate) struct Begin {
     pub(crate) ticket: Ticket,
     /// The time of its first record.
     pub(crate) time_ms: i64,
+    /// The account that asked for it.
+    pub(crate) account: String,
 }
 
 /// A story's future that says each time it has been polled to a stand-still.
@@ -120,10 +124,10 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         under_way: None,
         broken: None,
     };
-    let (scope, started, turn) = if let Some(begin) = begin {
+    let (scope, started, turn, account) = if let Some(begin) = begin {
         told.last = begin.ticket;
         told.now_ms = begin.time_ms;
-        (begin.scope, begin.started, None)
+        (begin.scope, begin.started, None, begin.account)
     } else {
         // The row and its records out of one snapshot: a later row may speak of records that an earlier one lacks.
         let snapshot = shared.store.snapshot()?;
@@ -141,17 +145,22 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         let started: Started = first.get().map_err(Error::read)?;
         told.journal = journal(records);
         told.tried = tried(&snapshot, id)?;
-        (row.scope, started, row.turn)
+        live.is_of(row.class);
+        (row.scope, started, row.turn, row.actor.account)
     };
+    let span = spans::of_flow(id, &started, &scope, &account);
     let inner = Inner { id, scope, shared: shared.clone(), live: live.clone(), told: Mutex::new(told) };
     let flow = Flow { inner: Arc::new(inner) };
     let story = match shared.book.find(&started.name, started.version) {
         Ok(story) => story,
         Err(error) => return park(shared, id, &error.to_string()).await,
     };
-    come_to(&flow, "begin").await?;
-    let result = Caught(story(flow.clone(), started.input)).await;
-    finish(&flow, result, turn).await
+    let driven = async {
+        come_to(&flow, "begin").await?;
+        let result = Caught(story(flow.clone(), started.input)).await;
+        finish(&flow, result, turn).await
+    };
+    driven.instrument(span).await
 }
 
 /// What the story is answered from: the newest record at each path.
