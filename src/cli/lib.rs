@@ -62,6 +62,7 @@ mod thing;
 mod user;
 mod workflow;
 mod workflow_list;
+mod workflow_stand;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

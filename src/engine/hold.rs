@@ -81,7 +81,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
         };
         tokio::select! {
             place = taken => Ok(Some(place)),
-            () = live.called() => {
+            () = self.called() => {
                 self.open()?;
                 Ok(None)
             }

@@ -18,6 +18,7 @@ use crate::fold::{self, EngineFold, FlowRow, State};
 use crate::hold::{Returning, Returns};
 use crate::kinds::Class;
 use crate::live::{Live, Watch};
+use crate::pause::Pauses;
 use crate::queue::{Queue, Ticket, lock};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
@@ -111,6 +112,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let mut fold = EngineFold::resume(options.fold.clone(), &store.snapshot()?);
         fold.tell(store.measures.tally.clone());
         store.measures.begin_at(head.seq.0);
+        let pauses = Pauses::of_log(&store.snapshot()?);
         let keys = store.snapshot()?.work_keys(&[])?;
         let workers = keys.iter().filter_map(|key| key.first_chunk().map(|flow| FlowId(*flow))).collect();
         let queue = Arc::new(Queue::default());
@@ -140,6 +142,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
             live: Mutex::default(),
             limits: Mutex::default(),
             numbers: Mutex::default(),
+            rates: Mutex::default(),
+            pauses,
             returning,
             arrivals: Notify::new(),
             departures: Arc::default(),

@@ -14,6 +14,7 @@ pub(crate) fn of_flow(id: FlowId, started: &Started, scope: &Scope, account: &st
 }
 
 /// The span of an attempt; made inside that of its flow.
-pub(crate) fn of_attempt(id: FlowId, path: &str, attempt: u32, undoing: bool) -> Span {
+pub(crate) fn of_attempt(id: FlowId, path: &str, attempt: u32) -> Span {
+    let undoing = path.ends_with('~');
     info_span!("step", flow = %id, path, attempt, undoing)
 }

@@ -75,6 +75,7 @@ fn a_flow_keeps_its_class_over_a_restart_and_its_parts_are_of_it() {
         [holder, part, whole, person]
     });
     house.live(async |engine| {
+        house.world.until(|world| world.calls_of("holder").len() == 2).await;
         for id in [ids[1], ids[3]] {
             waits(engine, id).await;
         }

@@ -153,6 +153,10 @@ views! {
         account_id: String,
         /// The region it belongs to; empty for what belongs to none.
         region_id: String,
+        /// Why it stands still, if somebody made it; empty if no reason was given or it does not.
+        paused: String,
+        /// The operation that it takes up, if it does.
+        takes_up: String,
     }
     /// Operations.
     Workflows {
