@@ -59,6 +59,8 @@ mod table;
 mod tag;
 mod task;
 mod thing;
+mod top;
+mod top_frame;
 mod user;
 mod workflow;
 mod workflow_list;

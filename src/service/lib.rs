@@ -112,6 +112,7 @@ mod tests_queries;
 mod tests_share;
 #[cfg(test)]
 mod tests_workflows;
+mod top;
 mod trouble;
 mod unfinished;
 mod view;
@@ -122,12 +123,14 @@ mod view_network;
 mod view_share;
 mod view_task;
 mod view_things;
+mod view_top;
 mod when;
 mod workflow_list;
 
 pub use asked::TOKEN_MS;
 pub use domain::policy::Context;
 pub use engine::Which;
+pub use engine::{Histogram, Measured, State};
 pub use frame::{decode, digest, encode};
 pub use house::{Because, House, LOCK, SOCKET};
 pub use identity::{Denied, Identity, Principal};
@@ -177,4 +180,5 @@ pub use view_task::{RelatedItem, TaskView, Tasks};
 pub use view_things::{
     BucketView, Buckets, DiskView, Disks, ObjectView, Objects, SnapshotView, Snapshots, TagRow, Tags,
 };
+pub use view_top::{EngineView, Top};
 pub use when::{Time, When};

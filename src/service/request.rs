@@ -29,6 +29,7 @@ use crate::view_network::{Groups, Items, KeyPairStarted};
 use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
 use crate::view_task::{TaskView, Tasks};
 use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
+use crate::view_top::Top;
 use crate::{Family, Trouble};
 
 /// The version of what is spoken on the socket; two programs that differ do not talk.
@@ -202,6 +203,11 @@ pub enum Request {
     },
     /// Operations, newest first.
     WorkflowList(WorkflowQuery),
+    /// What goes on at this moment.
+    WorkflowTop {
+        /// At most so many in progress, and so many parked.
+        count: u32,
+    },
     /// One operation.
     WorkflowShow(FlowId),
     /// What an operation did, event by event.
@@ -353,6 +359,7 @@ replies!(
     Started,
     WorkflowView,
     Workflows,
+    Top,
     LogPage,
     Head,
     Verified,

@@ -161,6 +161,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::FamilyList { region } => service.families(&actor, region.as_ref())?.into(),
         Request::FamilyShow { family, region } => service.family(&actor, &family, region.as_ref())?.into(),
         Request::WorkflowList(query) => service.workflows(&actor, &query)?.into(),
+        Request::WorkflowTop { count } => service.top(&actor, count)?.into(),
         Request::WorkflowShow(id) => service.workflow(&actor, id)?.into(),
         Request::WorkflowHistory(id) => service.workflow_history(&actor, id)?.into(),
         Request::WorkflowWait { workflow, events } => service.wait(&actor, workflow, events).await?.into(),
