@@ -145,6 +145,12 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "`kiln audit head` says where the log ends.",
     },
     Page {
+        code: "InvalidParameter.Filter",
+        means: "A list was asked for by something that cannot be.",
+        cause: "A word is misspelt, or there are more or longer ones than a list is looked through for.",
+        todo: "Use one of the words the message names.",
+    },
+    Page {
         code: "InvalidParameter.Items",
         means: "So many things cannot be done in one operation.",
         cause: "A batch is too large.",

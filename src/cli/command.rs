@@ -29,6 +29,7 @@ use crate::session::{At, Session};
 use crate::snapshot::SnapshotCommand;
 use crate::tag::TagCommand;
 use crate::task::TaskCommand;
+use crate::top::Top;
 use crate::user::UserCommand;
 use crate::workflow::WorkflowCommand;
 
@@ -128,6 +129,8 @@ enum Command {
     /// See, wait for, stop and release operations
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// Look on at what goes on at this moment
+    Top(Top),
     /// Read the log, and prove that it and everything made of it is as it was written
     #[command(subcommand)]
     Audit(Audit),
@@ -181,7 +184,9 @@ impl Command {
             Self::User(command) => command.because(),
             Self::Quota(command) => command.because(),
             Self::Serve(_) => Because::Waits,
-            Self::Audit(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => Because::Looks,
+            Self::Audit(_) | Self::Top(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => {
+                Because::Looks
+            }
         }
     }
 }
@@ -226,6 +231,7 @@ impl Kiln {
             Command::Tag(command) => command.run(&session).await,
             Command::Workflow(command) => command.run(&session).await,
             Command::Task(command) => command.run(&session).await,
+            Command::Top(top) => top.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Account(command) => command.run(&session).await,
             Command::Key(command) => command.run(&session).await,

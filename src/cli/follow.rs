@@ -1,7 +1,7 @@
 //! Waiting for an operation, and what its end means for the command.
 
 use event::FlowId;
-use service::{Request, Started, WorkflowView, Workflows};
+use service::{Request, Started, WorkflowQuery, WorkflowView, Workflows};
 
 use crate::bar::{Bar, Bars};
 use crate::exit::Stop;
@@ -51,7 +51,7 @@ pub(crate) async fn several(
     let mut bars = Bars::new(&session.screen);
     let waited = async {
         loop {
-            let open: Workflows = session.ask(Request::WorkflowList { open: true, count: u32::MAX }).await?;
+            let open: Workflows = session.ask(Request::WorkflowList(WorkflowQuery::open(u32::MAX))).await?;
             // Oldest first: what has been waited for longest stays where it is on the screen.
             let going = open.workflows.iter().rev().filter(|flow| !flow.rests());
             let going: Vec<_> = going.filter(|flow| waiting.contains(&flow.workflow_id)).collect();

@@ -1,7 +1,7 @@
 //! What follows a deletion: the collection that gives its space back.
 
 use domain::RegionId;
-use service::{Request, Started, WorkflowView, Workflows, bytes_text};
+use service::{Request, Started, WorkflowQuery, WorkflowView, Workflows, bytes_text};
 
 use crate::exit::Stop;
 use crate::follow;
@@ -14,7 +14,7 @@ pub(crate) async fn behind(session: &Session, deletion: &Started, region: &str) 
     let region = Some(RegionId::from(region));
     let collect = Request::RegionCollect { region, after: Some(deletion.workflow_id) };
     let collection: Started = session.ask(collect).await?;
-    let open: Workflows = session.ask(Request::WorkflowList { open: true, count: 2 }).await?;
+    let open: Workflows = session.ask(Request::WorkflowList(WorkflowQuery::open(2))).await?;
     if open.workflows.iter().any(|flow| flow.workflow_id != collection.workflow_id) {
         return Ok(None);
     }

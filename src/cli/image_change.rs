@@ -7,7 +7,9 @@ use domain::RegionId;
 use domain::events::Attributes;
 use domain::machine::{BootMode, Imds, LicenseType, Nvme, SecureBoot};
 use serde::Serialize;
-use service::{Because, ImageAt, ImageView, Request, Started, WorkflowView, Workflows, bytes_text};
+use service::{
+    Because, ImageAt, ImageView, Request, Started, WorkflowQuery, WorkflowView, Workflows, bytes_text,
+};
 
 use crate::confirm::confirm;
 use crate::exit::Stop;
@@ -212,7 +214,7 @@ impl Delete {
         let region = Some(RegionId::from(image.region_id));
         let collect = Request::RegionCollect { region, after: Some(started.workflow_id) };
         let collection: Started = session.ask(collect).await?;
-        let open: Workflows = session.ask(Request::WorkflowList { open: true, count: 2 }).await?;
+        let open: Workflows = session.ask(Request::WorkflowList(WorkflowQuery::open(2))).await?;
         let alone = open.workflows.iter().all(|flow| flow.workflow_id == collection.workflow_id);
         // The image is gone whatever becomes of the collection, so its troubles are only told.
         let freed_bytes = if alone { collected(session, &collection).await? } else { None };

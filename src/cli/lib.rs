@@ -59,8 +59,11 @@ mod table;
 mod tag;
 mod task;
 mod thing;
+mod top;
+mod top_frame;
 mod user;
 mod workflow;
+mod workflow_list;
 mod workflow_stand;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -112,7 +112,7 @@ fn line(screen: Option<&Screen>, columns: &[Column], widths: &[usize], cells: &[
 }
 
 /// The text in at most so many columns, with a sign where something is left out.
-fn cut(text: &str, room: usize) -> String {
+pub(crate) fn cut(text: &str, room: usize) -> String {
     if width(text) <= room {
         return text.to_owned();
     }

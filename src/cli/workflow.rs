@@ -2,13 +2,14 @@
 
 use clap::{Args, Subcommand};
 use event::FlowId;
-use service::{Because, Request, Started, Story, WorkflowView, Workflows};
+use service::{Because, Request, Started, Story, WorkflowQuery, WorkflowView, Workflows};
 
 use crate::exit::Stop;
 use crate::follow;
 use crate::image::story_text;
 use crate::session::Session;
-use crate::table::{Column, draw, facts};
+use crate::table::facts;
+use crate::workflow_list::List;
 use crate::workflow_stand::{Reset, Stand};
 
 /// What may be done with operations.
@@ -33,21 +34,6 @@ pub(crate) enum WorkflowCommand {
     Unwind(Word),
     /// Give a parked operation up, leaving things as they are
     Abandon(Word),
-}
-
-/// Which operations.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  kiln workflow list
-  kiln workflow list --open
-  kiln workflow list --output json | jq -r '.Workflows[] | select(.State==\"Running\").WorkflowId'")]
-pub(crate) struct List {
-    /// Only those that have not ended
-    #[arg(long)]
-    open: bool,
-    /// At most so many
-    #[arg(long, default_value_t = 50, value_name = "COUNT")]
-    limit: u32,
 }
 
 /// An operation.
@@ -140,43 +126,8 @@ impl WorkflowCommand {
     }
 }
 
-impl List {
-    async fn run(self, session: &Session) -> Result<(), Stop> {
-        let found: Workflows =
-            session.ask(Request::WorkflowList { open: self.open, count: self.limit }).await?;
-        session.screen.give(&found, |found| {
-            let columns = [
-                Column::Whole("ID"),
-                Column::State("STATE"),
-                Column::Text("WHAT"),
-                Column::Spare("STARTED"),
-                Column::Spare("EVENTS"),
-            ];
-            let row = |flow: &WorkflowView| {
-                let started = flow.start_time.replace('T', " ");
-                let started = started.trim_end_matches('Z').get(5..16).unwrap_or(&started).to_owned();
-                vec![
-                    flow.workflow_id.to_string(),
-                    flow.state.clone(),
-                    what(flow),
-                    started,
-                    flow.events.to_string(),
-                ]
-            };
-            if found.workflows.is_empty() {
-                return String::new();
-            }
-            draw(&session.screen, &columns, &found.workflows.iter().map(row).collect::<Vec<_>>())
-        });
-        if found.workflows.is_empty() {
-            session.screen.say("no operations");
-        }
-        Ok(())
-    }
-}
-
 /// What an operation is about, and how far it is.
-fn what(flow: &WorkflowView) -> String {
+pub(crate) fn what(flow: &WorkflowView) -> String {
     let far = flow.progress.as_ref().filter(|progress| progress.total_bytes > 0).map(|progress| {
         let percent = u128::from(progress.done_bytes) * 100 / u128::from(progress.total_bytes);
         format!(" ({} {percent} %)", progress.doing)
@@ -224,7 +175,7 @@ impl Watch {
         }
         let mut worst = Ok(());
         loop {
-            let open: Workflows = session.ask(Request::WorkflowList { open: true, count: u32::MAX }).await?;
+            let open: Workflows = session.ask(Request::WorkflowList(WorkflowQuery::open(u32::MAX))).await?;
             // Oldest first; one that is parked has nothing to wait for.
             let next = open.workflows.iter().rev().find(|flow| !flow.rests());
             let Some(next) = next else { break };
@@ -246,7 +197,7 @@ impl Watch {
 async fn watch_all(session: &Session) -> Result<(), Stop> {
     let mut worst = Ok(());
     loop {
-        let open: Workflows = session.ask(Request::WorkflowList { open: true, count: u32::MAX }).await?;
+        let open: Workflows = session.ask(Request::WorkflowList(WorkflowQuery::open(u32::MAX))).await?;
         let going = open.workflows.iter().rev().filter(|flow| !flow.rests());
         let going: Vec<FlowId> = going.map(|flow| flow.workflow_id).collect();
         if going.is_empty() {

@@ -31,7 +31,8 @@ impl<P: Send + Sync + 'static> Flow<P> {
     pub fn continue_as<W: Workflow<Ports = P>>(&self, next: &W) -> Halt {
         let scope = next.scope();
         let lineage = Some(Lineage::Continues(self.inner.id));
-        let started = Started { lineage, ..Started::of(next) };
+        let class = self.inner.live.class();
+        let started = Started { class, lineage, ..Started::of(next) };
         Halt::Continued(Box::new(Next { scope, started }))
     }
 }

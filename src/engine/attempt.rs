@@ -6,6 +6,7 @@ use std::time::Duration;
 use event::{Attempt, Failure, Refusal, Wait};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::at::{At, Pulse, work_key};
 use crate::committer::panic_text;
@@ -184,7 +185,8 @@ async fn attempted<P: Send + Sync + 'static, T: Send + 'static>(
     let pulse = Pulse::new();
     let at = At::new(flow, path, attempt, path.ends_with('~'), pulse.clone());
     // On a task of its own: a panic in it is an answer, and it ends before anything follows.
-    let mut task = tokio::spawn(act(at));
+    let span = crate::spans::of_attempt(flow.inner.id, path, attempt.number);
+    let mut task = tokio::spawn(act(at).instrument(span));
     let late = overdue(&pulse, limits);
     let (joined, late) = tokio::select! {
         biased;

@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::{Facet, Pending};
 use crate::kinds::{
-    CancelRequested, Ended, KINDS, Lineage, Outcome, Parked, Paused, Released, Resumed, SignalTaken,
+    CancelRequested, Class, Ended, KINDS, Lineage, Outcome, Parked, Paused, Released, Resumed, SignalTaken,
     Signalled, Started, TimerFired, TimerSet, Turn, Turned, Which,
 };
+use crate::measure::Tally;
 
 /// Raised when the code below would fold the same records to other rows.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 pub(crate) const FLOWS: Table<FlowRow> = Table::new("flow");
 /// A row for each flow that has not ended: what an opening has to look at.
@@ -69,6 +70,11 @@ impl State {
         }
     }
 
+    /// Its place among [`State::ALL`].
+    pub(crate) fn place(self) -> usize {
+        self as usize
+    }
+
     /// Whether nothing more will happen to it.
     pub fn has_ended(self) -> bool {
         matches!(self, Self::Done | Self::Undone | Self::Abandoned)
@@ -118,6 +124,8 @@ pub struct FlowRow {
     pub outcome: Option<Outcome>,
     /// Paths of timers that have not fired.
     pub timers: Vec<String>,
+    /// Who it is behind where flows wait.
+    pub class: Class,
     /// Why it stands still, if it was made to by itself.
     pub paused: Option<String>,
     /// How many things it was told that it has not taken yet.
@@ -182,6 +190,8 @@ pub(crate) struct EngineFold {
     marked: HashMap<FlowId, Listed>,
     /// Lists that flows have come into or left since the last flush.
     lists: Pending,
+    /// Where it is told how many flows stand where; the log's own fold does, none that looks at the past.
+    tally: Option<Arc<Tally>>,
     kinds: HashSet<String>,
 }
 
@@ -219,6 +229,7 @@ impl EngineFold {
             dirty: HashMap::new(),
             marked: HashMap::new(),
             lists: Pending::default(),
+            tally: None,
             kinds: HashSet::new(),
         }
     }
@@ -234,6 +245,12 @@ impl EngineFold {
         }
         fold.kinds = kinds(rows).into_iter().collect();
         fold
+    }
+
+    /// Tells from now on how many flows stand where.
+    pub(crate) fn tell(&mut self, tally: Arc<Tally>) {
+        tally.moved(self.flows.values().map(|flow| (&*flow.name, None, flow.state)));
+        self.tally = Some(tally);
     }
 
     /// Whether both folds know the kind.
@@ -277,6 +294,7 @@ impl EngineFold {
     /// Writes the rows of the flows that changed and the lists they are in, and lets go of those that ended.
     pub(crate) fn flush(&mut self, rows: &mut dyn RowsMut) {
         let house = house();
+        let mut moves = Vec::new();
         for (id, changed) in std::mem::take(&mut self.dirty) {
             let text = id.to_string();
             let Some(flow) = self.flows.get_mut(&id) else { continue };
@@ -285,6 +303,9 @@ impl EngineFold {
             let (listed, before) = (Listed::of(flow), self.marked.remove(&id));
             let was_marked = before.is_some();
             if before.as_ref() != Some(&listed) {
+                if self.tally.is_some() {
+                    moves.push((flow.name.clone(), before.as_ref().map(|before| before.state), listed.state));
+                }
                 if let Some(before) = before {
                     before.set(&mut self.lists, flow, false);
                 }
@@ -313,6 +334,9 @@ impl EngineFold {
             }
         }
         self.lists.flush(rows);
+        if let Some(tally) = self.tally.as_ref().filter(|_| !moves.is_empty()) {
+            tally.moved(moves.iter().map(|(name, before, now)| (&**name, *before, *now)));
+        }
     }
 }
 
@@ -362,6 +386,7 @@ fn begin(record: &Record, started: Started) -> FlowRow {
         parked: None,
         outcome: None,
         timers: Vec::new(),
+        class: started.class,
         paused: None,
         signals: 0,
         signalled: false,

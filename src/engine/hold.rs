@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use event::Wait;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 
 use crate::flow::Flow;
 use crate::live::Live;
+use crate::places::Place;
 use crate::workflow::Halt;
 
 /// What a flow is shown to be doing while it waits for a place.
@@ -25,12 +26,13 @@ const WAITING: &str = "waiting for its turn";
 #[derive(Debug)]
 pub struct Hold {
     /// None for a flow that only undoes: it was not made to wait.
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
 }
 
 impl<P: Send + Sync + 'static> Flow<P> {
     /// Takes one of `count` places under `key`, and waits for it while all are taken. Places go
-    /// out in the order in which they are asked for; after a restart first to those whose records
+    /// out in the order in which they are asked for, to people before the background (`places.rs` says by which
+    /// rule); after a restart first to those whose records
     /// show that they had one, then to the oldest, which are driven first. Whoever asks first
     /// says how many there are, for as long as anybody holds or wants one.
     ///
@@ -50,7 +52,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
     }
 
     /// A place for a step, which a flow that is cancelled does not begin.
-    pub(crate) async fn permit(&self, key: &str, count: usize) -> Result<OwnedSemaphorePermit, Halt> {
+    pub(crate) async fn permit(&self, key: &str, count: usize) -> Result<Place, Halt> {
         match self.place(key, count, false).await? {
             Some(place) => Ok(place),
             None => self.forward().and(Err(Halt::Turned)),
@@ -59,16 +61,11 @@ impl<P: Send + Sync + 'static> Flow<P> {
 
     /// A place, or none if the flow was cancelled while it waited; with `behind`, after those who had
     /// one before a restart.
-    async fn place(
-        &self,
-        key: &str,
-        count: usize,
-        behind: bool,
-    ) -> Result<Option<OwnedSemaphorePermit>, Halt> {
+    async fn place(&self, key: &str, count: usize, behind: bool) -> Result<Option<Place>, Halt> {
         let returning = self.inner.shared.returning.clone();
         let limit = self.inner.shared.limit(key, count);
         if !(behind && returning.any())
-            && let Ok(place) = limit.clone().try_acquire_owned()
+            && let Some(place) = limit.try_take()
         {
             return Ok(Some(place));
         }
@@ -80,10 +77,10 @@ impl<P: Send + Sync + 'static> Flow<P> {
             if behind {
                 returning.all_here().await;
             }
-            limit.acquire_owned().await
+            limit.take(live.class()).await
         };
         tokio::select! {
-            place = taken => Ok(Some(place.expect("limits are never closed"))),
+            place = taken => Ok(Some(place)),
             () = self.called() => {
                 self.open()?;
                 Ok(None)

@@ -18,9 +18,31 @@ pub struct Started {
     /// What it is about, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<Subject>,
+    /// Who is behind whom where flows wait.
+    #[serde(default, skip_serializing_if = "Class::is_person")]
+    pub class: Class,
     /// The flow that it takes up, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Lineage>,
+}
+
+/// Who is behind whom where flows wait: for places under a key, see [`crate::Flow::hold`] and
+/// [`crate::Step::limit`]. Parts of a flow are of its class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Somebody waits for it.
+    #[default]
+    Person,
+    /// One of many, or started by itself: people go before it.
+    Background,
+}
+
+impl Class {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_person(&self) -> bool {
+        *self == Self::Person
+    }
 }
 
 /// Which flow another takes up, and how.

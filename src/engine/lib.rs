@@ -34,11 +34,13 @@ mod kinds;
 mod live;
 mod look;
 mod marks;
+mod measure;
 mod operator;
 mod order;
 mod past;
 mod patch;
 mod pause;
+mod places;
 mod queue;
 mod rate;
 mod reset;
@@ -47,6 +49,7 @@ mod runtime;
 mod shared;
 mod signal;
 mod snapshot;
+mod spans;
 mod step;
 mod store;
 #[cfg(test)]
@@ -78,11 +81,15 @@ mod tests_log;
 #[cfg(test)]
 mod tests_look;
 #[cfg(test)]
+mod tests_measure;
+#[cfg(test)]
 mod tests_operator;
 #[cfg(test)]
 mod tests_order;
 #[cfg(test)]
 mod tests_past;
+#[cfg(test)]
+mod tests_places;
 #[cfg(test)]
 mod tests_policy;
 #[cfg(test)]
@@ -111,12 +118,13 @@ pub use flow::Flow;
 pub use fold::{FlowRow, State};
 pub use hold::Hold;
 pub use kinds::{
-    CancelRequested, ChildEnded, ChildStarted, Ended, Failed, Gathered, Lineage, Outcome, ParentEnd, Parked,
-    Patched, Paused, Raced, Refused, Released, Resumed, SignalTaken, Signalled, Started, Superseded,
+    CancelRequested, ChildEnded, ChildStarted, Class, Ended, Failed, Gathered, Lineage, Outcome, ParentEnd,
+    Parked, Patched, Paused, Raced, Refused, Released, Resumed, SignalTaken, Signalled, Started, Superseded,
     TimerFired, TimerSet, Turn, Turned, Which,
 };
 pub use live::Watch;
 pub use look::Page;
+pub use measure::{Histogram, Measured};
 pub use past::{Moment, Past, Replay};
 pub use runtime::{Clock, Engine, Options, SystemClock};
 pub use signal::{SIGNAL_BYTES_MAX, SIGNALS_MAX};

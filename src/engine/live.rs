@@ -8,6 +8,7 @@ use event::{Progress, Seq};
 use tokio::sync::{Notify, watch};
 
 use crate::fold::FlowRow;
+use crate::kinds::Class;
 use crate::kinds::Signalled;
 use crate::queue::{Ahead, Queue, lock};
 
@@ -29,6 +30,8 @@ pub(crate) struct Live {
     at_rest: watch::Sender<bool>,
     /// How it ended, if it did.
     ended: OnceLock<Box<FlowRow>>,
+    /// Who it is behind where flows wait, once that is known: that of a person until then.
+    class: OnceLock<Class>,
     /// It is to be driven once more when it has come to rest; and whether it is cancelled then.
     again: Mutex<Option<bool>>,
 }
@@ -58,8 +61,19 @@ impl Live {
             kept: Mutex::default(),
             at_rest: watch::Sender::new(false),
             ended: OnceLock::new(),
+            class: OnceLock::new(),
             again: Mutex::new(None),
         })
+    }
+
+    /// Says of which class it is.
+    pub(crate) fn is_of(&self, class: Class) {
+        // It never changes.
+        let _ = self.class.set(class);
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        self.class.get().copied().unwrap_or_default()
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::committer::{Batch, Origin, Slot};
 use crate::flow::Flow;
 use crate::fold::{self, FlowRow, OPEN, OpenRow, PAUSES, house};
-use crate::kinds::{Ended, Outcome, Paused, Resumed, Started, Which};
+use crate::kinds::{Class, Ended, Outcome, Paused, Resumed, Started, Which};
 use crate::queue::lock;
 use crate::workflow::Halt;
 use crate::{Denial, Engine, Error, Snapshot};
@@ -196,6 +196,7 @@ fn stand_many(batch: &mut Batch<'_>, which: &Which, by: Actor, still: bool, draf
         label,
         input: NOTHING.to_vec(),
         subjects: Vec::new(),
+        class: Class::Person,
         lineage: None,
     };
     let scope = house();

@@ -16,6 +16,7 @@ use crate::at::work_key;
 use crate::committer::Committer;
 use crate::fold::{self, EngineFold, FlowRow, State};
 use crate::hold::{Returning, Returns};
+use crate::kinds::Class;
 use crate::live::{Live, Watch};
 use crate::pause::Pauses;
 use crate::queue::{Queue, Ticket, lock};
@@ -108,7 +109,9 @@ impl<P: Send + Sync + 'static> Engine<P> {
             changes.fold = Some(version);
         }
         store.commit(&changes).map_err(|error| store.not_opened(&error))?;
-        let fold = EngineFold::resume(options.fold.clone(), &store.snapshot()?);
+        let mut fold = EngineFold::resume(options.fold.clone(), &store.snapshot()?);
+        fold.tell(store.measures.tally.clone());
+        store.measures.begin_at(head.seq.0);
         let pauses = Pauses::of_log(&store.snapshot()?);
         let keys = store.snapshot()?.work_keys(&[])?;
         let workers = keys.iter().filter_map(|key| key.first_chunk().map(|flow| FlowId(*flow))).collect();
@@ -174,6 +177,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
         }));
         let driven = receiver.await.map_err(|_| self.shared.queue.error())?;
         self.shared.queue.durable(ticket).await?;
+        self.shared.store.measures.recoveries.fetch_add(driven.len() as u64, Ordering::Relaxed);
         // All are expected before the first is heard of.
         let returning: Vec<_> = driven.iter().map(|_| self.shared.returning.another()).collect();
         for ((id, cancelled), returns) in driven.into_iter().zip(returning) {
@@ -195,7 +199,18 @@ impl<P: Send + Sync + 'static> Engine<P> {
         request: &str,
         workflow: W,
     ) -> Result<FlowId, Error> {
-        let (id, ticket) = self.begin(actor, request, &workflow).await?;
+        self.start_as(actor, request, Class::Person, workflow).await
+    }
+
+    /// The same, for one of a class: whether people go before it where flows wait.
+    pub async fn start_as<W: Workflow<Ports = P>>(
+        &self,
+        actor: Actor,
+        request: &str,
+        class: Class,
+        workflow: W,
+    ) -> Result<FlowId, Error> {
+        let (id, ticket) = self.begin(actor, request, class, &workflow).await?;
         self.shared.queue.durable(ticket).await?;
         Ok(id)
     }
@@ -207,7 +222,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
         request: &str,
         workflow: W,
     ) -> Result<FlowRow, Error> {
-        let (id, _) = self.begin(actor, request, &workflow).await?;
+        let (id, _) = self.begin(actor, request, Class::Person, &workflow).await?;
         self.wait(id).await
     }
 
@@ -215,11 +230,12 @@ impl<P: Send + Sync + 'static> Engine<P> {
         &self,
         actor: Actor,
         request: &str,
+        class: Class,
         workflow: &W,
     ) -> Result<(FlowId, Ticket), Error> {
         let id = FlowId::derive(self.shared.clock.now_ms(), request.as_bytes());
         self.shared.admit(id)?;
-        let begun = self.shared.begin(id, actor, Cause::Request(request.to_owned()), workflow);
+        let begun = self.shared.begin_as(id, actor, Cause::Request(request.to_owned()), class, workflow);
         let known = begun.known.await.map_err(|_| self.shared.queue.error())?;
         known.map(|id| (id, begun.ticket)).map_err(|why| Error::Denied {
             flow: id,

@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use event::{Actor, Cause, Draft, FlowId, Fold, Order};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use crate::at::work_key;
 use crate::committer::{Origin, Slot};
 use crate::fold::{self, FLOWS, FlowRow, REQUESTS, State, house};
 use crate::hold::{Returning, Returns};
-use crate::kinds::{CancelRequested, Released, Started};
+use crate::kinds::{CancelRequested, Class, Released, Started};
 use crate::live::Live;
 use crate::pause::Pauses;
+use crate::places::Places;
 use crate::queue::{Queue, Ticket, lock};
 use crate::rate::Rates;
 use crate::store::Store;
@@ -41,7 +42,7 @@ pub(crate) struct Shared<P> {
     pub(crate) incarnation: u64,
     pub(crate) driving: AtomicBool,
     pub(crate) live: Mutex<HashMap<FlowId, Arc<Live>>>,
-    pub(crate) limits: Mutex<HashMap<String, Weak<Semaphore>>>,
+    pub(crate) limits: Mutex<HashMap<String, Weak<Places>>>,
     /// Number of the last attempt that failed at a step or its undo in this incarnation: a later one
     /// fences those before, whatever made it be tried again.
     pub(crate) numbers: Mutex<HashMap<FlowId, HashMap<String, u32>>>,
@@ -75,13 +76,13 @@ impl<P: Send + Sync + 'static> Shared<P> {
     }
 
     /// The limit of a key; whoever comes first says how wide it is while anybody holds it.
-    pub(crate) fn limit(&self, key: &str, count: usize) -> Arc<Semaphore> {
+    pub(crate) fn limit(&self, key: &str, count: usize) -> Arc<Places> {
         let mut limits = lock(&self.limits);
         if let Some(limit) = limits.get(key).and_then(Weak::upgrade) {
             return limit;
         }
         limits.retain(|_, limit| limit.strong_count() > 0);
-        let limit = Arc::new(Semaphore::new(count.max(1)));
+        let limit = Places::new(count.max(1));
         limits.insert(key.to_owned(), Arc::downgrade(&limit));
         limit
     }
@@ -97,6 +98,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
     /// Notes that an attempt failed, so that the next one has a higher number.
     pub(crate) fn failed(&self, id: FlowId, path: &str, number: u32) {
         let step = path.trim_end_matches('~').to_owned();
+        self.store.measures.failed_attempts.fetch_add(1, Ordering::Relaxed);
         lock(&self.numbers).entry(id).or_default().insert(step, number);
     }
 
@@ -118,10 +120,31 @@ impl<P: Send + Sync + 'static> Shared<P> {
         cause: Cause,
         workflow: &W,
     ) -> Begun {
-        let started = Started::of(workflow);
+        // A part is driven where the whole is.
+        let class = match &cause {
+            Cause::Parent(parent) => self.live(*parent).map_or(Class::Person, |live| live.class()),
+            Cause::Request(_) => Class::Person,
+        };
+        self.begin_as(id, actor, cause, class, workflow)
+    }
+
+    /// The same, for one of a class.
+    pub(crate) fn begin_as<W: Workflow<Ports = P>>(
+        self: &Arc<Self>,
+        id: FlowId,
+        actor: Actor,
+        cause: Cause,
+        class: Class,
+        workflow: &W,
+    ) -> Begun {
+        let started = Started { class, ..Started::of(workflow) };
         let scope = workflow.scope();
         let draft = Draft::of(&started);
         let live = self.is_driving().then(|| self.enlist(id)).flatten();
+        if let Some(live) = &live {
+            live.is_of(class);
+        }
+        let account = actor.account.clone();
         let (answer, known) = oneshot::channel();
         let (start, story) = oneshot::channel();
         let (row_scope, ours) = (scope.clone(), live.clone());
@@ -162,7 +185,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
             match story.await {
                 Ok(Some(time_ms)) => {
                     live.ahead.taken();
-                    let told = unwind::Begin { scope, started, ticket, time_ms };
+                    let told = unwind::Begin { scope, started, ticket, time_ms, account };
                     unwind::drive(shared, id, live, Some(told)).await;
                 }
                 // Somebody else began it, or the log has stopped.

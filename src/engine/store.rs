@@ -21,6 +21,7 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use event::{Record, Rows, Seq};
 use files::{Backend, File, Files, Open};
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 use crate::Error;
 use crate::chain::{self, Hash};
 use crate::marks::Marks;
+use crate::measure::{Measures, Timed};
 use crate::witness;
 
 pub(crate) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
@@ -101,6 +103,8 @@ pub(crate) struct Store {
     shown: Mutex<Option<Snapshot>>,
     /// Which rows have changed since when.
     marks: Arc<Marks>,
+    /// What it has done, in numbers.
+    pub(crate) measures: Arc<Measures>,
     /// Dropped after the database is, which those who wait for it hear.
     here: watch::Sender<()>,
 }
@@ -125,6 +129,7 @@ impl Store {
         if size_bytes == Some(0) {
             return Err(fail(damaged(&"it is empty")));
         }
+        let measures = Arc::<Measures>::default();
         // redb asserts where a damaged file breaks its invariants.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             if size_bytes.is_none() {
@@ -139,7 +144,7 @@ impl Store {
                     }
                 }
             }
-            database(files, &path)
+            database(files, &path, measures.clone())
         }));
         let db = match opened {
             Ok(Ok(db)) => db,
@@ -148,7 +153,7 @@ impl Store {
         };
         files.sync_dir(dir).map_err(advise)?;
         let (shown, marks, here) = (Mutex::default(), Arc::default(), watch::Sender::new(()));
-        let store = Self { db: Some(db), witness, path, shown, marks, here };
+        let store = Self { db: Some(db), witness, path, shown, marks, measures, here };
         catch_unwind(AssertUnwindSafe(|| {
             store.check_end()?;
             store.check_witness(acknowledged)
@@ -256,6 +261,7 @@ impl Store {
 
     /// Makes the changes durable. After an error nothing may be written any more.
     pub(crate) fn commit(&self, changes: &Changes) -> Result<(), redb::Error> {
+        let begun = Instant::now();
         self.show_anew();
         self.marks.begin(&changes.rows);
         let txn = self.db().begin_write()?;
@@ -295,6 +301,7 @@ impl Store {
         self.show_anew();
         committed?;
         if let Some(head) = &changes.head {
+            self.measures.committed(head.seq.0, begun.elapsed());
             self.witness.write_at(0, &witness::bytes(head)).map_err(redb::Error::Io)?;
         }
         Ok(())
@@ -332,11 +339,11 @@ impl Drop for Store {
     }
 }
 
-fn database(files: &dyn Files, path: &Path) -> Result<Database, redb::Error> {
+fn database(files: &dyn Files, path: &Path, measures: Arc<Measures>) -> Result<Database, redb::Error> {
     let file = files.open(path, Open::Write).map_err(redb::Error::Io)?;
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
-    Ok(builder.create_with_backend(Backend::new(file))?)
+    Ok(builder.create_with_backend(Backend::new(Arc::new(Timed { file, measures })))?)
 }
 
 /// Makes an empty log. Under another name at first: a database whose making was cut short is not
@@ -348,7 +355,7 @@ fn begin(files: &dyn Files, dir: &Path, path: &Path) -> Result<(), redb::Error> 
         _ => {}
     }
     files.open(&unborn, Open::CreateNew).map_err(redb::Error::Io)?;
-    let db = database(files, &unborn)?;
+    let db = database(files, &unborn, Arc::default())?;
     let txn = db.begin_write()?;
     txn.open_table(LOG)?;
     txn.open_table(ROWS)?;

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use event::{Draft, Event, FlowId, Record, Scope, Seq};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use crate::Error;
 use crate::at::work_key;
@@ -22,6 +23,7 @@ use crate::kinds::{Ended, Failed, Lineage, Outcome, Parked, Refused, Released, S
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
 use crate::shared::Shared;
+use crate::spans;
 use crate::step::Policy;
 use crate::store::Snapshot;
 use crate::workflow::Halt;
@@ -38,6 +40,8 @@ pub(crate) struct Begin {
     pub(crate) ticket: Ticket,
     /// The time of its first record.
     pub(crate) time_ms: i64,
+    /// The account that asked for it.
+    pub(crate) account: String,
 }
 
 /// A story's future that says each time it has been polled to a stand-still.
@@ -123,10 +127,10 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         broken: None,
     };
     let mut origin = Origin { work: id, resets: 0 };
-    let (scope, started, turn, time_ms) = if let Some(begin) = begin {
+    let (scope, started, turn, time_ms, account) = if let Some(begin) = begin {
         told.last = begin.ticket;
         told.fresh = true;
-        (begin.scope, begin.started, None, begin.time_ms)
+        (begin.scope, begin.started, None, begin.time_ms, begin.account)
     } else {
         // The row and its records out of one snapshot: a later row may speak of records that an earlier one lacks.
         let snapshot = shared.store.snapshot()?;
@@ -154,8 +158,10 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         }
         told.journal = journal(records);
         told.tried = tried(&snapshot, id)?;
-        (row.scope, started, row.turn, time_ms)
+        live.is_of(row.class);
+        (row.scope, started, row.turn, time_ms, row.actor.account)
     };
+    let span = spans::of_flow(id, &started, &scope, &account);
     let name = started.name.clone();
     let (shared_ours, live) = (shared.clone(), live.clone());
     let Origin { work, resets } = origin;
@@ -165,9 +171,12 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         Ok(story) => story,
         Err(error) => return park(shared, id, &error.to_string()).await,
     };
-    come_to(&flow, "begin").await?;
-    let result = Caught(story(flow.clone(), started.input)).await;
-    finish(&flow, result, turn).await
+    let driven = async {
+        come_to(&flow, "begin").await?;
+        let result = Caught(story(flow.clone(), started.input)).await;
+        finish(&flow, result, turn).await
+    };
+    driven.instrument(span).await
 }
 
 /// Where a flow comes from that was reset: the first one's id, and how many resets ago that was.

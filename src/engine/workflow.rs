@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::again::Next;
-use crate::kinds::Started;
+use crate::kinds::{Class, Started};
 use crate::{Error, Flow};
 
 /// Why a story does not go on. Hand it on with `?`; a story may look at [`Halt::Refused`] and
@@ -79,6 +79,7 @@ impl Started {
             label: workflow.label(),
             input: rmp_serde::to_vec_named(workflow).expect("an input is plain data"),
             subjects: workflow.subjects(),
+            class: Class::Person,
             lineage: None,
         }
     }

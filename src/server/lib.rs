@@ -15,6 +15,7 @@ mod body;
 mod gate;
 mod listen;
 mod metrics;
+mod metrics_engine;
 mod nonces;
 mod own;
 mod patient;

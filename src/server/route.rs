@@ -15,7 +15,7 @@ use wire::{Fault, Form};
 use crate::access_log::{self, Line};
 use crate::body::{self, Body, Unread, plain};
 use crate::gate::{Gate, Told, Whole, host, refuse};
-use crate::{own, request_id};
+use crate::{metrics_engine, own, request_id};
 
 /// All that is served.
 pub(crate) struct Routes {
@@ -131,6 +131,10 @@ impl Routes {
         self.gate.answer(whole, told).await
     }
 
+    fn metrics(&self) -> String {
+        self.gate.metrics.text() + &metrics_engine::text(&self.gate.service.measured())
+    }
+
     /// Health, readiness and metrics: unsigned, and they say nothing of what is stored.
     fn about_itself(&self, parts: &http::request::Parts) -> Option<Response<Body>> {
         if ![Method::GET, Method::HEAD].contains(&parts.method) {
@@ -142,7 +146,7 @@ impl Routes {
                 Some(plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"))
             }
             "/ready" => Some(plain(StatusCode::OK, "ready\n")),
-            "/metrics" => Some(plain(StatusCode::OK, self.gate.metrics.text())),
+            "/metrics" => Some(plain(StatusCode::OK, self.metrics())),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use engine::Snapshot;
+use engine::{Class, Snapshot};
 use event::Refusal;
 
 use crate::request::{Call, Request};
@@ -25,12 +25,14 @@ pub(crate) struct Asked {
     pub(crate) id: String,
     /// Whether it is only asked whether it could be.
     pub(crate) dry_run: bool,
+    /// Who is behind whom where operations wait.
+    pub(crate) class: Class,
 }
 
 impl Asked {
     /// What follows from an operation by itself.
     pub(crate) fn by_itself(id: String) -> Self {
-        Self { id, dry_run: false }
+        Self { id, dry_run: false, class: Class::Background }
     }
 
     /// Ends a use case that was only to be tried, when everything was found well.
@@ -67,7 +69,10 @@ impl Service {
         let dry_run = call.manner.dry_run;
         let tokens = &self.tokens;
         let Some(token) = &call.manner.token else {
-            return Ok((Asked { id: call.id.clone(), dry_run }, Answering { tokens, token: None }));
+            return Ok((
+                Asked { id: call.id.clone(), dry_run, class: Class::Person },
+                Answering { tokens, token: None },
+            ));
         };
         check_token(token)?;
         let named = serde_json::to_value(&call.request).unwrap_or_default();
@@ -94,7 +99,7 @@ impl Service {
             }
             None => format!("{prefix}{now_ms:016x}/{digest}"),
         };
-        Ok((Asked { id, dry_run }, answering))
+        Ok((Asked { id, dry_run, class: Class::Person }, answering))
     }
 }
 

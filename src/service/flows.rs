@@ -1,4 +1,4 @@
-//! Use cases on operations: which there are, waiting for one, and a person's word on one.
+//! Use cases on operations: how one is, waiting for it, and a person's word on it.
 
 use std::time::Duration;
 
@@ -7,29 +7,15 @@ use engine::{FlowRow, Lineage, Outcome, Workflow as _};
 use event::{Actor, FlowId};
 use workflows::CollectChunks;
 
-use crate::operator::{is_operator, sees_flow};
-use crate::view::{Progress, WorkflowView, Workflows, time_text};
+use crate::operator::is_operator;
+use crate::view::{Progress, WorkflowView, time_text};
 use crate::{Service, Trouble};
 
 /// How long a wait is held before it is answered with what there is: a progress bar moves five
 /// times a second, and a client learns soon that its holder is gone.
 const WAIT_MAX: Duration = Duration::from_millis(200);
-/// Operations listed at most: a screen of them is useful, all of them are what the log is for.
-const LISTED_MAX: u32 = 10_000;
 
 impl Service {
-    pub(crate) fn workflows(&self, actor: &Actor, open: bool, count: u32) -> Result<Workflows, Trouble> {
-        let count = usize::try_from(count.min(LISTED_MAX)).unwrap_or(usize::MAX);
-        let snapshot = self.engine.snapshot()?;
-        let own = |flow: &FlowRow| sees_flow(actor, flow);
-        let flows = if open {
-            snapshot.open_flows().into_iter().rev().filter(own).take(count).collect()
-        } else {
-            snapshot.flows(count, own)?
-        };
-        Ok(Workflows { workflows: flows.iter().map(|flow| self.view_of(actor, flow)).collect() })
-    }
-
     pub(crate) fn workflow(&self, actor: &Actor, id: FlowId) -> Result<WorkflowView, Trouble> {
         Ok(self.view_of(actor, &self.flow(actor, id)?))
     }
@@ -128,6 +114,7 @@ impl Service {
             output: done.map(output_text).unwrap_or_default(),
             collected: collected.map(Into::into),
             account_id: flow.actor.account.clone(),
+            region_id: flow.place().unwrap_or_default().to_owned(),
             paused: self.engine.stands_still(flow).unwrap_or_default(),
             takes_up: takes_up(flow),
         }

@@ -148,7 +148,7 @@ impl Service {
         image_id: String,
     ) -> Result<Started, Trouble> {
         asked.go_on()?;
-        let workflow_id = self.engine.start(actor, &asked.id, workflow).await?;
+        let workflow_id = self.engine.start_as(actor, &asked.id, asked.class, workflow).await?;
         Ok(Started { workflow_id, joined: false, image_id })
     }
 

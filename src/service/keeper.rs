@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use domain::image::{DUE, Due, REGIONS, house, parts_of};
 use domain::{AccountId, RegionId, rules};
-use engine::Snapshot;
+use engine::{Class, Snapshot};
 use event::{Actor, Rows, Scope, View};
 use workflows::{CheckImage, DeleteSnapshot, EndShare};
 
@@ -91,9 +91,13 @@ impl Service {
         let started = due.len();
         for (request, actor, start) in due {
             match start {
-                Start::Check(flow) => self.engine.start(actor, &request, flow).await?,
-                Start::ShareEnd(flow) => self.engine.start(actor, &request, flow).await?,
-                Start::SnapshotEnd(flow) => self.engine.start(actor, &request, flow).await?,
+                Start::Check(flow) => self.engine.start_as(actor, &request, Class::Background, flow).await?,
+                Start::ShareEnd(flow) => {
+                    self.engine.start_as(actor, &request, Class::Background, flow).await?
+                }
+                Start::SnapshotEnd(flow) => {
+                    self.engine.start_as(actor, &request, Class::Background, flow).await?
+                }
             };
         }
         Ok(Look { started, next_ms })

@@ -80,6 +80,7 @@ mod request_network;
 mod request_share;
 mod request_task;
 mod request_things;
+mod request_workflow;
 mod seal;
 mod service;
 mod session_token;
@@ -109,6 +110,9 @@ mod tests_network;
 mod tests_queries;
 #[cfg(test)]
 mod tests_share;
+#[cfg(test)]
+mod tests_workflows;
+mod top;
 mod trouble;
 mod unfinished;
 mod view;
@@ -119,11 +123,14 @@ mod view_network;
 mod view_share;
 mod view_task;
 mod view_things;
+mod view_top;
 mod when;
+mod workflow_list;
 
 pub use asked::TOKEN_MS;
 pub use domain::policy::Context;
 pub use engine::Which;
+pub use engine::{Histogram, Measured, State};
 pub use frame::{decode, digest, encode};
 pub use house::{Because, House, LOCK, SOCKET};
 pub use identity::{Denied, Identity, Principal};
@@ -142,6 +149,7 @@ pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
     BucketRequest, Called, DiskQuery, DiskRequest, SnapshotQuery, SnapshotRequest, TagRequest, ThingAt,
 };
+pub use request_workflow::WorkflowQuery;
 pub use seal::SEAL;
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
@@ -172,4 +180,5 @@ pub use view_task::{RelatedItem, TaskView, Tasks};
 pub use view_things::{
     BucketView, Buckets, DiskView, Disks, ObjectView, Objects, SnapshotView, Snapshots, TagRow, Tags,
 };
+pub use view_top::{EngineView, Top};
 pub use when::{Time, When};

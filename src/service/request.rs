@@ -17,6 +17,7 @@ use crate::request_network::NetworkRequest;
 use crate::request_share::ShareRequest;
 use crate::request_task::TaskRequest;
 use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
+use crate::request_workflow::WorkflowQuery;
 use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
     Workflows,
@@ -28,6 +29,7 @@ use crate::view_network::{Groups, Items, KeyPairStarted};
 use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
 use crate::view_task::{TaskView, Tasks};
 use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
+use crate::view_top::Top;
 use crate::{Family, Trouble};
 
 /// The version of what is spoken on the socket; two programs that differ do not talk.
@@ -200,10 +202,10 @@ pub enum Request {
         region: Option<RegionId>,
     },
     /// Operations, newest first.
-    WorkflowList {
-        /// Only those that have not ended.
-        open: bool,
-        /// At most so many.
+    WorkflowList(WorkflowQuery),
+    /// What goes on at this moment.
+    WorkflowTop {
+        /// At most so many in progress, and so many parked.
         count: u32,
     },
     /// One operation.
@@ -357,6 +359,7 @@ replies!(
     Started,
     WorkflowView,
     Workflows,
+    Top,
     LogPage,
     Head,
     Verified,

@@ -43,7 +43,7 @@ impl Service {
         };
         let open = self.engine.snapshot()?.open_flows().into_iter().filter(meant);
         let workflows = open.map(|flow| self.view_of(actor, &flow)).collect();
-        Ok(Workflows { workflows }.into())
+        Ok(Workflows { workflows, next: None }.into())
     }
 
     pub(crate) async fn reset(

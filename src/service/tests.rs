@@ -13,8 +13,8 @@ use tokio::net::UnixStream;
 
 use crate::{
     Because, Call, Family, FileAt, House, ImageAt, ImageImport, ImageQuery, ImageView, Images, ImportDisk,
-    Manner, PROTOCOL, Reply, Request, Service, ShareRequest, Started, Trouble, Wiring, WorkflowView,
-    Workflows, dispatch, frame, local_actor,
+    Manner, PROTOCOL, Reply, Request, Service, ShareRequest, Started, Trouble, Wiring, WorkflowQuery,
+    WorkflowView, Workflows, dispatch, frame, local_actor,
 };
 
 pub(crate) fn wiring() -> Wiring {
@@ -148,7 +148,7 @@ async fn an_account_sees_and_touches_only_what_is_its_own() {
         assert_eq!(no.code, "InvalidWorkflowId.NotFound", "{request:?}");
     }
     let flows: Workflows =
-        ask(&service, &stranger, "", Request::WorkflowList { open: false, count: 9 }).await.unwrap();
+        ask(&service, &stranger, "", Request::WorkflowList(WorkflowQuery::newest(9))).await.unwrap();
     assert_eq!(flows.workflows, []);
     let same: Started = ask(&service, &stranger, "four", import(&disk(&place), "web-1")).await.unwrap();
     assert_eq!(finished(&service, &stranger, &same).await.state, "Done", "names are each account's own");

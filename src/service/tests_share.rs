@@ -16,7 +16,7 @@ use crate::tests::{ask, call, close, disk, finished, import};
 use crate::{
     Accounts, AuditRequest, FamilyTo, FamilyView, FamilyWhere, ImageAt, ImageCopy, ImageImport, ImageQuery,
     ImageView, Images, LogAsked, LogPage, Manner, QuotaViews, Request, Service, ShareRequest, Shares,
-    Started, Term, Trouble, Wiring, WorkflowView, Workflows, dispatch, local_actor,
+    Started, Term, Trouble, Wiring, WorkflowQuery, WorkflowView, Workflows, dispatch, local_actor,
 };
 
 const START_MS: i64 = 1_800_000_000_000;
@@ -212,7 +212,7 @@ async fn a_share_ends_at_its_time_to_the_millisecond_and_the_keeper_writes_it_do
 /// The operations of a story, when all have ended.
 async fn ended(two: &Two, story: &str) -> Vec<WorkflowView> {
     let all: Workflows =
-        two.ask(&local_actor(), Request::WorkflowList { open: false, count: 1000 }).await.unwrap();
+        two.ask(&local_actor(), Request::WorkflowList(WorkflowQuery::newest(1000))).await.unwrap();
     let mut found = Vec::new();
     for flow in all.workflows.into_iter().filter(|flow| flow.name == story) {
         let started = Started { workflow_id: flow.workflow_id, joined: true, image_id: String::new() };
@@ -367,7 +367,7 @@ async fn what_concerns_all_accounts_is_the_operators() {
 }
 
 async fn imported(two: &Two, by: &Actor) -> FlowId {
-    let all: Workflows = two.ask(by, Request::WorkflowList { open: false, count: 1000 }).await.unwrap();
+    let all: Workflows = two.ask(by, Request::WorkflowList(WorkflowQuery::newest(1000))).await.unwrap();
     let own = |flow: &&WorkflowView| flow.name == "import_image" && flow.account_id == by.account;
     all.workflows.iter().find(own).unwrap().workflow_id
 }

@@ -151,6 +151,8 @@ views! {
         collected: Option<Collected>,
         /// The account that asked for it.
         account_id: String,
+        /// The region it belongs to; empty for what belongs to none.
+        region_id: String,
         /// Why it stands still, if somebody made it; empty if no reason was given or it does not.
         paused: String,
         /// The operation that it takes up, if it does.
@@ -160,6 +162,8 @@ views! {
     Workflows {
         /// Newest first.
         workflows: Vec<WorkflowView>,
+        /// Where to look on; none when all was looked at.
+        next: Option<u64>,
     }
     /// A sentence of a story.
     Sentence {
