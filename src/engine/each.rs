@@ -144,11 +144,12 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
         }
         let pause = flow.pauses(Wait::Parts);
         let next = tokio::select! {
-            next = running.join_next() => next,
+            biased;
             () = inner.live.called() => {
                 flow.open()?;
                 return Ok(false);
             }
+            next = running.join_next() => next,
         };
         drop(pause);
         let Some(next) = next else { return Ok(!inner.live.is_cancelled()) };

@@ -83,11 +83,12 @@ impl<P: Send + Sync + 'static> Flow<P> {
             limit.acquire_owned().await
         };
         tokio::select! {
-            place = taken => Ok(Some(place.expect("limits are never closed"))),
+            biased;
             () = live.called() => {
                 self.open()?;
                 Ok(None)
             }
+            place = taken => Ok(Some(place.expect("limits are never closed"))),
         }
     }
 }

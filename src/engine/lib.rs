@@ -30,6 +30,7 @@ mod look;
 mod marks;
 mod operator;
 mod order;
+mod pace;
 mod past;
 mod queue;
 mod retell;

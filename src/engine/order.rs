@@ -13,8 +13,9 @@ impl<P: Send + Sync + 'static> Flow<P> {
     pub(crate) async fn turn(&self, path: &str) -> Result<(), Halt> {
         let Some(order) = &self.inner.shared.order else { return Ok(()) };
         tokio::select! {
-            () = order.turn(self.inner.id, path) => Ok(()),
+            biased;
             () = self.inner.live.closing() => self.open(),
+            () = order.turn(self.inner.id, path) => Ok(()),
         }
     }
 
