@@ -65,6 +65,22 @@ mod tests_past;
 #[cfg(test)]
 mod tests_retell;
 #[cfg(test)]
+mod tests_simulate;
+#[cfg(test)]
+mod tests_simulate_judge;
+#[cfg(test)]
+mod tests_simulate_ledger;
+#[cfg(test)]
+mod tests_simulate_mix;
+#[cfg(test)]
+mod tests_simulate_run;
+#[cfg(test)]
+mod tests_simulate_toy;
+#[cfg(test)]
+mod tests_simulate_truth;
+#[cfg(test)]
+mod tests_simulate_world;
+#[cfg(test)]
 mod tests_story;
 #[cfg(test)]
 mod tests_writer;

@@ -119,7 +119,7 @@ impl Director {
     /// way to the disk.
     pub fn files(self: &Arc<Self>, files: Arc<dyn Files>) -> Arc<OnSync> {
         let director = self.clone();
-        OnSync::new(files, move || {
+        OnSync::of_content(files, move || {
             let hand = match std::thread::current().name() {
                 Some("committer") => Hand::Committer,
                 Some("writer") => Hand::Writer,
