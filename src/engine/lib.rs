@@ -32,6 +32,8 @@ mod operator;
 mod order;
 mod pace;
 mod past;
+#[cfg(test)]
+mod planted;
 mod queue;
 mod retell;
 mod runtime;

@@ -29,9 +29,13 @@ pub(crate) fn spawn(
         pace.begins(hand);
     }
     let ends = Ends { hand, pace };
+    #[cfg(test)]
+    let planted = crate::planted::planted();
     std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         // Dropped last: the end is told when all that the thread held is let go.
         let ends = ends;
+        #[cfg(test)]
+        crate::planted::plant(planted);
         if let Some(pace) = &ends.pace {
             pace.pauses(hand, Until::Now);
         }

@@ -29,6 +29,8 @@ const STILL: usize = 48;
 const STUCK_TURNS: usize = 400;
 /// Turns of the last life in all.
 const LAST_TURNS: usize = 60_000;
+/// Longer than anything sleeps, whatever has become of the clock.
+const LONG: Duration = Duration::from_hours(24);
 /// Turns in which a house that has stopped has told everybody.
 const STOP_TURNS: usize = 40;
 
@@ -76,6 +78,17 @@ pub(crate) struct Played {
     pub(crate) lives: usize,
     pub(crate) calls: usize,
     pub(crate) releases: usize,
+}
+
+impl Played {
+    /// Counts another run in.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.flows += other.flows;
+        self.lives += other.lives;
+        self.calls += other.calls;
+        self.releases += other.releases;
+    }
 }
 
 /// Why a life ended.
@@ -217,6 +230,10 @@ impl Run {
     }
 
     fn ends_life(&mut self, ended: Ended) {
+        if std::env::var_os("KILN_TELL").is_some() {
+            let life = lock(&self.world.state).life;
+            println!("life {life}: {ended:?}, {} records seen, {:?}", self.ledger.seen.len(), self.disk);
+        }
         self.world.ends_life();
         self.clock.ends_life();
         if matches!(ended, Ended::AtRest | Ended::By(End::Close)) && self.disk.is_powered() {
@@ -368,7 +385,7 @@ impl Life<'_> {
                 self.ask();
             }
             self.meddle();
-            if self.go_on(still).await {
+            if self.go_on(still, stuck).await {
                 stuck = 0;
             } else {
                 stuck += 1;
@@ -396,10 +413,11 @@ impl Life<'_> {
         while let Some(answer) = self.clients.try_join_next() {
             match answer {
                 Ok(answer) => {
-                    if self.run.disk.is_powered() {
+                    let powered = self.run.disk.is_powered();
+                    if powered {
                         self.see();
                     }
-                    self.run.ledger.answered(answer, moment);
+                    self.run.ledger.answered(answer, moment, powered);
                 }
                 Err(error) if error.is_panic() && self.run.disk.is_powered() => {
                     let panic = crate::committer::panic_text(&*error.into_panic());
@@ -427,6 +445,8 @@ impl Life<'_> {
             for (flow, _) in self.director.gate() {
                 self.director.let_through(flow);
             }
+            // A story that sleeps, or a step at work, learns of it when it wakes.
+            tokio::time::sleep(LONG).await;
         }
         if !self.clients.is_empty() {
             self.run.ledger.problems.push(format!("{} wait for a log that has stopped", self.clients.len()));
@@ -565,7 +585,7 @@ impl Life<'_> {
     }
 
     /// Lets one thing go on: a flow, a thread of the log, or time. Says whether there was any but time.
-    async fn go_on(&mut self, still: bool) -> bool {
+    async fn go_on(&mut self, still: bool, stuck: usize) -> bool {
         let (gate, hands) = (self.director.gate(), self.director.hands());
         let chance = &mut self.run.chance;
         let ready: Vec<_> = hands.iter().filter(|paused| paused.ready).collect();
@@ -588,7 +608,11 @@ impl Life<'_> {
         }
         // Time passes only when everything has come as far as it can, or now and then before.
         if still || passes {
-            let far = if chance.coin() { 50 } else { 20_000 };
+            let far = match chance.coin() {
+                true => 50,
+                // A clock that was turned back makes for long sleeps.
+                false => 20_000 * (1 + stuck),
+            };
             let ms = 1 + chance.below(far) as u64;
             tokio::time::sleep(Duration::from_millis(ms)).await;
             self.run.clock.now_ms();
@@ -624,6 +648,7 @@ impl Life<'_> {
             calls: &was.calls,
             things: &was.things,
             seen: &self.run.ledger.moments,
+            jumped: self.run.jumped,
             problems: truth.problems.clone(),
         };
         if verified.fault.is_some() || verified.events != seen.len() as u64 {

@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
 use event::{Hand, Until};
@@ -74,10 +74,13 @@ fn write_all(store: &Store, queue: &Queue, batches: &Receiver<Batch>) -> Result<
 
 /// The next batch, when there is one; none at the end.
 fn next(batches: &Receiver<Batch>, pace: &Paced) -> Option<Batch> {
-    if let Some(pace) = pace {
-        pace.pauses(Hand::Writer, Until::Work);
+    let Some(pace) = pace else { return batches.recv().ok() };
+    loop {
+        match batches.try_recv() {
+            Err(TryRecvError::Empty) => _ = pace.pauses(Hand::Writer, Until::Work),
+            found => return found.ok(),
+        }
     }
-    batches.recv().ok()
 }
 
 fn wake(pace: &Paced) {
