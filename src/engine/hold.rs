@@ -84,7 +84,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
         };
         tokio::select! {
             biased;
-            () = live.called() => {
+            () = self.called() => {
                 self.open()?;
                 Ok(None)
             }

@@ -14,16 +14,22 @@
 //! It deliberately knows no noun of Kiln, reaches the disk only through [`files::Files`] and the
 //! time only through [`Clock`].
 
+mod again;
 mod at;
 mod attempt;
 mod audit;
+mod branch;
 mod chain;
+mod child;
 mod committer;
+mod decide;
 mod each;
 mod error;
+mod find;
 mod flow;
 mod fold;
 mod hold;
+mod index;
 mod kinds;
 mod live;
 mod look;
@@ -32,18 +38,28 @@ mod operator;
 mod order;
 mod pace;
 mod past;
+mod patch;
+mod pause;
 #[cfg(test)]
 mod planted;
 mod queue;
+mod rate;
+mod reset;
 mod retell;
 mod runtime;
 mod shared;
+mod signal;
 mod snapshot;
+mod step;
 mod store;
 #[cfg(test)]
 mod tests_attempt;
 #[cfg(test)]
+mod tests_branch;
+#[cfg(test)]
 mod tests_cancel;
+#[cfg(test)]
+mod tests_child;
 #[cfg(test)]
 mod tests_compile;
 #[cfg(test)]
@@ -53,19 +69,29 @@ mod tests_each;
 #[cfg(test)]
 mod tests_faults;
 #[cfg(test)]
+mod tests_find;
+#[cfg(test)]
 mod tests_hold;
 #[cfg(test)]
 mod tests_kit;
+#[cfg(test)]
+mod tests_kit_more;
 #[cfg(test)]
 mod tests_log;
 #[cfg(test)]
 mod tests_look;
 #[cfg(test)]
+mod tests_operator;
+#[cfg(test)]
 mod tests_order;
 #[cfg(test)]
 mod tests_past;
 #[cfg(test)]
+mod tests_policy;
+#[cfg(test)]
 mod tests_retell;
+#[cfg(test)]
+mod tests_signal;
 #[cfg(test)]
 mod tests_simulate;
 #[cfg(test)]
@@ -86,26 +112,34 @@ mod tests_simulate_world;
 mod tests_story;
 #[cfg(test)]
 mod tests_writer;
+mod timer;
 mod unwind;
 mod witness;
 mod workflow;
 mod writer;
 
+pub use again::Next;
 pub use at::At;
 pub use audit::{Fault, Rebuilt, Verified};
+pub use branch::{BRANCHES_MAX, Branching, branch};
+pub use decide::Decide;
 pub use each::{CHILDREN_MAX, Each, Ends};
 pub use error::{Denial, Error};
-pub use flow::{Decide, Flow, Policy, Step};
+pub use find::{FOUND_MAX, Filter, Found, READS_MAX, VALUES_MAX};
+pub use flow::Flow;
 pub use fold::{FlowRow, State};
 pub use hold::Hold;
 pub use kinds::{
-    CancelRequested, Ended, Failed, Gathered, Outcome, Parked, Refused, Released, Started, Superseded,
-    TimerFired, TimerSet, Turn, Turned,
+    CancelRequested, ChildEnded, ChildStarted, Ended, Failed, Gathered, Lineage, Outcome, ParentEnd, Parked,
+    Patched, Paused, Raced, Refused, Released, Resumed, SignalTaken, Signalled, Started, Superseded,
+    TimerFired, TimerSet, Turn, Turned, Which,
 };
 pub use live::Watch;
 pub use look::Page;
 pub use past::{Moment, Past, Replay};
 pub use runtime::{Clock, Engine, Options, SystemClock};
+pub use signal::{SIGNAL_BYTES_MAX, SIGNALS_MAX};
 pub use snapshot::Snapshot;
+pub use step::{Policy, Step};
 pub use store::{DATABASE, WITNESS};
 pub use workflow::{Book, Halt, Workflow};

@@ -263,7 +263,7 @@ impl Workflow for Script {
 
 /// The path that the next call of the story has.
 fn next(flow: &Flow<World>) -> u32 {
-    lock(&flow.inner.told).number + 1
+    lock(&flow.branch.line).number + 1
 }
 
 fn tell<'a>(
@@ -388,6 +388,7 @@ async fn do_act(flow: &Flow<World>, act: Act) -> Result<String, Halt> {
         attempts_max: act.attempts_max,
         backoff_ms: act.backoff_ms,
         backoff_ms_max: act.backoff_ms * 4,
+        ..Policy::default()
     };
     let (place, undone, undo) = (act.place, act.undone, act.clone());
     let mut step = flow

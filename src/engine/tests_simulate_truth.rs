@@ -207,6 +207,10 @@ impl Truth {
                     );
                     State::Undone
                 }
+                Outcome::Continued(_) => {
+                    demand(false, "no story of these goes on anew");
+                    State::Done
+                }
                 Outcome::Abandoned(_) => {
                     demand(parked, "it was not parked");
                     State::Abandoned

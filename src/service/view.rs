@@ -151,6 +151,10 @@ views! {
         collected: Option<Collected>,
         /// The account that asked for it.
         account_id: String,
+        /// Why it stands still, if somebody made it; empty if no reason was given or it does not.
+        paused: String,
+        /// The operation that it takes up, if it does.
+        takes_up: String,
     }
     /// Operations.
     Workflows {
