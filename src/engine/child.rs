@@ -93,6 +93,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
         self.waits();
         let pause = self.pauses(Wait::Parts);
         let row = tokio::select! {
+            biased;
             row = shared.wait_last(child) => Some(row?),
             () = self.called() => None,
         };
@@ -115,6 +116,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
             self.waits();
             let pause = self.pauses(Wait::Parts);
             let row = tokio::select! {
+                biased;
                 row = shared.wait_last(*child) => Some(row?),
                 () = self.called() => None,
             };

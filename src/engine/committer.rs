@@ -30,6 +30,10 @@ pub(crate) struct Overlay {
 
 impl Rows for Overlay {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::StaleView) && !self.changed.contains_key(key) {
+            return get_row(&self.base.rows, key);
+        }
         match self.changed.get(key).or_else(|| self.written.rows.get(key)) {
             Some(value) => value.clone(),
             None => get_row(&self.base.rows, key),
@@ -171,6 +175,10 @@ impl Batch<'_> {
             payload: draft.payload,
         };
         self.fold.apply(&mut self.overlay, &record);
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::FoldTwice) && record.kind.ends_with("counted/1") {
+            self.fold.apply(&mut self.overlay, &record);
+        }
         self.head.seq = record.seq;
         self.head.time_ms = record.time_ms;
         let written = (record.seq, record.time_ms);
@@ -293,6 +301,10 @@ impl Committer {
         loop {
             // Anew each time: a batch may stay open for as long as the one before takes to be written.
             batch.now_ms = self.clock.now_ms().max(batch.now_ms);
+            #[cfg(test)]
+            if crate::planted::is(crate::planted::Planted::Reorder) {
+                jobs.make_contiguous().reverse();
+            }
             for job in jobs {
                 *taken += 1;
                 job(&mut batch);

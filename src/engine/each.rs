@@ -135,6 +135,8 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
     let mut running: JoinSet<(String, Result<FlowRow, Error>)> = JoinSet::new();
     loop {
         flow.open()?;
+        #[cfg(test)]
+        let limit = if crate::planted::is(crate::planted::Planted::NoLimit) { usize::MAX } else { limit };
         while running.len() < limit && !flow.stops() {
             let Some(((key, item), &id)) = waiting.next() else {
                 break;
@@ -152,11 +154,12 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
         }
         let pause = flow.pauses(Wait::Parts);
         let next = tokio::select! {
-            next = running.join_next() => next,
+            biased;
             () = flow.called() => {
                 flow.open()?;
                 return Ok(false);
             }
+            next = running.join_next() => next,
         };
         drop(pause);
         let Some(next) = next else { return Ok(!flow.stops()) };

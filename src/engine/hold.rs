@@ -80,11 +80,12 @@ impl<P: Send + Sync + 'static> Flow<P> {
             limit.take(live.class()).await
         };
         tokio::select! {
-            place = taken => Ok(Some(place)),
+            biased;
             () = self.called() => {
                 self.open()?;
                 Ok(None)
             }
+            place = taken => Ok(Some(place)),
         }
     }
 }

@@ -37,10 +37,13 @@ mod marks;
 mod measure;
 mod operator;
 mod order;
+mod pace;
 mod past;
 mod patch;
 mod pause;
 mod places;
+#[cfg(test)]
+mod planted;
 mod queue;
 mod rate;
 mod reset;
@@ -96,6 +99,22 @@ mod tests_policy;
 mod tests_retell;
 #[cfg(test)]
 mod tests_signal;
+#[cfg(test)]
+mod tests_simulate;
+#[cfg(test)]
+mod tests_simulate_judge;
+#[cfg(test)]
+mod tests_simulate_ledger;
+#[cfg(test)]
+mod tests_simulate_mix;
+#[cfg(test)]
+mod tests_simulate_run;
+#[cfg(test)]
+mod tests_simulate_toy;
+#[cfg(test)]
+mod tests_simulate_truth;
+#[cfg(test)]
+mod tests_simulate_world;
 #[cfg(test)]
 mod tests_story;
 #[cfg(test)]

@@ -14,8 +14,9 @@ impl<P: Send + Sync + 'static> Flow<P> {
         self.gate().await?;
         let Some(order) = &self.inner.shared.order else { return Ok(()) };
         tokio::select! {
-            () = order.turn(self.inner.id, path) => Ok(()),
+            biased;
             () = self.inner.live.closing() => self.open(),
+            () = order.turn(self.inner.id, path) => Ok(()),
         }
     }
 

@@ -9,13 +9,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use event::{Hand, Until};
 use tokio::sync::oneshot;
 
 use crate::Error;
 use crate::committer::Batch;
+use crate::pace::{Bell, Paced};
 
 /// A place in the queue; durable once the commit that covers it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,10 +34,9 @@ const BATCH_RECORDS_MAX: usize = 8192;
 /// decided in parts, one while another is written, and a sync more is nothing beside so many records.
 const BATCH_RECORDS_ENOUGH: usize = 256;
 
-#[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<Waiting>,
-    wake: Condvar,
+    wake: Bell,
     ahead: AtomicUsize,
     durable: AtomicU64,
     waiters: Mutex<BTreeMap<u64, Vec<oneshot::Sender<()>>>>,
@@ -60,6 +61,23 @@ pub(crate) enum Found {
 }
 
 impl Queue {
+    /// An empty queue, whose committer goes when it is let.
+    pub(crate) fn new(pace: Paced) -> Self {
+        Self {
+            state: Mutex::default(),
+            wake: Bell::new(Hand::Committer, pace),
+            ahead: AtomicUsize::new(0),
+            durable: AtomicU64::new(0),
+            waiters: Mutex::default(),
+            stopped: OnceLock::new(),
+        }
+    }
+
+    /// Whoever lets the log's threads go.
+    pub(crate) fn pace(&self) -> &Paced {
+        &self.wake.pace
+    }
+
     /// Hands a job to the committer.
     pub(crate) fn submit(&self, job: Job) -> Ticket {
         let mut state = lock(&self.state);
@@ -71,7 +89,7 @@ impl Queue {
         }
         state.jobs.push_back(job);
         if state.jobs.len() == 1 {
-            self.wake.notify_one();
+            self.wake.ring();
         }
         ticket
     }
@@ -86,17 +104,12 @@ impl Queue {
             if state.closed {
                 return Found::Closed;
             }
-            state = match idle {
-                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(idle) => {
-                    let (state, timeout) =
-                        self.wake.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
-                    if timeout.timed_out() && state.jobs.is_empty() && !state.closed {
-                        return Found::Idle;
-                    }
-                    state
-                }
-            };
+            let until = if idle.is_some() { Until::Idle } else { Until::Work };
+            let (again, over) = self.wake.wait(&self.state, state, until, idle);
+            state = again;
+            if over && state.jobs.is_empty() && !state.closed {
+                return Found::Idle;
+            }
         }
     }
 
@@ -112,16 +125,15 @@ impl Queue {
                 return Found::Jobs(std::mem::take(&mut state.jobs));
             }
             if state.writing {
-                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                (state, _) = self.wake.wait(&self.state, state, Until::Work, None);
                 continue;
             }
             if self.ahead.load(Ordering::Acquire) == 0 || state.closed {
                 return Found::Nothing;
             }
-            let (again, timeout) =
-                self.wake.wait_timeout(state, AHEAD_WAIT_MAX).unwrap_or_else(PoisonError::into_inner);
+            let (again, over) = self.wake.wait(&self.state, state, Until::Ahead, Some(AHEAD_WAIT_MAX));
             state = again;
-            if timeout.timed_out() && state.jobs.is_empty() {
+            if over && state.jobs.is_empty() {
                 return Found::Nothing;
             }
         }
@@ -154,7 +166,14 @@ impl Queue {
             std::mem::replace(&mut *waiters, later)
         };
         lock(&self.state).writing = false;
-        self.wake.notify_all();
+        self.wake.ring();
+        #[cfg(test)]
+        let woken = if crate::planted::is(crate::planted::Planted::NoWaking) && ticket.0 % 7 == 0 {
+            lock(&self.waiters).insert(0, woken.into_values().flatten().collect());
+            BTreeMap::new()
+        } else {
+            woken
+        };
         for waiter in woken.into_values().flatten() {
             // Whoever no longer waits does not mind.
             let _ = waiter.send(());
@@ -163,6 +182,10 @@ impl Queue {
 
     /// Waits until a ticket is on disk.
     pub(crate) async fn durable(&self, ticket: Ticket) -> Result<(), Error> {
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::NoWait) && ticket.0 < u64::MAX {
+            return Ok(());
+        }
         let receiver = {
             if self.durable.load(Ordering::Acquire) >= ticket.0 {
                 return Ok(());
@@ -194,7 +217,7 @@ impl Queue {
         };
         // Their answers are dropped with them, which tells those who wait.
         drop(jobs);
-        self.wake.notify_all();
+        self.wake.ring();
     }
 
     /// Why it stopped.
@@ -226,13 +249,13 @@ impl Queue {
 
     pub(crate) fn close(&self) {
         lock(&self.state).closed = true;
-        self.wake.notify_all();
+        self.wake.ring();
     }
 
     fn nudge(&self) {
         // Taking the lock orders this after the committer's look at the counter.
         drop(lock(&self.state));
-        self.wake.notify_one();
+        self.wake.ring();
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use event::{Actor, Cause, FlowId, Fold, Order, Seq};
+use event::{Actor, Cause, FlowId, Fold, Hand, Order, Seq};
 use files::Files;
 use tokio::sync::{Notify, oneshot};
 
@@ -24,7 +24,7 @@ use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::store::{Changes, DATABASE, Store, damaged};
 use crate::workflow::{Book, Workflow};
-use crate::{Denial, Error, audit, unwind};
+use crate::{Denial, Error, audit, pace, unwind};
 
 /// How long closing waits for steps that do not look at checkpoints; they are at-least-once, so
 /// what is cut off is done again.
@@ -115,7 +115,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let pauses = Pauses::of_log(&store.snapshot()?);
         let keys = store.snapshot()?.work_keys(&[])?;
         let workers = keys.iter().filter_map(|key| key.first_chunk().map(|flow| FlowId(*flow))).collect();
-        let queue = Arc::new(Queue::default());
+        let pace = options.order.as_ref().and_then(|order| order.pace());
+        let queue = Arc::new(Queue::new(pace.clone()));
         let committer = Committer {
             store: store.clone(),
             queue: queue.clone(),
@@ -124,9 +125,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
             head,
             workers,
         };
-        let thread = std::thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn(move || committer.run())
+        let thread = pace::spawn(Hand::Committer, pace, move || committer.run())
             .map_err(|error| Error::Stopped { why: error.to_string().into() })?;
         let (returning, opening) = Returning::new();
         let shared = Shared {
@@ -311,7 +310,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
     fn let_go(&self) -> Vec<Arc<Live>> {
         // Held until the queue is closed, so that none is driven anew that this has not seen.
         let all = lock(&self.shared.live);
-        let driven: Vec<_> = all.iter().map(|(id, live)| (*id, live.clone())).collect();
+        let mut driven: Vec<_> = all.iter().map(|(id, live)| (*id, live.clone())).collect();
+        driven.sort_unstable_by_key(|(id, _)| *id);
         let ids: Vec<FlowId> = driven.iter().map(|(id, _)| *id).collect();
         // A process that stops in order has not been taken down by any of them.
         self.shared.queue.submit(Box::new(move |batch| {

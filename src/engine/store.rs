@@ -264,7 +264,12 @@ impl Store {
         let begun = Instant::now();
         self.show_anew();
         self.marks.begin(&changes.rows);
-        let txn = self.db().begin_write()?;
+        #[cfg_attr(not(test), expect(unused_mut, reason = "for a planted fault"))]
+        let mut txn = self.db().begin_write()?;
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::NoSync) {
+            txn.set_durability(redb::Durability::None).expect("it may be set");
+        }
         {
             let mut log = txn.open_table(LOG)?;
             for (first, row) in &changes.log {

@@ -234,3 +234,20 @@ fn a_sleeper_wakes_when_it_is_cancelled() {
     assert!(house.world.is_clean());
     house.check();
 }
+
+/// The memo of failures went when the attempt after them succeeded, and with it the number that the undo
+/// has to be above: after a restart an undo came as the attempt it undoes, and a port that fences would
+/// have turned it away.
+#[test]
+fn an_undo_is_above_the_attempt_that_succeeded_after_a_restart() {
+    let house = House::new();
+    house.world.plan("a", [Plan::World, Plan::Gate("never")]);
+    let id = house.crash(async |engine| {
+        let id = engine.start(actor(), "r", Script(vec![make("a"), Op::Refuse])).await.unwrap();
+        house.world.until(|world| world.calls_of("a").len() == 2).await;
+        id
+    });
+    assert_eq!(house.rest(id).state, State::Undone);
+    let (acted, undone) = (house.world.calls_of("a"), house.world.calls_of("~a"));
+    assert!(undone[0] > acted[2], "{acted:?}, then {undone:?}");
+}

@@ -334,6 +334,11 @@ async fn turn_around<P: Send + Sync + 'static>(
         }
         let cause = cause.or(row.cancel.map(Turn::Cancelled));
         let cause = cause.unwrap_or_else(|| Turn::Cancelled(String::new()));
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::NoTurn) {
+            let _ = sender.send(Ok(cause));
+            return;
+        }
         batch
             .append(&Slot { flow: id, path: "", scope: &scope }, Draft::of(&Turned { cause: cause.clone() }));
         let _ = sender.send(Ok(cause));
@@ -348,6 +353,11 @@ async fn turn_around<P: Send + Sync + 'static>(
 /// Runs the undos of all that began, newest first.
 async fn unwind<P: Send + Sync + 'static>(flow: &Flow<P>, turn: Turn) -> Result<(), Error> {
     let armed = std::mem::take(&mut lock(&flow.inner.told).armed);
+    #[cfg(test)]
+    let armed = match crate::planted::is(crate::planted::Planted::NoUndo) {
+        true => armed.into_iter().skip(1).collect(),
+        false => armed,
+    };
     if let Err(why) = undo_all(flow, armed).await? {
         return park(&flow.inner.shared, flow.inner.id, &why).await;
     }
@@ -417,6 +427,8 @@ async fn end_well<P: Send + Sync + 'static>(flow: &Flow<P>, output: Vec<u8>) -> 
     let (sender, receiver) = oneshot::channel();
     let ticket = inner.shared.queue.submit(Box::new(move |batch| {
         let cancelled = batch.flow(id).is_some_and(|flow| flow.cancel.is_some() && !flow.committed);
+        #[cfg(test)]
+        let cancelled = cancelled && !crate::planted::is(crate::planted::Planted::NoCancelAtEnd);
         let row = if cancelled {
             None
         } else {

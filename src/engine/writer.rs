@@ -6,11 +6,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
+
+use event::{Hand, Until};
 
 use crate::Error;
 use crate::committer::panic_text;
+use crate::pace::{self, Paced};
 use crate::queue::{Queue, Ticket};
 use crate::store::{Changes, Store};
 
@@ -28,7 +31,7 @@ impl Writer {
         // The committer hands over only when nothing is being written, so there is never more than one.
         let (batches, arriving) = sync_channel(1);
         let told = queue.clone();
-        let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        let thread = pace::spawn(Hand::Writer, queue.pace().clone(), move || {
             let worked = catch_unwind(AssertUnwindSafe(|| write_all(&store, &told, &arriving)));
             if !matches!(worked, Ok(Ok(()))) {
                 told.stop(why_stopped(worked));
@@ -45,26 +48,45 @@ impl Writer {
             return true;
         }
         self.queue.begin_writing();
-        self.batches.as_ref().is_some_and(|batches| batches.send((changes, ticket)).is_ok())
+        let taken = self.batches.as_ref().is_some_and(|batches| batches.send((changes, ticket)).is_ok());
+        wake(self.queue.pace());
+        taken
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.batches.take());
+        wake(self.queue.pace());
         if let Some(thread) = self.thread.take() {
-            // Its fault, if any, has been told to everybody who waited.
-            let _ = thread.join();
+            pace::join(thread, Hand::Committer, Hand::Writer, self.queue.pace());
         }
     }
 }
 
 fn write_all(store: &Store, queue: &Queue, batches: &Receiver<Batch>) -> Result<(), redb::Error> {
-    while let Ok((changes, ticket)) = batches.recv() {
+    while let Some((changes, ticket)) = next(batches, queue.pace()) {
         store.commit(&changes)?;
         queue.written(ticket);
     }
     Ok(())
+}
+
+/// The next batch, when there is one; none at the end.
+fn next(batches: &Receiver<Batch>, pace: &Paced) -> Option<Batch> {
+    let Some(pace) = pace else { return batches.recv().ok() };
+    loop {
+        match batches.try_recv() {
+            Err(TryRecvError::Empty) => _ = pace.pauses(Hand::Writer, Until::Work),
+            found => return found.ok(),
+        }
+    }
+}
+
+fn wake(pace: &Paced) {
+    if let Some(pace) = pace {
+        pace.wakes(Hand::Writer);
+    }
 }
 
 /// What a thread that came to its end tells those who wait.

@@ -4,6 +4,9 @@
 //! and says when a flow waits for something else, so that whoever decides knows when nothing
 //! moves. It deliberately says nothing of what the flow is about to do: an order is no policy.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::FlowId;
@@ -28,7 +31,7 @@ pub enum Wait {
 ///              └───waits──▶ waiting ──moves──▶┘
 /// ```
 #[async_trait]
-pub trait Order: std::fmt::Debug + Send + Sync + 'static {
+pub trait Order: Debug + Send + Sync + 'static {
     /// A flow begins to be driven; it moves.
     fn begins(&self, flow: FlowId);
     /// A flow comes to its `begin`, to a step (or an attempt at it, or its undo), to its `turn` or
@@ -40,4 +43,45 @@ pub trait Order: std::fmt::Debug + Send + Sync + 'static {
     fn moves(&self, flow: FlowId);
     /// A flow has ended or parked, or is driven here no more.
     fn rests(&self, flow: FlowId);
+    /// Whoever lets the log's threads go, if they go one at a time as well; else they go as they come.
+    fn pace(&self) -> Option<Arc<dyn Pace>> {
+        None
+    }
+}
+
+/// One of the log's own threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hand {
+    /// The one that decides.
+    Committer,
+    /// The one that makes durable what was decided.
+    Writer,
+}
+
+/// What such a thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Nothing: it may go on at once, or later.
+    Now,
+    /// That somebody wakes it, having brought something to do.
+    Work,
+    /// The same, or that nothing has come for long.
+    Idle,
+    /// The same, or that flows which are about to bring more take too long over it.
+    Ahead,
+    /// The end of another.
+    Ended(Hand),
+}
+
+/// Lets the log's threads go one at a time, so that a simulation with threads in it repeats.
+pub trait Pace: Debug + Send + Sync + 'static {
+    /// A thread is about to be begun.
+    fn begins(&self, hand: Hand);
+    /// A thread comes to where it waits, and tells so itself. Ends when it is to look again; says whether
+    /// that is because its time is over.
+    fn pauses(&self, hand: Hand, until: Until) -> bool;
+    /// Somebody wakes a thread.
+    fn wakes(&self, hand: Hand);
+    /// A thread has come to its end.
+    fn ends(&self, hand: Hand);
 }

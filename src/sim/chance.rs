@@ -21,12 +21,30 @@ pub(crate) enum Fate {
     Torn,
 }
 
+/// A run of numbers that only its seed decides.
 #[derive(Clone, Debug)]
-pub(crate) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The run of a seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
+    }
+
+    /// Another run, so that what is drawn here later does not depend on how much is drawn there.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        Self(self.next())
+    }
+
+    /// Whether something happens that happens so many times in a thousand.
+    pub fn in_thousand(&mut self, times: usize) -> bool {
+        self.below(1000) < times
+    }
+
+    /// One of some things, of which there is one at least.
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len())]
     }
 
     fn next(&mut self) -> u64 {
@@ -37,12 +55,13 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    pub(crate) fn coin(&mut self) -> bool {
+    /// Heads.
+    pub fn coin(&mut self) -> bool {
         self.next() & 1 == 1
     }
 
     /// A number below `bound`, which is not zero.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).expect("below a usize")
     }
 

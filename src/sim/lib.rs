@@ -40,6 +40,7 @@
 
 mod chance;
 mod content;
+mod director;
 mod disk;
 mod faults;
 mod files;
@@ -59,12 +60,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::files::{Files, Open};
 
-pub use chance::Loss;
+pub use chance::{Chance, Loss};
+pub use director::{Directed, Director, Paused};
 pub use faults::Counts;
 pub use on_sync::OnSync;
 pub use race::Race;
 
-use crate::chance::Chance;
 use crate::disk::{Disk, Node, PowerLost, ROOT};
 use crate::faults::Fault;
 

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::files::{File, Files, Identity, Open};
 
@@ -14,6 +15,8 @@ type Before = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 pub struct OnSync {
     files: Arc<dyn Files>,
     before: Before,
+    /// Syncs of a length that has just been set are left alone.
+    spares_lengths: bool,
 }
 
 impl OnSync {
@@ -22,7 +25,16 @@ impl OnSync {
         files: Arc<dyn Files>,
         before: impl Fn() -> io::Result<()> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { files, before: Arc::new(before) })
+        Arc::new(Self { files, before: Arc::new(before), spares_lengths: false })
+    }
+
+    /// The same, but for the sync of a file whose length has just been set: a database that makes itself
+    /// larger keeps its readers out meanwhile, and one that was held up there would wait for them for ever.
+    pub fn of_content(
+        files: Arc<dyn Files>,
+        before: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self { files, before: Arc::new(before), spares_lengths: true })
     }
 }
 
@@ -35,7 +47,13 @@ impl fmt::Debug for OnSync {
 impl Files for OnSync {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         let file = self.files.open(path, how)?;
-        Ok(Arc::new(OnSyncFile { file, before: self.before.clone() }))
+        let before = self.before.clone();
+        Ok(Arc::new(OnSyncFile {
+            file,
+            before,
+            spares_lengths: self.spares_lengths,
+            resized: AtomicBool::new(false),
+        }))
     }
 
     fn identity(&self, path: &Path) -> io::Result<Identity> {
@@ -79,6 +97,8 @@ impl Files for OnSync {
 struct OnSyncFile {
     file: Arc<dyn File>,
     before: Before,
+    spares_lengths: bool,
+    resized: AtomicBool,
 }
 
 impl fmt::Debug for OnSyncFile {
@@ -97,11 +117,14 @@ impl File for OnSyncFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.resized.store(true, Ordering::Relaxed);
         self.file.set_len(len)
     }
 
     fn sync(&self) -> io::Result<()> {
-        (self.before)()?;
+        if !(self.resized.swap(false, Ordering::Relaxed) && self.spares_lengths) {
+            (self.before)()?;
+        }
         self.file.sync()
     }
 

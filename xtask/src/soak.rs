@@ -112,6 +112,13 @@ const SOAKS: &[Soak] = &[
         how_much: HowMuch::Count("KILN_ORDERS", 1_000),
     },
     Soak {
+        name: "simulate",
+        judges: "issue 5, line 3: the engine simulated from a seed, and every planted fault found",
+        package: "engine",
+        tests: "simulated_",
+        how_much: HowMuch::Count("KILN_SEEDS", 100_000),
+    },
+    Soak {
         name: "data",
         judges: "issue 2: disks of random content through the data plane",
         package: "data",

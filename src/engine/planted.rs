@@ -1,0 +1,65 @@
+//! Faults that a test plants in the engine, to show that the simulation finds them.
+//!
+//! They exist in tests only, one at a time, for the thread that plants one and the log's threads begun from it.
+
+use std::cell::Cell;
+
+/// A way to break the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Planted {
+    /// A commit is not synced.
+    NoSync,
+    /// What waits for the disk does not wait.
+    NoWait,
+    /// Jobs are decided in another order than they came in.
+    Reorder,
+    /// A commit that follows another is decided without it.
+    StaleView,
+    /// A record is folded twice.
+    FoldTwice,
+    /// A decide does not ask whether its flow was cancelled.
+    NoCancelCheck,
+    /// A flow ends although it was cancelled.
+    NoCancelAtEnd,
+    /// The first undo is left out.
+    NoUndo,
+    /// A flow undoes before it has turned.
+    NoTurn,
+    /// A request that is made again starts anew.
+    StartTwice,
+    /// Attempts have one number.
+    OneNumber,
+    /// A failed attempt is not remembered.
+    NoMemo,
+    /// An effect does not wait for what comes before it.
+    EarlyEffect,
+    /// A timer that was set before a restart fires at once.
+    EarlyTimer,
+    /// A timer that was set before a restart never fires.
+    NoTimer,
+    /// Nobody is told that what they wait for is on disk.
+    NoWaking,
+    /// A fan-out knows no limit.
+    NoLimit,
+    /// A place is had by as many as want it.
+    NoPlaces,
+}
+
+thread_local! {
+    static PLANTED: Cell<Option<Planted>> = const { Cell::new(None) };
+}
+
+/// Plants a fault in whatever engine this thread opens and drives from now on.
+pub(crate) fn plant(fault: Option<Planted>) {
+    PLANTED.set(fault);
+}
+
+/// What is planted here.
+pub(crate) fn planted() -> Option<Planted> {
+    PLANTED.get()
+}
+
+/// Whether it is this one.
+pub(crate) fn is(fault: Planted) -> bool {
+    PLANTED.get() == Some(fault)
+}

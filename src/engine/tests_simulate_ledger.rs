@@ -1,0 +1,222 @@
+//! What the simulation's house has told anybody, to be held against it later: records that were seen, flows that were
+//! begun, ends that were reported, cancels that were accepted, and every no.
+
+use std::collections::BTreeMap;
+
+use event::{Event, FlowId, Record, Rows};
+
+use crate::kinds::{Parked, Released};
+use crate::tests_simulate_toy::{COUNTERS, scope};
+use crate::tests_simulate_truth::Truth;
+use crate::tests_simulate_world::Call;
+use crate::{Denial, Engine, Error, FlowRow, Snapshot, State};
+
+/// What somebody was answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Drives(Result<(), Error>),
+    Began { request: String, id: Result<FlowId, Error> },
+    Came { request: Option<String>, id: Option<FlowId>, row: Result<FlowRow, Error> },
+    Cancelled { id: FlowId, told: Result<(), Error> },
+    Released { id: FlowId, how: Release, told: Result<(), Error> },
+}
+
+/// What a person does about a flow that is parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Release {
+    Retry,
+    Unwind,
+    Abandon,
+}
+
+/// Something that was said of a flow and has to stay so.
+#[derive(Debug)]
+enum Said {
+    Began(String),
+    Ended(Box<FlowRow>),
+    WasParked(Box<FlowRow>),
+    Cancelled(u64),
+    Released(Release),
+    Denied(Denial),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// The log as far as any view of it has shown it.
+    pub(crate) seen: Vec<Record>,
+    pub(crate) moments: Vec<u64>,
+    said: Vec<(FlowId, Said)>,
+    /// The counters of a scope at a commit of this life.
+    kept: Option<(u64, Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>)>,
+    pub(crate) problems: Vec<String>,
+}
+
+impl Ledger {
+    fn wrong(&mut self, what: String) {
+        self.problems.push(what);
+    }
+
+    /// The house was opened: what had been seen is there, to the letter.
+    pub(crate) fn opened(&mut self, snapshot: &Snapshot, moment: u64) {
+        self.kept = None;
+        let Ok(records) = snapshot.records(event::Seq(1), self.seen.len()) else { return };
+        if let Some(lost) = self.seen.iter().zip(&records).find(|(seen, there)| seen != there) {
+            self.wrong(format!("event {} was seen and is another now", lost.0.seq));
+        }
+        if records.len() < self.seen.len() {
+            let lost = &self.seen[records.len()];
+            self.wrong(format!("event {} ({} {}) was seen and is lost", lost.seq, lost.flow, lost.kind));
+        }
+        self.look(snapshot, moment);
+    }
+
+    /// Looks at what is new.
+    pub(crate) fn look(&mut self, snapshot: &Snapshot, moment: u64) {
+        let next = event::Seq(self.seen.len() as u64 + 1);
+        let Ok(records) = snapshot.records(next, usize::MAX) else { return };
+        self.moments.extend(records.iter().map(|_| moment));
+        self.seen.extend(records);
+    }
+
+    /// Rows that are said to be unchanged are.
+    pub(crate) fn compare(
+        &mut self,
+        engine: &Engine<crate::tests_simulate_world::World>,
+        snapshot: &Snapshot,
+    ) {
+        if let Some((since, prefix, before)) = &self.kept
+            && engine.is_unchanged(prefix, *since)
+            && rows(snapshot, prefix) != *before
+        {
+            self.wrong(format!("rows are said to be as they were as of commit {since}, and are not"));
+        }
+        let prefix = COUNTERS.key(&scope(1), &[""]);
+        let found = rows(snapshot, &prefix);
+        self.kept = Some((snapshot.commit(), prefix, found));
+    }
+
+    /// Whether a view of the log has shown such a record of a flow.
+    fn has(&self, id: FlowId, wanted: impl Fn(&Record) -> bool) -> bool {
+        self.seen.iter().rev().any(|record| record.flow == id && wanted(record))
+    }
+
+    /// Somebody was answered: what the answer says is in the log by now, where anybody can see it.
+    pub(crate) fn answered(&mut self, answer: Answer, moment: u64, powered: bool) {
+        match answer {
+            Answer::Began { request, id: Ok(id) } => {
+                if powered && !self.has(id, |record| record.previous.is_none()) {
+                    self.wrong(format!("{id} was said to have begun before it was in the log"));
+                }
+                self.said.push((id, Said::Began(request)));
+            }
+            Answer::Came { request, row: Ok(row), .. } => {
+                let id = row.id;
+                if powered && !self.has(id, |record| record.seq == row.last) {
+                    self.wrong(format!("{id} was said to be {:?} before that was in the log", row.state));
+                }
+                if let Some(request) = request {
+                    self.said.push((id, Said::Began(request)));
+                }
+                let row = Box::new(row);
+                match row.state {
+                    State::Parked => self.said.push((id, Said::WasParked(row))),
+                    state if state.has_ended() => self.said.push((id, Said::Ended(row))),
+                    state => self.wrong(format!("{id} was waited for and is {state:?}")),
+                }
+            }
+            Answer::Cancelled { id, told: Ok(()) } => {
+                if powered
+                    && !self.has(id, |record| {
+                        [crate::CancelRequested::KIND, crate::Turned::KIND].contains(&&*record.kind)
+                    })
+                {
+                    self.wrong(format!("a cancel of {id} was accepted before it was in the log"));
+                }
+                self.said.push((id, Said::Cancelled(moment)));
+            }
+            Answer::Released { id, how, told: Ok(()) } => self.said.push((id, Said::Released(how))),
+            Answer::Drives(Ok(())) => {}
+            Answer::Began { id: Err(error), .. } | Answer::Drives(Err(error)) => self.refused(None, &error),
+            Answer::Came { id, row: Err(error), .. } => self.refused(id, &error),
+            Answer::Cancelled { id, told: Err(error) } | Answer::Released { id, told: Err(error), .. } => {
+                self.refused(Some(id), &error);
+            }
+        }
+    }
+
+    fn refused(&mut self, id: Option<FlowId>, error: &Error) {
+        match error {
+            // What an ended flow is to a release, one that never was is as well.
+            Error::Denied { flow, denial, .. } => self.said.push((*flow, Said::Denied(*denial))),
+            Error::NoFlow(id) if self.has(*id, |_| true) => {
+                self.wrong(format!("there is said to be no {id}"))
+            }
+            Error::NoFlow(_) | Error::Stopped { .. } => {}
+            other => self.wrong(format!("{id:?} was answered {other}")),
+        }
+    }
+
+    /// Whether all that was said holds in the end.
+    pub(crate) fn judge(&mut self, truth: &Truth, calls: &[Call]) {
+        let mut problems = Vec::new();
+        let mut releases: BTreeMap<FlowId, usize> = BTreeMap::new();
+        for (id, said) in &self.said {
+            let told = truth.flows.get(id);
+            if matches!(
+                said,
+                Said::Denied(Denial::Ended | Denial::NotParked | Denial::NotDriven | Denial::Busy)
+            ) && told.is_none()
+            {
+                continue;
+            }
+            let Some(told) = told else {
+                problems.push(format!("{id} was answered {said:?}, but the log does not know it"));
+                continue;
+            };
+            let (holds, what) = match said {
+                Said::Began(request) => (truth.requests.get(request) == Some(id), "has another id"),
+                Said::Ended(row) => {
+                    (crate::tests_simulate_judge::is_row_of(row, told), "ended in another way")
+                }
+                Said::WasParked(row) => {
+                    let parked = self.seen.iter().find(|record| record.seq == row.last);
+                    (parked.is_some_and(|record| record.kind == Parked::KIND), "was not parked then")
+                }
+                Said::Cancelled(moment) => {
+                    let late =
+                        calls.iter().any(|call| call.flow == *id && !call.undo && call.moment > *moment);
+                    let heeded = matches!(told.state, State::Undone | State::Abandoned);
+                    (heeded && !late, "was not heeded")
+                }
+                Said::Released(Release::Retry) => {
+                    *releases.entry(*id).or_default() += 1;
+                    (releases[id] <= told.releases, "was not let go on")
+                }
+                Said::Released(Release::Unwind) => (told.turn.is_some(), "did not turn"),
+                Said::Released(Release::Abandon) => (told.state == State::Abandoned, "was not given up"),
+                Said::Denied(Denial::Ended) => (told.state.has_ended(), "has not ended"),
+                Said::Denied(Denial::NoReturn) => (told.committed, "is not past its return"),
+                Said::Denied(Denial::Turned) => (told.turn.is_some(), "has not turned"),
+                Said::Denied(_) => (true, ""),
+            };
+            if !holds {
+                problems.push(format!("{id} was answered {said:?}, but it {what}: it is {:?}", told.state));
+            }
+        }
+        self.problems.extend(problems);
+    }
+
+    /// How many flows a person let go on, by the log.
+    pub(crate) fn releases(&self) -> usize {
+        self.seen.iter().filter(|record| record.kind == Released::KIND).count()
+    }
+}
+
+fn rows(snapshot: &Snapshot, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut found = Vec::new();
+    snapshot.scan(prefix, &mut |key, value| {
+        found.push((key.to_vec(), value.to_vec()));
+        true
+    });
+    found
+}

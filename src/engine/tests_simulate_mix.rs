@@ -1,0 +1,198 @@
+//! What a seed plays: how many lives, how much of which trouble, and the scripts.
+//!
+//! Each seed leaves most kinds of trouble out and has much of the others, so that what one kind hides in some seeds is
+//! seen in others. A few have no trouble at all.
+
+use std::io::ErrorKind;
+
+use sim::{Chance, SimFiles};
+
+use crate::tests_simulate_toy::{Act, Op, Script, Word};
+use crate::tests_simulate_world::Trouble;
+
+/// Lives of a house before the last, quiet one.
+const LIVES_MAX: usize = 5;
+/// Operations that are asked for in one life.
+const ASKED_MAX: usize = 6;
+
+/// What a seed has much of.
+#[derive(Clone, Debug)]
+pub(crate) struct Mix {
+    pub(crate) lives: usize,
+    pub(crate) asked: usize,
+    pub(crate) trouble: Trouble,
+    /// Turns that a life has at most.
+    pub(crate) turns: usize,
+    /// How often, in a thousand turns, each of these happens.
+    pub(crate) cancel: usize,
+    pub(crate) operate: usize,
+    pub(crate) jump: usize,
+    pub(crate) over: usize,
+    pub(crate) pass: usize,
+    /// How the disk and the process fare.
+    pub(crate) cuts: bool,
+    pub(crate) kills: bool,
+    pub(crate) fails: bool,
+    /// Names and counters there are.
+    names: usize,
+    lines: usize,
+}
+
+/// How a life ends, if nothing else ends it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// In order.
+    Close,
+    /// The process is killed; what it wrote is there.
+    Kill,
+    /// The power goes.
+    Cut,
+}
+
+impl Mix {
+    pub(crate) fn of(chance: &mut Chance) -> Self {
+        let quiet = chance.in_thousand(60);
+        let mut some = |often: usize, much: usize| match chance.in_thousand(often) && !quiet {
+            true => 1 + chance.below(much),
+            false => 0,
+        };
+        let trouble = Trouble {
+            world: some(500, 450),
+            caller: some(400, 150),
+            ours: some(250, 80),
+            panic: some(200, 60),
+            slow: some(600, 500),
+            keeps: some(400, 400),
+        };
+        let (cancel, operate) = (some(500, 40), 20 + some(500, 60));
+        let (jump, over, pass) = (some(250, 20), some(400, 60), some(500, 100));
+        let (cuts, kills, fails) = (some(700, 1) > 0, some(500, 1) > 0, some(300, 1) > 0);
+        Self {
+            lives: if quiet { 1 } else { 1 + chance.below(LIVES_MAX) },
+            asked: 1 + chance.below(ASKED_MAX),
+            trouble,
+            turns: 20 + chance.below(400),
+            cancel,
+            operate,
+            jump,
+            over,
+            pass,
+            cuts,
+            kills,
+            fails,
+            names: 1 + chance.below(3),
+            lines: 1 + chance.below(7),
+        }
+    }
+
+    pub(crate) fn end(&self, chance: &mut Chance) -> End {
+        let mut ends = vec![End::Close];
+        ends.extend(self.kills.then_some(End::Kill));
+        ends.extend(self.cuts.then_some(End::Cut));
+        *chance.pick(&ends)
+    }
+
+    /// Plans what strikes the disk in a life; says whether anything may.
+    pub(crate) fn strikes(&self, chance: &mut Chance, disk: &SimFiles) -> bool {
+        if self.cuts && chance.in_thousand(600) {
+            let call = 1 + chance.below(250) as u64;
+            match chance.coin() {
+                true => disk.cut_after(call),
+                false => disk.tear_after(call),
+            }
+            return true;
+        }
+        if self.fails && chance.in_thousand(500) {
+            let after = 1 + chance.below(120) as u64;
+            match chance.below(4) {
+                0 => disk.fail_sync(1 + after / 4, ErrorKind::Other),
+                1 => disk.fail_after(after, ErrorKind::StorageFull),
+                2 => disk.fail_read(after, ErrorKind::Other),
+                _ => disk.fail_after(after, ErrorKind::Other),
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Something to ask for.
+    pub(crate) fn script(&self, chance: &mut Chance, request: usize) -> Script {
+        let at = 1 + u8::from(chance.in_thousand(300));
+        let mut keys = Keys { request, used: 0 };
+        let lines = 1 + chance.below(self.lines);
+        let mut ops = Vec::new();
+        for _ in 0..lines {
+            ops.push(self.op(chance, &mut keys, 0, None));
+        }
+        if chance.in_thousand(300) {
+            let place = chance.below(ops.len() + 1);
+            ops.insert(place, Op::Shut { at });
+        }
+        Script { at, ops }
+    }
+
+    fn op(&self, chance: &mut Chance, keys: &mut Keys, depth: usize, within: Option<u8>) -> Op {
+        let at = 1 + u8::from(chance.in_thousand(200));
+        let name = format!("n{}", chance.below(self.names));
+        match chance.below(100) {
+            0..=17 => Op::Count { at, name, add: [1, -1, 2, 5][chance.below(4)] },
+            18..=31 => Op::Reserve { at, name, tries: chance.coin() },
+            32..=35 => Op::Steal { at, name },
+            36..=44 => {
+                let word = match chance.below(3) {
+                    0 => Word::NewId,
+                    1 => Word::Now,
+                    _ => Word::Given(name),
+                };
+                Op::Say { at, word }
+            }
+            45..=49 => Op::Sleep(chance.below(3000) as u64),
+            50..=57 if within.is_none() => {
+                let place = 1 + place(chance, 2);
+                let lines = 1 + chance.below(3);
+                let ops = (0..lines).map(|_| self.op(chance, keys, 2, Some(place))).collect();
+                Op::Hold { place, ops }
+            }
+            58..=66 if depth < 2 => {
+                let count = chance.below(5);
+                let parts = (0..count).map(|n| {
+                    let lines = chance.below(4);
+                    let ops = (0..lines).map(|_| self.op(chance, keys, depth + 1, None)).collect();
+                    (format!("p{n}"), ops)
+                });
+                let parts = parts.collect();
+                Op::Each { parts, limit: 1 + chance.below(3), undone: chance.coin() }
+            }
+            67 if self.trouble.ours > 0 => Op::BadRule { at },
+            68 if self.trouble.panic > 0 => Op::BadStory,
+            _ => Op::Act(Act {
+                key: keys.next(),
+                attempts_max: 1 + u32::try_from(chance.below(4)).expect("small"),
+                backoff_ms: 20 + chance.below(600) as u64,
+                // Within a place only the first one, which is for steps alone: two stories that keep one and
+                // want the other's might wait for each other.
+                place: chance.in_thousand(250).then(|| if within.is_some() { 0 } else { place(chance, 3) }),
+                within,
+                undone: chance.in_thousand(850),
+                tries: chance.in_thousand(300),
+            }),
+        }
+    }
+}
+
+fn place(chance: &mut Chance, below: usize) -> u8 {
+    u8::try_from(chance.below(below)).expect("there are few places")
+}
+
+/// Keys of things, each for one step.
+struct Keys {
+    request: usize,
+    used: usize,
+}
+
+impl Keys {
+    fn next(&mut self) -> String {
+        self.used += 1;
+        format!("r{}-{}", self.request, self.used)
+    }
+}

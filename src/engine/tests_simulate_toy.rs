@@ -1,0 +1,444 @@
+//! The simulation's domain: counters and reservations, whose truth is easy to check, and one story that does whatever
+//! its script says.
+//!
+//! Every event says what its rule saw, so that whoever reads the log can tell whether that was the head: the value
+//! before, a sum over all rows of the scope, the time. One row depends on the order of all events there are.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use event::{Draft, Event, Failure, FlowId, Fold, Record, Refusal, RowsMut, Scope, Subject, Table, View};
+use serde::{Deserialize, Serialize};
+
+use crate::queue::lock;
+use crate::tests_simulate_world::World;
+use crate::{At, Flow, Halt, Policy, Superseded, Workflow};
+
+/// Reservations of one scope at most: a rule that has to look at a list.
+pub(crate) const HELD_MAX: usize = 3;
+/// Places under a key, by its number.
+pub(crate) const PLACES: [usize; 3] = [1, 1, 2];
+
+macro_rules! events {
+    ($($name:ident $kind:literal { $($field:ident: $type:ty),* })*) => {
+        $(
+            #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+            pub(crate) struct $name { $(pub(crate) $field: $type),* }
+            impl Event for $name {
+                const KIND: &'static str = $kind;
+                fn subjects(&self) -> Vec<Subject> { vec![Subject(concerned(self))] }
+            }
+        )*
+        pub(crate) const TOY_KINDS: &[&str] = &[$($kind),*];
+    };
+}
+
+events! {
+    Counted "counter.counted/1" { name: String, add: i64, before: i64, sight: Sight }
+    Uncounted "counter.uncounted/1" { name: String, add: i64, before: i64, sight: Sight }
+    Reserved "place.reserved/1" { name: String, by: FlowId, sight: Sight }
+    Stolen "place.stolen/1" { name: String, by: FlowId, from: Option<FlowId>, sight: Sight }
+    Freed "place.freed/1" { name: String, sight: Sight }
+    Said "word.said/1" { text: String, sight: Sight }
+    Acted "thing.acted/1" { key: String }
+    Unacted "thing.unacted/1" { key: String }
+    Shut "thing.shut/1" { sight: Sight }
+    Taken "parts.taken/1" { count: u64 }
+}
+
+/// What an event concerns: the kind of thing, or one by name.
+fn concerned(event: &impl Serialize) -> String {
+    #[derive(Deserialize)]
+    struct Named {
+        name: Option<String>,
+        key: Option<String>,
+    }
+    let bytes = rmp_serde::to_vec_named(event).expect("an event is plain data");
+    let named: Named = rmp_serde::from_slice(&bytes).expect("other fields are skipped");
+    format!("thing-{}", named.name.or(named.key).unwrap_or_default())
+}
+
+/// What a rule saw of its scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sight {
+    pub(crate) rows: u64,
+    pub(crate) sum: u64,
+    pub(crate) now_ms: i64,
+}
+
+impl Sight {
+    /// The sight of these rows, in the order of their names.
+    pub(crate) fn of<'a>(
+        counters: impl Iterator<Item = &'a Counter>,
+        held: impl Iterator<Item = &'a Held>,
+        now_ms: i64,
+    ) -> Self {
+        let mut sight = Self { rows: 0, sum: 0, now_ms };
+        let texts = counters.map(|row| format!("{row:?}"));
+        for text in texts.chain(held.map(|row| format!("{row:?}"))) {
+            sight.rows += 1;
+            sight.sum = mix(sight.sum, text.as_bytes());
+        }
+        sight
+    }
+}
+
+pub(crate) fn mix(sum: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(sum.rotate_left(7) ^ 0x9e37_79b9, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counter {
+    pub(crate) name: String,
+    pub(crate) value: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) name: String,
+    pub(crate) by: FlowId,
+}
+
+/// There is no row of a counter that stands at zero.
+pub(crate) const COUNTERS: Table<Counter> = Table::new("counter");
+pub(crate) const HELD: Table<Held> = Table::new("held");
+/// Of all records of a scope, in their order.
+pub(crate) const SUMS: Table<(u64, u64)> = Table::new("sum");
+
+pub(crate) fn scope(number: u8) -> Scope {
+    Scope(format!("10000{number}/cn-a"))
+}
+
+fn sight(view: &View<'_>) -> Sight {
+    Sight::of(view.list(&COUNTERS, &[]).iter(), view.list(&HELD, &[]).iter(), view.now_ms())
+}
+
+#[derive(Debug)]
+pub(crate) struct ToyFold;
+
+impl Fold for ToyFold {
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn knows(&self, kind: &str) -> bool {
+        TOY_KINDS.contains(&kind)
+    }
+
+    fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
+        let scope = &record.scope;
+        let (count, sum) = SUMS.get(rows, scope, &[]).unwrap_or_default();
+        let text = format!("{} {} {} {}", record.seq, record.flow, record.path, record.kind);
+        SUMS.put(rows, scope, &[], &(count + 1, mix(sum, text.as_bytes())));
+        let mut count = |name: String, add: i64| {
+            let value = COUNTERS.get(rows, scope, &[&name]).map_or(0, |row| row.value) + add;
+            match value {
+                0 => COUNTERS.remove(rows, scope, &[&name]),
+                _ => COUNTERS.put(rows, scope, &[&name.clone()], &Counter { name, value }),
+            }
+        };
+        if let Ok(counted) = record.get::<Counted>() {
+            count(counted.name, counted.add);
+        } else if let Ok(uncounted) = record.get::<Uncounted>() {
+            count(uncounted.name, -uncounted.add);
+        } else if let Ok(Reserved { name, by, .. }) = record.get() {
+            HELD.put(rows, scope, &[&name.clone()], &Held { name, by });
+        } else if let Ok(Stolen { name, by, .. }) = record.get() {
+            HELD.put(rows, scope, &[&name.clone()], &Held { name, by });
+        } else if let Ok(freed) = record.get::<Freed>() {
+            HELD.remove(rows, scope, &[&freed.name]);
+        }
+    }
+}
+
+/// One line of a script.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Op {
+    /// A decide that adds to a counter; its undo subtracts.
+    Count {
+        at: u8,
+        name: String,
+        add: i64,
+    },
+    /// A decide that takes a name, or is refused; with `tries`, the story goes on then and says why.
+    Reserve {
+        at: u8,
+        name: String,
+        tries: bool,
+    },
+    /// A decide that takes a name from whoever has it.
+    Steal {
+        at: u8,
+        name: String,
+    },
+    /// A decide that writes a word, with nothing to undo.
+    Say {
+        at: u8,
+        word: Word,
+    },
+    /// A step in the world.
+    Act(Act),
+    /// A decide after which there is no way back.
+    Shut {
+        at: u8,
+    },
+    Sleep(u64),
+    /// Keeps a place while it does these.
+    Hold {
+        place: u8,
+        ops: Vec<Op>,
+    },
+    /// A child for each, so many at a time.
+    Each {
+        parts: Vec<(String, Vec<Op>)>,
+        limit: usize,
+        undone: bool,
+    },
+    /// A decide that panics.
+    BadRule {
+        at: u8,
+    },
+    /// Panics in the story itself.
+    BadStory,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Word {
+    NewId,
+    Now,
+    Given(String),
+}
+
+/// A step: a thing of that key comes to be in the world.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Act {
+    pub(crate) key: String,
+    pub(crate) attempts_max: u32,
+    pub(crate) backoff_ms: u64,
+    /// The place it takes while it runs.
+    pub(crate) place: Option<u8>,
+    /// The place that the story keeps around it.
+    pub(crate) within: Option<u8>,
+    pub(crate) undone: bool,
+    /// A final failure is handled by saying it.
+    pub(crate) tries: bool,
+}
+
+/// The story of the simulation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Script {
+    pub(crate) at: u8,
+    pub(crate) ops: Vec<Op>,
+}
+
+#[async_trait]
+impl Workflow for Script {
+    type Ports = World;
+    type Output = Vec<String>;
+    const NAME: &'static str = "simulate";
+    const VERSION: u32 = 1;
+
+    fn scope(&self) -> Scope {
+        scope(self.at)
+    }
+
+    fn label(&self) -> String {
+        format!("{} ops", self.ops.len())
+    }
+
+    fn subjects(&self) -> Vec<Subject> {
+        vec![Subject(format!("thing-of-{}", self.at))]
+    }
+
+    async fn run(self, flow: &Flow<World>) -> Result<Vec<String>, Halt> {
+        let mut told = Vec::new();
+        tell(flow, self.ops, &mut told).await?;
+        Ok(told)
+    }
+}
+
+/// The path that the next call of the story has.
+fn next(flow: &Flow<World>) -> u32 {
+    lock(&flow.branch.line).number + 1
+}
+
+fn tell<'a>(
+    flow: &'a Flow<World>,
+    ops: Vec<Op>,
+    told: &'a mut Vec<String>,
+) -> Pin<Box<dyn Future<Output = Result<(), Halt>> + Send + 'a>> {
+    Box::pin(async move {
+        for op in ops {
+            match op {
+                Op::Hold { place, ops } => {
+                    let _hold = flow.hold(&place_key(place), PLACES[usize::from(place)]).await?;
+                    tell(flow, ops, told).await?;
+                }
+                op => told.push(tell_one(flow, op).await?),
+            }
+        }
+        Ok(())
+    })
+}
+
+pub(crate) fn place_key(place: u8) -> String {
+    format!("place-{place}")
+}
+
+async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
+    match op {
+        Op::Count { at, name, add } => count(flow, at, name, add).await,
+        Op::Reserve { at, name, tries } => match reserve(flow, at, name).await {
+            Err(Halt::Refused(refusal)) if tries => say(flow, at, refusal.message).await,
+            other => other,
+        },
+        Op::Steal { at, name } => steal(flow, at, name).await,
+        Op::Say { at, word } => {
+            let text = match word {
+                Word::NewId => flow.new_id(),
+                Word::Now => flow.now_ms().await.to_string(),
+                Word::Given(text) => text,
+            };
+            say(flow, at, text).await
+        }
+        Op::Act(act) => {
+            let tries = act.tries;
+            match do_act(flow, act).await {
+                Err(Halt::Failed(refusal)) if tries => say(flow, 0, refusal.code).await,
+                other => other,
+            }
+        }
+        Op::Shut { at } => {
+            let shut = flow.decide(scope(at), |view| Ok(Shut { sight: sight(view) }));
+            shut.point_of_no_return("what is shut stays so").await.map(|_| "shut".to_owned())
+        }
+        Op::Sleep(ms) => flow.sleep(Duration::from_millis(ms)).await.map(|()| "slept".to_owned()),
+        Op::Each { parts, limit, undone } => each(flow, parts, limit, undone).await,
+        Op::BadRule { at } => {
+            let bad = flow.decide(scope(at), |_| -> Result<Said, Refusal> { panic!("a rule that panics") });
+            bad.nothing_to_undo("it never happens").await.map(|said| said.text)
+        }
+        Op::BadStory => panic!("a story that panics"),
+        Op::Hold { .. } => unreachable!("a hold is told by its lines"),
+    }
+}
+
+async fn count(flow: &Flow<World>, at: u8, name: String, add: i64) -> Result<String, Halt> {
+    let value = |view: &View<'_>, name: &str| view.get(&COUNTERS, &[name]).map_or(0, |row| row.value);
+    let undone = name.clone();
+    let counted = flow
+        .decide(scope(at), move |view| {
+            Ok(Counted { before: value(view, &name), name, add, sight: sight(view) })
+        })
+        .undo(move |view| Uncounted { before: value(view, &undone), name: undone, add, sight: sight(view) })
+        .await?;
+    Ok((counted.before + add).to_string())
+}
+
+async fn reserve(flow: &Flow<World>, at: u8, name: String) -> Result<String, Halt> {
+    let (id, freed) = (flow.id(), name.clone());
+    let reserved = flow
+        .decide(scope(at), move |view| {
+            if let Some(held) = view.get(&HELD, &[&name]) {
+                return Err(Refusal::new("Taken", format!("`{name}` is held by {}", held.by)));
+            }
+            let held = view.list(&HELD, &[]).len();
+            if held >= HELD_MAX {
+                return Err(Refusal::new("Full", format!("{held} are held")));
+            }
+            Ok(Reserved { name, by: id, sight: sight(view) })
+        })
+        .undo(move |view| free(view, freed, id))
+        .await?;
+    Ok(reserved.name)
+}
+
+async fn steal(flow: &Flow<World>, at: u8, name: String) -> Result<String, Halt> {
+    let (id, freed) = (flow.id(), name.clone());
+    let stolen = flow
+        .decide(scope(at), move |view| {
+            let from = view.get(&HELD, &[&name]).map(|held| held.by);
+            Ok(Stolen { name, by: id, from, sight: sight(view) })
+        })
+        .undo(move |view| free(view, freed, id))
+        .await?;
+    Ok(stolen.name)
+}
+
+/// Compares and releases.
+fn free(view: &View<'_>, name: String, by: FlowId) -> Draft {
+    match view.get(&HELD, &[&name]) {
+        Some(held) if held.by == by => Freed { name, sight: sight(view) }.into(),
+        _ => Superseded { what: name }.into(),
+    }
+}
+
+async fn say(flow: &Flow<World>, at: u8, text: String) -> Result<String, Halt> {
+    let said = flow.decide(scope(at), move |view| Ok(Said { text, sight: sight(view) }));
+    said.nothing_to_undo("a word may stay").await.map(|said| said.text)
+}
+
+async fn do_act(flow: &Flow<World>, act: Act) -> Result<String, Halt> {
+    let number = next(flow);
+    let policy = Policy {
+        attempts_max: act.attempts_max,
+        backoff_ms: act.backoff_ms,
+        backoff_ms_max: act.backoff_ms * 4,
+        ..Policy::default()
+    };
+    let (place, undone, undo) = (act.place, act.undone, act.clone());
+    let mut step = flow
+        .step(move |at: At<World>| {
+            let act = act.clone();
+            async move {
+                at.ports().act(&at, number, &act).await?;
+                Ok(Acted { key: act.key })
+            }
+        })
+        .policy(policy);
+    if let Some(place) = place {
+        step = step.limit(place_key(place), PLACES[usize::from(place)]);
+    }
+    let acted = if undone {
+        let taken_back = move |at: At<World>| {
+            let undo = undo.clone();
+            async move {
+                at.ports().take_back(&at, number, &undo.key).await?;
+                Ok::<_, Failure>(Unacted { key: undo.key })
+            }
+        };
+        step.undo(taken_back).await?
+    } else {
+        step.nothing_to_undo("the thing may stay").await?
+    };
+    Ok(acted.key)
+}
+
+async fn each(
+    flow: &Flow<World>,
+    parts: Vec<(String, Vec<Op>)>,
+    limit: usize,
+    undone: bool,
+) -> Result<String, Halt> {
+    let (number, at) = (next(flow), flow.inner.scope.as_str().as_bytes()[5] - b'0');
+    let parts = parts.into_iter().map(|(key, ops)| (key, Script { at, ops })).collect();
+    let each = flow.each(parts, limit);
+    let ends = if undone {
+        let taken_back = move |at: At<World>, ids: Vec<FlowId>| async move {
+            at.ports().take_parts_back(&at, number, &ids).await?;
+            Ok::<_, Failure>(Taken { count: ids.len() as u64 })
+        };
+        each.undo(taken_back).await?
+    } else {
+        each.nothing_to_undo("what they did may stay").await?
+    };
+    let ends = ends.into_iter().map(|(key, end)| match end {
+        Ok(told) => format!("{key}: {}", told.join(",")),
+        Err(refusal) => format!("{key}! {}", refusal.code),
+    });
+    Ok(ends.collect::<Vec<_>>().join("; "))
+}

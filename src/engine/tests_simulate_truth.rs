@@ -1,0 +1,333 @@
+//! The simulation's own fold of the log: what is true of flows, counters and reservations, found out record by record
+//! and without a line of the engine's. It says what no log may hold.
+
+use std::collections::BTreeMap;
+
+use event::{Actor, Cause, Event, FlowId, Record, Refusal, Scope, Seq};
+
+use crate::kinds::{
+    CancelRequested, Ended, Failed, Outcome, Parked, Refused, Released, Started, Turn, Turned,
+};
+use crate::kinds::{TimerFired, TimerSet};
+use crate::tests_simulate_toy::*;
+use crate::{State, Superseded};
+
+/// A flow, as far as the log tells of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) script: Script,
+    pub(crate) scope: Scope,
+    pub(crate) actor: Actor,
+    pub(crate) cause: Cause,
+    pub(crate) state: State,
+    pub(crate) first: Seq,
+    pub(crate) last: Seq,
+    pub(crate) count: u64,
+    pub(crate) started_ms: i64,
+    pub(crate) ended_ms: Option<i64>,
+    pub(crate) committed: bool,
+    pub(crate) cancel: Option<String>,
+    pub(crate) turn: Option<(Turn, Seq)>,
+    pub(crate) parked: Option<String>,
+    pub(crate) parks: usize,
+    pub(crate) releases: usize,
+    pub(crate) outcome: Option<(Outcome, Seq)>,
+    pub(crate) timers: Vec<String>,
+    /// Records with a path, in the order in which they came.
+    pub(crate) steps: Vec<Record>,
+    /// It may ask again for what it was last refused.
+    asks_again: bool,
+}
+
+impl Told {
+    /// The newest record at a path.
+    pub(crate) fn at(&self, path: &str) -> Option<&Record> {
+        self.steps.iter().rev().find(|record| record.path.as_str() == path)
+    }
+
+    /// What the story came to with its call of this number; a step without return has a mark.
+    pub(crate) fn call(&self, number: u32) -> Option<&Record> {
+        self.at(&number.to_string()).or_else(|| self.at(&format!("{number}!")))
+    }
+
+    pub(crate) fn is_no(record: &Record) -> bool {
+        [Refused::KIND, Failed::KIND].contains(&&*record.kind)
+    }
+}
+
+/// What is true, and what is wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Truth {
+    pub(crate) flows: BTreeMap<FlowId, Told>,
+    pub(crate) requests: BTreeMap<String, FlowId>,
+    pub(crate) counters: BTreeMap<(Scope, String), Counter>,
+    pub(crate) held: BTreeMap<(Scope, String), Held>,
+    pub(crate) problems: Vec<String>,
+    last: Seq,
+    last_ms: i64,
+}
+
+impl Truth {
+    pub(crate) fn of(records: &[Record]) -> Self {
+        let mut truth = Self::default();
+        for record in records {
+            truth.fold(record);
+        }
+        truth
+    }
+
+    fn wrong(&mut self, record: &Record, what: &str) {
+        let Record { seq, flow, path, kind, .. } = record;
+        self.problems.push(format!("event {seq} ({flow} {path:?} {kind}): {what}"));
+    }
+
+    pub(crate) fn sight(&self, scope: &Scope, now_ms: i64) -> Sight {
+        let counters = self.counters.iter().filter(|((of, _), _)| of == scope).map(|(_, row)| row);
+        let held = self.held.iter().filter(|((of, _), _)| of == scope).map(|(_, row)| row);
+        Sight::of(counters, held, now_ms)
+    }
+
+    fn fold(&mut self, record: &Record) {
+        if record.seq != self.last.next() || record.time_ms < self.last_ms {
+            self.wrong(record, "it does not follow the one before");
+        }
+        (self.last, self.last_ms) = (record.seq, record.time_ms);
+        if record.kind == Started::KIND {
+            self.begin(record);
+            return;
+        }
+        let Some(flow) = self.flows.get(&record.flow).cloned() else {
+            self.wrong(record, "its flow never began");
+            return;
+        };
+        if flow.state.has_ended() {
+            self.wrong(record, "its flow had ended");
+        }
+        if (record.previous, &record.actor, &record.cause) != (Some(flow.last), &flow.actor, &flow.cause) {
+            self.wrong(record, "it does not go on from its flow's last");
+        }
+        let mut next = Told { last: record.seq, count: flow.count + 1, ..flow.clone() };
+        if record.path.as_str().is_empty() {
+            self.turn_of_flow(record, &flow, &mut next);
+        } else {
+            self.step(record, &flow, &mut next);
+            next.steps.push(record.clone());
+        }
+        self.flows.insert(record.flow, next);
+        self.domain(record);
+    }
+
+    fn begin(&mut self, record: &Record) {
+        let started: Started = record.get().expect("it is of that kind");
+        if self.flows.contains_key(&record.flow) || record.previous.is_some() || !record.path.0.is_empty() {
+            self.wrong(record, "a flow began twice");
+        }
+        match &record.cause {
+            Cause::Request(request) => {
+                if let Some(other) = self.requests.insert(request.clone(), record.flow) {
+                    self.wrong(record, &format!("its request had begun {other}"));
+                }
+            }
+            Cause::Parent(parent) => {
+                let open = self.flows.get(parent).is_some_and(|parent| parent.state == State::Running);
+                if !open {
+                    self.wrong(record, "its parent does not go forward");
+                }
+            }
+        }
+        let told = Told {
+            script: rmp_serde::from_slice(&started.input).expect("the toy's input"),
+            scope: record.scope.clone(),
+            actor: record.actor.clone(),
+            cause: record.cause.clone(),
+            state: State::Running,
+            first: record.seq,
+            last: record.seq,
+            count: 1,
+            started_ms: record.time_ms,
+            ended_ms: None,
+            committed: false,
+            cancel: None,
+            turn: None,
+            parked: None,
+            parks: 0,
+            releases: 0,
+            outcome: None,
+            timers: Vec::new(),
+            steps: Vec::new(),
+            asks_again: false,
+        };
+        if told.scope != scope(told.script.at) {
+            self.wrong(record, "it is in another scope than its story");
+        }
+        self.flows.insert(record.flow, told);
+    }
+
+    /// What becomes of a flow as a flow.
+    fn turn_of_flow(&mut self, record: &Record, flow: &Told, next: &mut Told) {
+        let parked = flow.state == State::Parked;
+        let mut demand = |holds: bool, what: &str| {
+            if !holds {
+                self.wrong(record, what);
+            }
+        };
+        if let Ok(Turned { cause }) = record.get() {
+            demand(flow.turn.is_none() && !flow.committed, "it cannot turn any more");
+            demand(matches!(cause, Turn::Unwound(_)) == parked, "only a parked flow is unwound by a person");
+            match &cause {
+                Turn::Cancelled(_) => demand(flow.cancel.is_some(), "nobody had cancelled it"),
+                Turn::Failed(refusal) => demand(no_of(flow) == Some(refusal.clone()), "no step said that no"),
+                Turn::Unwound(_) => {}
+            }
+            (next.state, next.turn, next.parked) = (State::Unwinding, Some((cause, record.seq)), None);
+        } else if let Ok(CancelRequested { reason, .. }) = record.get() {
+            let in_time = flow.cancel.is_none() && flow.turn.is_none() && !flow.committed;
+            demand(in_time, "it was too late to cancel it");
+            next.cancel = Some(reason);
+        } else if let Ok(Parked { why }) = record.get() {
+            demand(!parked, "it was parked");
+            demand(!why.contains("diverged"), &why);
+            (next.state, next.parked, next.parks) = (State::Parked, Some(why), flow.parks + 1);
+        } else if record.kind == Released::KIND {
+            demand(parked, "it was not parked");
+            next.state = if flow.turn.is_some() { State::Unwinding } else { State::Running };
+            (next.parked, next.releases, next.asks_again) = (None, flow.releases + 1, flow.committed);
+        } else if let Ok(Ended { outcome }) = record.get() {
+            next.state = match &outcome {
+                Outcome::Done(_) => {
+                    demand(flow.state == State::Running, "it did not go forward");
+                    demand(flow.cancel.is_none() || flow.committed, "a cancel had been accepted");
+                    State::Done
+                }
+                Outcome::Undone(turn) => {
+                    demand(flow.state == State::Unwinding, "it was not being undone");
+                    demand(
+                        flow.turn.as_ref().is_some_and(|(was, _)| was == turn),
+                        "it turned for another reason",
+                    );
+                    State::Undone
+                }
+                Outcome::Continued(_) => {
+                    demand(false, "no story of these goes on anew");
+                    State::Done
+                }
+                Outcome::Abandoned(_) => {
+                    demand(parked, "it was not parked");
+                    State::Abandoned
+                }
+            };
+            next.timers.clear();
+            next.parked = None;
+            (next.outcome, next.ended_ms) = (Some((outcome, record.seq)), Some(record.time_ms));
+        } else {
+            demand(false, "a record of this kind has a path");
+        }
+    }
+
+    /// What becomes of a step.
+    fn step(&mut self, record: &Record, flow: &Told, next: &mut Told) {
+        let path = record.path.as_str();
+        let undoes = path.ends_with('~');
+        if flow.state == State::Parked {
+            self.wrong(record, "its flow is parked");
+        }
+        if undoes != flow.turn.is_some() {
+            self.wrong(record, if undoes { "its flow has not turned" } else { "its flow has turned" });
+        }
+        let before = flow.call(number_of(path)).filter(|_| !path.ends_with(['~', '+']));
+        if flow.at(path).is_some() || before.is_some() {
+            if before.is_some_and(Told::is_no) && flow.asks_again {
+                next.asks_again = false;
+            } else {
+                self.wrong(record, "this step had been recorded");
+            }
+        }
+        let decided = !undoes
+            && (record.kind == Refused::KIND
+                || [Counted::KIND, Reserved::KIND, Stolen::KIND, Said::KIND, Shut::KIND]
+                    .contains(&&*record.kind));
+        if decided && flow.cancel.is_some() && !flow.committed {
+            self.wrong(record, "its flow had been cancelled when it was decided");
+        }
+        next.committed |= path.ends_with('!');
+        if let Ok(TimerSet { .. }) = record.get() {
+            next.timers.push(path.to_owned());
+        }
+        if let Ok(TimerFired { set_at }) = record.get() {
+            if !next.timers.contains(&set_at) || format!("{set_at}+") != path {
+                self.wrong(record, "no such timer was set");
+            }
+            next.timers.retain(|path| *path != set_at);
+        }
+    }
+
+    /// What becomes of counters and reservations.
+    fn domain(&mut self, record: &Record) {
+        let here = |name: &str| (record.scope.clone(), name.to_owned());
+        let sight = self.sight(&record.scope, record.time_ms);
+        let mut saw = None;
+        let mut right = true;
+        if let Ok(counted) = record.get::<Counted>() {
+            saw = Some(counted.sight);
+            right = self.count(here(&counted.name), counted.before, counted.add);
+        } else if let Ok(uncounted) = record.get::<Uncounted>() {
+            saw = Some(uncounted.sight);
+            right = self.count(here(&uncounted.name), uncounted.before, -uncounted.add);
+        } else if let Ok(Reserved { name, by, sight }) = record.get() {
+            let held = self.held.keys().filter(|(scope, _)| *scope == record.scope).count();
+            right = by == record.flow && !self.held.contains_key(&here(&name)) && held < HELD_MAX;
+            self.held.insert(here(&name), Held { name, by });
+            saw = Some(sight);
+        } else if let Ok(Stolen { name, by, from, sight }) = record.get() {
+            right = by == record.flow && self.held.get(&here(&name)).map(|held| held.by) == from;
+            self.held.insert(here(&name), Held { name, by });
+            saw = Some(sight);
+        } else if let Ok(Freed { name, sight }) = record.get() {
+            right = self.held.remove(&here(&name)).is_some_and(|held| held.by == record.flow);
+            saw = Some(sight);
+        } else if let Ok(Superseded { what }) = record.get() {
+            right = self.held.get(&here(&what)).is_none_or(|held| held.by != record.flow);
+        } else if let Ok(Said { sight, .. }) = record.get() {
+            saw = Some(sight);
+        } else if let Ok(Shut { sight }) = record.get() {
+            saw = Some(sight);
+        } else if let Ok(Refused { refusal }) = record.get() {
+            let held = self.held.keys().filter(|(scope, _)| *scope == record.scope).count();
+            right = if refusal.code == "Full" { held >= HELD_MAX } else { self.is_taken(record, &refusal) };
+        }
+        if !right {
+            self.wrong(record, "it was not so at the head of the log");
+        }
+        if saw.is_some_and(|saw| saw != sight) {
+            self.wrong(record, &format!("its rule saw {saw:?}, but there was {sight:?}"));
+        }
+    }
+
+    fn is_taken(&self, record: &Record, refusal: &Refusal) -> bool {
+        let here = self.held.iter().filter(|((scope, _), _)| *scope == record.scope);
+        here.map(|(_, held)| format!("`{}` is held by {}", held.name, held.by))
+            .any(|text| text == refusal.message)
+    }
+
+    fn count(&mut self, key: (Scope, String), before: i64, add: i64) -> bool {
+        let was = self.counters.get(&key).map_or(0, |row| row.value);
+        let value = was + add;
+        match value {
+            0 => _ = self.counters.remove(&key),
+            _ => _ = self.counters.insert(key.clone(), Counter { name: key.1, value }),
+        }
+        was == before
+    }
+}
+
+/// The number of the call that a path belongs to.
+pub(crate) fn number_of(path: &str) -> u32 {
+    path.trim_end_matches(['~', '+', '!']).parse().unwrap_or(0)
+}
+
+/// The last no that a flow was told.
+fn no_of(flow: &Told) -> Option<Refusal> {
+    let last = flow.steps.last()?;
+    let refused = last.get::<Refused>().map(|refused| refused.refusal);
+    refused.or_else(|_| last.get::<Failed>().map(|failed| failed.refusal)).ok()
+}
