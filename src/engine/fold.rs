@@ -255,6 +255,11 @@ pub(crate) fn kinds(rows: &dyn event::Rows) -> Vec<String> {
     found
 }
 
+/// The first record of a kind, if there is one.
+pub(crate) fn first_of(rows: &dyn event::Rows, kind: &str) -> Option<Seq> {
+    KNOWN.get(rows, &house(), &[kind])
+}
+
 /// The flows that concern a subject, oldest first.
 pub(crate) fn concerning(rows: &dyn event::Rows, subject: &str) -> Vec<FlowId> {
     let prefix = HISTORY.key(&house(), &[subject, ""]);

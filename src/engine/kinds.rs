@@ -210,4 +210,5 @@ pub(crate) const KINDS: &[&str] = &[
     Gathered::KIND,
     Superseded::KIND,
     Ended::KIND,
+    crate::lineage::Restored::KIND,
 ];

@@ -21,10 +21,12 @@ mod chain;
 mod committer;
 mod each;
 mod error;
+mod examine;
 mod flow;
 mod fold;
 mod hold;
 mod kinds;
+mod lineage;
 mod live;
 mod look;
 mod marks;
@@ -32,11 +34,13 @@ mod operator;
 mod order;
 mod past;
 mod queue;
+mod restore;
 mod retell;
 mod runtime;
 mod shared;
 mod snapshot;
 mod store;
+mod tamper;
 #[cfg(test)]
 mod tests_attempt;
 #[cfg(test)]
@@ -62,9 +66,13 @@ mod tests_order;
 #[cfg(test)]
 mod tests_past;
 #[cfg(test)]
+mod tests_restore;
+#[cfg(test)]
 mod tests_retell;
 #[cfg(test)]
 mod tests_story;
+#[cfg(test)]
+mod tests_tamper;
 #[cfg(test)]
 mod tests_writer;
 mod unwind;
@@ -73,9 +81,10 @@ mod workflow;
 mod writer;
 
 pub use at::At;
-pub use audit::{Fault, Rebuilt, Verified};
+pub use audit::{Rebuilt, Verified};
 pub use each::{CHILDREN_MAX, Each, Ends};
 pub use error::{Denial, Error};
+pub use examine::examine;
 pub use flow::{Decide, Flow, Policy, Step};
 pub use fold::{FlowRow, State};
 pub use hold::Hold;
@@ -83,10 +92,13 @@ pub use kinds::{
     CancelRequested, Ended, Failed, Gathered, Outcome, Parked, Refused, Released, Started, Superseded,
     TimerFired, TimerSet, Turn, Turned,
 };
+pub use lineage::{Lineage, Restored};
 pub use live::Watch;
 pub use look::Page;
 pub use past::{Moment, Past, Replay};
+pub use restore::{RestoredLog, Restoring, restore};
 pub use runtime::{Clock, Engine, Options, SystemClock};
 pub use snapshot::Snapshot;
 pub use store::{DATABASE, WITNESS};
+pub use tamper::{Damage, Fault};
 pub use workflow::{Book, Halt, Workflow};

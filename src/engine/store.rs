@@ -157,6 +157,18 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens a log whose file may be damaged, to look at it: nothing about its end is checked.
+    pub(crate) fn look(file: Arc<dyn File>, path: &Path) -> Result<Self, Error> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        let db = builder.create_with_backend(Backend::new(file.clone())).map_err(|error| Error::Open {
+            path: path.to_owned(),
+            why: damaged(&redb::Error::from(error)),
+        })?;
+        let (shown, marks, here) = (Mutex::default(), Arc::default(), watch::Sender::new(()));
+        Ok(Self { db: Some(db), witness: file, path: path.to_owned(), shown, marks, here })
+    }
+
     /// Fails to see a change once the file is closed.
     pub(crate) fn closing(&self) -> watch::Receiver<()> {
         self.here.subscribe()
