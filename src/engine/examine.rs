@@ -13,20 +13,33 @@ use event::Seq;
 use files::{File, Files, Identity, Open};
 
 use crate::audit::{Verified, guarded};
+use crate::chain::Hash;
 use crate::queue::lock;
 use crate::store::{DATABASE, Store, WITNESS};
 use crate::tamper::{Damage, FAULTS_NAMED_MAX, Fault};
-use crate::{Error, chain, tamper, witness};
+use crate::{Error, Snapshot, chain, tamper, witness};
 
 /// Bytes that are changed together.
 const PAGE_BYTES: u64 = 4096;
+
+/// What was found of a log that nobody opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// What a walk over it found.
+    pub verified: Verified,
+    /// The log's id, as [`Snapshot::log_id`](crate::Snapshot::log_id) has it.
+    pub log: Option<Hash>,
+    /// The chain's hashes behind the events that were asked about, as
+    /// [`Snapshot::hash_at`](crate::Snapshot::hash_at) has them.
+    pub hashes: Vec<Option<Hash>>,
+}
 
 /// Walks the log in a directory that nobody has open, and holds it against the file beside it that says how
 /// far it had come. Changes nothing.
 ///
 /// # Errors
 /// If it cannot be read at all.
-pub fn examine(files: &dyn Files, dir: &Path) -> Result<Verified, Error> {
+pub fn examine(files: &dyn Files, dir: &Path, asked: &[Seq]) -> Result<Examined, Error> {
     let path = dir.join(DATABASE);
     let fail = |error: io::Error| Error::Open { path: path.clone(), why: error.to_string() };
     let file = files.open(&path, Open::Read).map_err(fail)?;
@@ -41,13 +54,16 @@ pub fn examine(files: &dyn Files, dir: &Path) -> Result<Verified, Error> {
         let snapshot = store.snapshot()?;
         let mut found = tamper::verify(&snapshot)?;
         if let Some((seq, hash)) = acknowledged {
+            let is_told = found.faults.iter().any(|fault| {
+                fault.damage == Damage::CutOff && fault.events.is_some_and(|(_, last)| last >= seq)
+            });
             let fault = if found.head < seq {
                 let what = format!(
                     "cut off: the log ends at event {}, but event {seq} was acknowledged: later events were removed, \
                      or the file is an older copy",
                     found.head
                 );
-                Some(Fault::of(Damage::CutOff, (found.head.next(), seq), what))
+                (!is_told).then(|| Fault::of(Damage::CutOff, (found.head.next(), seq), what))
             } else {
                 let row = snapshot.row_at(seq)?;
                 let is_that = row.is_some_and(|(_, row)| chain::hash_of(&row) == Some(hash));
@@ -63,7 +79,11 @@ pub fn examine(files: &dyn Files, dir: &Path) -> Result<Verified, Error> {
             }
         }
         found.fault = found.faults.first().cloned();
-        Ok(found)
+        let snapshot = Snapshot(snapshot);
+        let log = snapshot.log_id()?;
+        // One that cannot be read is none.
+        let hashes = asked.iter().map(|seq| snapshot.hash_at(*seq).ok().flatten()).collect();
+        Ok(Examined { verified: found, log, hashes })
     })
 }
 

@@ -97,14 +97,7 @@ pub fn restore(
     }
     let failed = |error: redb::Error| store.not_opened(&error);
     let (mut fresh, mut engine) = (Fresh::default(), EngineFold::new(domain.clone()));
-    let mut reading = Reading {
-        hash: GENESIS,
-        last: Seq(0),
-        kept_hash: GENESIS,
-        kept: Seq(0),
-        kept_ms: i64::MIN,
-        is_past: false,
-    };
+    let mut reading = Reading::default();
     let mut changes = Changes::default();
     for row in rows {
         let (first, row) = row?;
@@ -200,6 +193,32 @@ pub fn restore(
         given_up: head_seq.0 - reading.kept.0,
         parked: open.into_iter().map(|flow| flow.id).collect(),
     })
+}
+
+/// Where rows lead: the last event and the chain's hash there, from the first link.
+///
+/// # Errors
+/// If they are no chain.
+pub fn chain_of(rows: impl Iterator<Item = Result<(u64, Vec<u8>), Error>>) -> Result<(Seq, Hash), Error> {
+    let mut reading = Reading::default();
+    for row in rows {
+        let (first, row) = row?;
+        reading.take(first, &row, Moment::Event(Seq(0)))?;
+    }
+    Ok((reading.last, reading.hash))
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            hash: GENESIS,
+            last: Seq(0),
+            kept_hash: GENESIS,
+            kept: Seq(0),
+            kept_ms: i64::MIN,
+            is_past: false,
+        }
+    }
 }
 
 impl Reading {
