@@ -113,9 +113,10 @@ impl Verify {
             }
             found => found?,
         };
-        let rebuilt: Option<Rebuilt> = match self.projections && found.fault.is_none() {
-            true => Some(session.ask(Request::AuditRebuild).await?),
-            false => None,
+        let rebuilt: Option<Rebuilt> = if self.projections && found.fault.is_none() {
+            Some(session.ask(Request::AuditRebuild).await?)
+        } else {
+            None
         };
         let mut found = found;
         if let Some(rebuilt) = &rebuilt {

@@ -127,10 +127,41 @@ pub fn restore(
         )));
     }
     let time_ms = clock.now_ms().max(reading.kept_ms);
-    let mut open: Vec<_> = engine.flows.values().filter(|flow| !flow.state.has_ended()).cloned().collect();
-    open.retain(|flow| flow.state != State::Parked);
+    let (records, parked) = beginning(&engine, &reading, head, backed_up_ms, actor, time_ms);
+    for record in &records {
+        engine.apply(&mut fresh, record);
+    }
+    engine.flush(&mut fresh);
+    changes.log.extend(chain::pack(&records, &mut reading.kept_hash));
+    let last = records.last().map_or(reading.kept, |record| record.seq);
+    changes.rows = fresh.0.into_iter().map(|(key, value)| (key, Some(value))).collect();
+    changes.head = Some(Head { seq: last, hash: reading.kept_hash, time_ms });
+    changes.fold = Some(fold::version(&*domain));
+    changes.incarnation = Some(incarnation.saturating_add(1).max(time_ms.max(0).cast_unsigned() / 1000));
+    store.commit(&changes).map_err(failed)?;
+    store.settle().map_err(failed)?;
+    Ok(RestoredLog {
+        at: reading.kept,
+        time_ms: reading.kept_ms.max(0),
+        head: last,
+        head_hash: reading.kept_hash,
+        given_up: head.0.0 - reading.kept.0,
+        parked,
+    })
+}
+
+/// The records that a restored log goes on with, and the flows that they park.
+fn beginning(
+    engine: &EngineFold,
+    reading: &Reading,
+    (head_seq, head_hash): (Seq, Hash),
+    backed_up_ms: i64,
+    actor: Actor,
+    time_ms: i64,
+) -> (Vec<Record>, Vec<FlowId>) {
+    let open = engine.flows.values().filter(|flow| !flow.state.has_ended() && flow.state != State::Parked);
+    let mut open: Vec<_> = open.collect();
     open.sort_unstable_by_key(|flow| flow.id);
-    let (head_seq, head_hash) = head;
     let restored = Restored {
         at: reading.kept,
         head: head_seq,
@@ -173,26 +204,7 @@ pub fn restore(
             payload: draft.payload,
         });
     }
-    for record in &records {
-        engine.apply(&mut fresh, record);
-    }
-    engine.flush(&mut fresh);
-    changes.log.extend(chain::pack(&records, &mut reading.kept_hash));
-    let last = records.last().map_or(reading.kept, |record| record.seq);
-    changes.rows = fresh.0.into_iter().map(|(key, value)| (key, Some(value))).collect();
-    changes.head = Some(Head { seq: last, hash: reading.kept_hash, time_ms });
-    changes.fold = Some(fold::version(&*domain));
-    changes.incarnation = Some(incarnation.saturating_add(1).max(time_ms.max(0).cast_unsigned() / 1000));
-    store.commit(&changes).map_err(failed)?;
-    store.settle().map_err(failed)?;
-    Ok(RestoredLog {
-        at: reading.kept,
-        time_ms: reading.kept_ms.max(0),
-        head: last,
-        head_hash: reading.kept_hash,
-        given_up: head_seq.0 - reading.kept.0,
-        parked: open.into_iter().map(|flow| flow.id).collect(),
-    })
+    (records, open.into_iter().map(|flow| flow.id).collect())
 }
 
 /// Where rows lead: the last event and the chain's hash there, from the first link.

@@ -78,11 +78,11 @@ impl Service {
         let to = PathBuf::from(&asked.to);
         if fs::symlink_metadata(&to).is_ok() {
             let why = format!("`{}` is there already", to.display());
-            return Err(Refusal::new("FileAlreadyExists", why).advise("name a place that is free").into());
+            return Err(Refusal::new("InvalidTarget.Exists", why).advise("name a place that is free").into());
         }
         if to.starts_with(&self.dir) {
             let why = format!("`{}` lies in the data directory", to.display());
-            return Err(Refusal::new("InvalidTarget", why).advise("name a place elsewhere").into());
+            return Err(Refusal::new("InvalidTarget.Inside", why).advise("name a place elsewhere").into());
         }
         let earlier = asked
             .reuse

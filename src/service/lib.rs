@@ -101,8 +101,6 @@ mod tests_access;
 #[cfg(test)]
 mod tests_audit;
 #[cfg(test)]
-mod tests_backup;
-#[cfg(test)]
 mod tests_identity;
 #[cfg(test)]
 mod tests_images;

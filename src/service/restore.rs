@@ -43,7 +43,9 @@ pub async fn restore(wiring: &Wiring, asked: RestoreAsked) -> Result<RestoreMade
         Ok(true) => {}
         Ok(false) => {
             let why = format!("`{}` is not empty", to.display());
-            return Err(Refusal::new("FileAlreadyExists", why).advise("restore into a new directory").into());
+            return Err(Refusal::new("InvalidTarget.Exists", why)
+                .advise("restore into a new directory")
+                .into());
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(Trouble::world(format_args!("looking into `{}`", to.display()), error)),
