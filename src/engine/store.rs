@@ -159,12 +159,8 @@ impl Store {
 
     /// Opens a log whose file may be damaged, to look at it: nothing about its end is checked.
     pub(crate) fn look(file: Arc<dyn File>, path: &Path) -> Result<Self, Error> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(CACHE_BYTES);
-        let db = builder.create_with_backend(Backend::new(file.clone())).map_err(|error| Error::Open {
-            path: path.to_owned(),
-            why: damaged(&redb::Error::from(error)),
-        })?;
+        let opened = database_in(file.clone());
+        let db = opened.map_err(|error| Error::Open { path: path.to_owned(), why: damaged(&error) })?;
         let (shown, marks, here) = (Mutex::default(), Arc::default(), watch::Sender::new(()));
         Ok(Self { db: Some(db), witness: file, path: path.to_owned(), shown, marks, here })
     }
@@ -345,7 +341,10 @@ impl Drop for Store {
 }
 
 fn database(files: &dyn Files, path: &Path) -> Result<Database, redb::Error> {
-    let file = files.open(path, Open::Write).map_err(redb::Error::Io)?;
+    database_in(files.open(path, Open::Write).map_err(redb::Error::Io)?)
+}
+
+fn database_in(file: Arc<dyn File>) -> Result<Database, redb::Error> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
     Ok(builder.create_with_backend(Backend::new(file))?)

@@ -96,11 +96,7 @@ pub async fn restore(wiring: &Wiring, asked: RestoreAsked) -> Result<RestoreMade
         });
         made.await.map_err(|error| Trouble::world("restoring the log", error))??
     };
-    if manifest.has_stores {
-        let data = (wiring.data)(&dir.join(STORES));
-        data.bring_back(backup.join(STORES), dir.join(STORES), manifest.stores.clone()).await?;
-    }
-    let missing = look_through(wiring, &dir, manifest.has_stores).await?;
+    let (regions, missing) = bring_stores(wiring, &dir, &backup, &manifest).await?;
     finish(&dir, &to).map_err(failed)?;
     Ok(RestoreMade {
         path: to.display().to_string(),
@@ -110,13 +106,19 @@ pub async fn restore(wiring: &Wiring, asked: RestoreAsked) -> Result<RestoreMade
         head: restored.head.0,
         hash: domain::Digest(restored.head_hash).to_string(),
         parked: restored.parked,
-        regions: manifest.regions,
+        regions,
         missing,
     })
 }
 
-/// Opens what was restored, proves it, and says what its images need and do not find.
-async fn look_through(wiring: &Wiring, dir: &Path, has_stores: bool) -> Result<Vec<String>, Trouble> {
+/// Opens the log that was restored and proves it, brings the stores of its regions, and says which those are and what
+/// its images need and do not find. A region that was added later has no store then.
+async fn bring_stores(
+    wiring: &Wiring,
+    dir: &Path,
+    backup: &Path,
+    manifest: &Manifest,
+) -> Result<(Vec<String>, Vec<String>), Trouble> {
     let options = Options { dir: dir.to_owned(), wiring: wiring.clone(), drive: false };
     let service = Arc::new(Service::open_log(&options).await?);
     let (verified, rebuilt) = (service.verify(Vec::new())?, service.rebuild()?);
@@ -124,16 +126,25 @@ async fn look_through(wiring: &Wiring, dir: &Path, has_stores: bool) -> Result<V
         let why = format!("what was restored does not verify: {}: {}", fault.place, fault.what);
         return Err(Trouble::new(Family::Damaged, "Log.Damaged", why).advise("use another backup"));
     }
-    let mut missing = Vec::new();
-    if has_stores {
-        let regions = REGIONS.list(&service.engine.snapshot()?, &house(), &[]);
-        for region in regions.into_iter().filter(|region| region.ready) {
-            let checked = service.check_region(Some(region.id.clone()), false).await?;
-            missing.extend(checked.missing.into_iter().map(|what| format!("{}: {what}", region.id)));
+    let (mut brought, mut missing) = (Vec::new(), Vec::new());
+    if manifest.has_stores {
+        for region in REGIONS.list(&service.engine.snapshot()?, &house(), &[]) {
+            let below = format!("{}/", region.id);
+            let files: Vec<_> =
+                manifest.stores.iter().filter(|file| file.path.starts_with(&below)).cloned().collect();
+            if files.is_empty() {
+                continue;
+            }
+            service.data.bring_back(backup.join(STORES), dir.join(STORES), files).await?;
+            if region.ready {
+                let checked = service.check_region(Some(region.id.clone()), false).await?;
+                missing.extend(checked.missing.into_iter().map(|what| format!("{}: {what}", region.id)));
+            }
+            brought.push(region.id.0);
         }
     }
     if let Ok(service) = Arc::try_unwrap(service) {
         service.close().await;
     }
-    Ok(missing)
+    Ok((brought, missing))
 }

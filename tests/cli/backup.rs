@@ -129,7 +129,7 @@ fn as_of_each_of_several_events_a_restore_is_the_replay_as_of_then() {
     let id = place.image("web-1", &["--family", "web"]);
     place.image("web-2", &["--family", "web"]);
     place.done(&["account", "create", "friend", "--id", "200000"]);
-    place.done(&["image", "share", &id, "--add", "200000"]);
+    place.done(&["image", "share", &id, "--with", "200000"]);
     place.done(&["image", "deprecate", "web-2"]);
     place.done(&["backup", "all"]);
     let head = place.json(&["audit", "head"]);
