@@ -12,12 +12,16 @@ mod access;
 mod audit;
 #[path = "cli/auditor.rs"]
 mod auditor;
+#[path = "cli/backup.rs"]
+mod backup;
 #[path = "cli/images.rs"]
 mod images;
 #[path = "cli/kit.rs"]
 mod kit;
 #[path = "cli/making.rs"]
 mod making;
+#[path = "cli/proof.rs"]
+mod proof;
 #[path = "cli/readme.rs"]
 mod readme;
 #[path = "cli/refusals.rs"]

@@ -1,25 +1,26 @@
 //! `kiln audit …`: the proof that the log is as it was written. What is asked of it has its own files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use service::{Head, Rebuilt, Request, Verified};
+use service::{Family, Fault, Rebuilt, Request, Restoration, Trouble, Verified};
 
 use crate::audit_could::{Could, WhoCould};
+use crate::audit_export::Export;
+use crate::audit_head::{Head, Key, public_keys, read_heads};
 use crate::audit_log::Log;
 use crate::audit_past::{Diff, Replay, Tale};
 use crate::exit::Stop;
 use crate::screen;
 use crate::session::Session;
 
-/// A kept head is one short line; a larger file is something else.
-const HEAD_BYTES_MAX: u64 = 4096;
-
 /// What may be asked of the log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
     /// Print events of the log
     Log(Log),
+    /// Write events of the log as JSON lines, to a file that can be gone on with
+    Export(Export),
     /// Show what there was at a moment
     Replay(Replay),
     /// Show what changed between two moments
@@ -30,8 +31,10 @@ pub(crate) enum Audit {
     Could(Could),
     /// Tell what happened to an image, a snapshot, a disk, an account or a family, in plain words
     Story(Tale),
-    /// Print where the log ends: keep it elsewhere, to catch a rollback later
-    Head,
+    /// Print where the log ends, signed: keep it elsewhere, to catch a rollback later
+    Head(Head),
+    /// Print the public key by which heads are signed
+    Key(Key),
     /// Check the log from its first event: order, hash chain, head
     Verify(Verify),
     /// Fold the log anew and compare everything made of it, bit for bit
@@ -40,15 +43,29 @@ pub(crate) enum Audit {
 
 /// What to check against.
 #[derive(Debug, Args)]
-#[command(after_help = "Exits with 5 and names the first fault if the log is not as it was written.
+#[command(
+    after_help = "Exits with 5 and names every fault if the log is not as it was written: the event, what was
+done to it, and where it lies. A log that does not open is looked at all the same, and not changed.
 
 Examples:
-  kiln audit head > /safe/place/kiln.head
-  kiln audit verify --head /safe/place/kiln.head")]
+  kiln audit head >> /safe/place/kiln.heads
+  kiln audit verify --head /safe/place/kiln.heads
+  kiln audit verify --head kiln.heads --key kiln.pem --signature-only    # needs no data directory
+  kiln audit verify --projections --output json"
+)]
 pub(crate) struct Verify {
-    /// What `kiln audit head` printed at an earlier time
+    /// What `kiln audit head` printed at earlier times, one or many
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
+    /// The public key by which the heads have to be signed, as `kiln audit key` printed it
+    #[arg(long, value_name = "PEM", requires = "head")]
+    key: Option<PathBuf>,
+    /// Check the signatures, and not the log
+    #[arg(long, requires = "key", conflicts_with = "projections")]
+    signature_only: bool,
+    /// Fold the log anew as well, and compare everything made of it
+    #[arg(long)]
+    projections: bool,
 }
 
 impl Audit {
@@ -60,11 +77,9 @@ impl Audit {
             Self::WhoCould(who) => who.run(session).await,
             Self::Could(could) => could.run(session).await,
             Self::Story(tale) => tale.run(session).await,
-            Self::Head => {
-                let head: Head = session.ask(Request::AuditHead).await?;
-                session.screen.give(&head, |head| format!("{} {}\n", head.event, head.hash));
-                Ok(())
-            }
+            Self::Export(export) => export.run(session).await,
+            Self::Head(head) => head.run(session).await,
+            Self::Key(key) => key.run(session).await,
             Self::Verify(verify) => verify.run(session).await,
             Self::Rebuild => rebuild(session).await,
         }
@@ -73,45 +88,132 @@ impl Audit {
 
 impl Verify {
     async fn run(self, session: &Session) -> Result<(), Stop> {
-        let head = self.head.as_deref().map(read_head).transpose()?;
-        let found: Verified = session.ask(Request::AuditVerify { head }).await?;
-        session.screen.give(&found, |found| match &found.fault {
-            Some(_) => String::new(),
-            None => format!(
-                "the log is whole: {} events, head {} {}\n",
-                found.events, found.head.event, found.head.hash
-            ),
-        });
-        match found.fault {
-            None => Ok(()),
-            Some(fault) => {
-                session
-                    .screen
-                    .error(&format!("the log is not as it was written: {}: {}", fault.place, fault.what));
-                screen::tell("  code: Log.Damaged");
-                screen::tell(
-                    "  try: restore the data directory from a copy that verifies; what lies before that event is sound",
-                );
-                Err(Stop::Found)
+        let heads = self.head.as_deref().map(read_heads).transpose()?.unwrap_or_default();
+        let keys = match &self.key {
+            Some(key) => Some(public_keys(key)?),
+            // Heads without a signature are from before there were any.
+            None if heads.iter().all(|head| head.signature.is_empty()) => None,
+            None => house_keys(session).await?,
+        };
+        for head in heads.iter().filter(|head| self.key.is_some() || !head.signature.is_empty()) {
+            if let Some(keys) = &keys {
+                service::check_signature(head, keys)?;
             }
         }
+        if self.signature_only {
+            session.screen.say(&format!("{} heads, each signed as it stands there", heads.len()));
+            return Ok(());
+        }
+        let kept: Vec<_> = heads.iter().map(crate::audit_head::kept).collect();
+        let found: Verified = match session.ask(Request::AuditVerify { heads: kept.clone() }).await {
+            // Where it does not open, it is looked at as it lies there.
+            Err(Stop::Trouble(trouble)) if trouble.family == Family::Damaged && session.house().is_ok() => {
+                session.screen.say(&format!("it does not open: {}", trouble.message));
+                session.house()?.examine(kept).map_err(|worse| unreadable(&trouble, &worse))?
+            }
+            found => found?,
+        };
+        let rebuilt: Option<Rebuilt> = if self.projections && found.fault.is_none() {
+            Some(session.ask(Request::AuditRebuild).await?)
+        } else {
+            None
+        };
+        let mut found = found;
+        if let Some(rebuilt) = &rebuilt {
+            found.damaged += rebuilt.differing;
+            found.faults.extend(rebuilt.faults.iter().cloned());
+            found.fault = found.faults.first().cloned();
+        }
+        session.screen.give(&found, |found| match &found.fault {
+            Some(_) => String::new(),
+            None => whole(found, rebuilt.as_ref()),
+        });
+        if found.fault.is_none() {
+            return Ok(());
+        }
+        tell_faults(session, &found);
+        Err(Stop::Found)
     }
 }
 
-/// A head as `kiln audit head` printed it, in either form.
-fn read_head(path: &Path) -> Result<(u64, String), Stop> {
-    let usage = |why: String| Stop::Usage(format!("`{}` {why}", path.display()));
-    let size = std::fs::metadata(path).map_err(|error| usage(format!("cannot be read: {error}")))?.len();
-    if size > HEAD_BYTES_MAX {
-        return Err(usage(format!("has {size} bytes, so it is not what `kiln audit head` printed")));
+/// The public keys that have signed here; none where the directory does not open.
+async fn house_keys(session: &Session) -> Result<Option<Vec<service::PublicKey>>, Stop> {
+    let keys: service::SigningKeys = match session.ask(Request::AuditKeys).await {
+        Err(Stop::Trouble(trouble)) if trouble.code == "Log.Damaged" => {
+            session.screen.say("the signatures are not checked: name the public key with `--key`");
+            return Ok(None);
+        }
+        keys => keys?,
+    };
+    let all = keys.earlier.concat() + &keys.pem;
+    service::PublicKey::read_all(&all).map(Some).map_err(Stop::Usage)
+}
+
+/// What is told where the log can be neither opened nor looked at.
+fn unreadable(opening: &Trouble, looking: &Trouble) -> Stop {
+    let message = format!("{}; looking at it as it lies there: {}", opening.message, looking.message);
+    Trouble::new(Family::Damaged, "Log.Damaged", message).advise(opening.advice.clone()).into()
+}
+
+fn whole(found: &Verified, rebuilt: Option<&Rebuilt>) -> String {
+    let Verified { events, head, heads, lineage, .. } = found;
+    let mut text = format!("the log is whole: {events} events, head {} {}\n", head.event, head.hash);
+    if *heads > 0 {
+        let which = if *heads == 1 {
+            "the head that was kept is".to_owned()
+        } else {
+            format!("all {heads} heads are")
+        };
+        text += &format!("{which} in it\n");
     }
-    let text = std::fs::read_to_string(path).map_err(|error| usage(format!("cannot be read: {error}")))?;
-    if let Ok(head) = serde_json::from_str::<Head>(&text) {
-        return Ok((head.event, head.hash));
+    if let Some(rebuilt) = rebuilt {
+        text += &format!("it comes to {} rows, all as they are kept\n", rebuilt.rows);
     }
-    let mut words = text.split_whitespace();
-    let head = words.next().and_then(|event| event.parse().ok()).zip(words.next().map(str::to_owned));
-    head.ok_or_else(|| usage("is not what `kiln audit head` printed".to_owned()))
+    for Restoration { time, at, backup_event, backup_time, parked, .. } in lineage {
+        text += &format!(
+            "it was restored on {time} as of event {at}, from a backup of {backup_time} whose head was event \
+             {backup_event}; {parked} operations were parked\n"
+        );
+    }
+    text
+}
+
+fn tell_faults(session: &Session, found: &Verified) {
+    let (of_log, of_heads): (Vec<&Fault>, Vec<&Fault>) =
+        found.faults.iter().partition(|fault| !is_of_head(fault));
+    for fault in &found.faults {
+        session.screen.error(&format!("the log is not as it was written: {}: {}", fault.place, fault.what));
+        let mut known = Vec::new();
+        known.extend(fault.log_row.map(|row| format!("row {row} of the log")));
+        known.extend(
+            fault.first_byte.zip(fault.end_byte).map(|(first, end)| format!("bytes {first} to {}", end - 1)),
+        );
+        known.extend(fault.workflow_id.map(|id| format!("workflow {id}")));
+        known.extend((!fault.kind.is_empty()).then(|| format!("kind {}", fault.kind)));
+        if !known.is_empty() {
+            screen::tell(&format!("  where: {}", known.join(", ")));
+        }
+    }
+    let named = found.faults.len() as u64;
+    if found.damaged > named {
+        screen::tell(&format!("  and {} more", found.damaged - named));
+    }
+    screen::tell("  code: Log.Damaged");
+    let advice = match (of_log.first(), of_heads.first()) {
+        (Some(_), _) => {
+            "restore the data directory from a copy that verifies; what lies before the first of them is sound"
+        }
+        (None, Some(head)) if head.damage == "given-up" => {
+            "compare with a head that is not later than what was restored; the lineage is in `--output json`"
+        }
+        (None, Some(head)) if head.damage == "other-log" => "name the head that was kept of this log",
+        _ => "restore the data directory from a copy in which the head is found",
+    };
+    screen::tell(&format!("  try: {advice}"));
+}
+
+fn is_of_head(fault: &Fault) -> bool {
+    ["rolled-back", "forked", "given-up", "other-log"].contains(&fault.damage.as_str())
 }
 
 async fn rebuild(session: &Session) -> Result<(), Stop> {

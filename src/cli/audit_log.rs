@@ -11,7 +11,7 @@ use crate::session::Session;
 use crate::table::{Column, draw};
 
 /// Lines asked for at once; the service gives no more.
-const PAGE: u32 = 1000;
+pub(crate) const PAGE: u32 = 1000;
 
 /// Which events.
 #[derive(Debug, Args)]
@@ -59,7 +59,7 @@ pub(crate) struct Log {
 /// A line with its event as JSON, not as text of it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Line {
+pub(crate) struct Line {
     #[serde(flatten)]
     line: LogLine,
     payload: Value,
@@ -83,10 +83,7 @@ impl Log {
             let page: LogPage = session.ask(Request::Audit(AuditRequest::Log(asked.clone()))).await?;
             (lines.head, lines.next) = (page.head, page.next);
             left = left.saturating_sub(u32::try_from(page.log.len()).unwrap_or(left));
-            lines.log.extend(page.log.into_iter().map(|mut line| {
-                let payload = serde_json::from_str(&std::mem::take(&mut line.payload)).unwrap_or(Value::Null);
-                Line { line, payload }
-            }));
+            lines.log.extend(page.log.into_iter().map(line));
             // A page may be the last without having come to its count.
             if page.next.is_none() {
                 break;
@@ -133,8 +130,15 @@ impl Log {
             kind: self.kind.clone(),
             workflow: self.workflow,
             reverse: self.reverse,
+            ..LogAsked::default()
         })
     }
+}
+
+/// A line, with its event taken out of the text.
+pub(crate) fn line(mut line: LogLine) -> Line {
+    let payload = serde_json::from_str(&std::mem::take(&mut line.payload)).unwrap_or(Value::Null);
+    Line { line, payload }
 }
 
 fn table(session: &Session, lines: &Lines) -> String {

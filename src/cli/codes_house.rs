@@ -13,6 +13,24 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "Ask for less: a page, a region, a shorter stretch of the log.",
     },
     Page {
+        code: "Backup.Busy",
+        means: "A backup is being written already.",
+        cause: "Somebody else, or a timer, started one.",
+        todo: "Wait until it is there.",
+    },
+    Page {
+        code: "Backup.Damaged",
+        means: "What was named is no whole backup.",
+        cause: "Its making was cut short, a file of it was changed, or the disk it lies on is failing.",
+        todo: "Use another backup.",
+    },
+    Page {
+        code: "Backup.Newer",
+        means: "The backup was written by a newer program.",
+        cause: "The program was replaced by an older one.",
+        todo: "Restore with the program that wrote it, or a newer one.",
+    },
+    Page {
         code: "DataDirectory.Held",
         means: "Another process holds the data directory and does not answer.",
         cause: "It is stopped, hangs, or repairs a large log after a power cut.",
@@ -125,6 +143,12 @@ pub(crate) const HOUSE: &[Page] = &[
         means: "That is no head of a log.",
         cause: "The file does not hold what `kiln audit head` printed.",
         todo: "Give the file that `kiln audit head` was written to.",
+    },
+    Page {
+        code: "InvalidHead.Signature",
+        means: "The head of the log is not what was signed, or was signed by another key.",
+        cause: "It was changed where it was kept, or the public key is of another house.",
+        todo: "Take the head from where it was kept, and the public key from whom you trust.",
     },
     Page {
         code: "InvalidParameter",
@@ -263,6 +287,12 @@ pub(crate) const HOUSE: &[Page] = &[
         means: "That cannot be the value of a tag.",
         cause: "It is too long, begins with `acs:`, or holds a web address.",
         todo: "Use up to 128 other characters.",
+    },
+    Page {
+        code: "InvalidTarget.Inside",
+        means: "A backup cannot lie in the directory that it is of.",
+        cause: "The path leads into the data directory.",
+        todo: "Name a directory elsewhere, best on another disk.",
     },
     Page {
         code: "InvalidTaskId.IncorrectTaskStatus",
@@ -425,6 +455,18 @@ pub(crate) const HOUSE: &[Page] = &[
         means: "The world did not let it be done.",
         cause: "A disk is full or failing, a directory may not be written, a process is gone.",
         todo: "Mend what the message names; what was begun goes on where it was.",
+    },
+    Page {
+        code: "SigningKey.Mismatch",
+        means: "The key that signs heads is another than the one that has signed here, or does not read.",
+        cause: "KILN_SIGNING_KEY names another file, or the file was replaced.",
+        todo: "Name the right file; to go on with another key append its public key to `kiln.signers`.",
+    },
+    Page {
+        code: "SigningKey.Missing",
+        means: "The key that signs heads is gone.",
+        cause: "It was removed, or the program runs as another user or without its home.",
+        todo: "Put it back, or name its file in KILN_SIGNING_KEY.",
     },
     Page {
         code: "SourceRegion.NotFound",

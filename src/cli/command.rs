@@ -10,6 +10,7 @@ use service::{Because, House, Manner, Wiring};
 
 use crate::account::AccountCommand;
 use crate::audit::Audit;
+use crate::backup::{Backup, Restore};
 use crate::bucket::BucketCommand;
 use crate::completions::Completions;
 use crate::demo::Demo;
@@ -134,6 +135,10 @@ enum Command {
     /// Read the log, and prove that it and everything made of it is as it was written
     #[command(subcommand)]
     Audit(Audit),
+    /// Write a backup of everything while it is in use
+    Backup(Backup),
+    /// Make a data directory from a backup, as of a moment
+    Restore(Restore),
     /// See regions, give back space, check what is stored
     #[command(subcommand)]
     Region(RegionCommand),
@@ -187,6 +192,7 @@ impl Command {
             Self::Audit(_) | Self::Top(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => {
                 Because::Looks
             }
+            Self::Backup(_) | Self::Restore(_) => Because::Looks,
         }
     }
 }
@@ -208,6 +214,7 @@ impl Kiln {
             }
             Command::Explain(explain) => return explain.run(&screen),
             Command::Demo(demo) => return demo.run().await,
+            Command::Restore(restore) => return restore.run(wiring, &screen).await,
             other => other,
         };
         let manner = Manner { dry_run: self.dry_run, token: self.client_token };
@@ -219,7 +226,7 @@ impl Kiln {
                 .map_err(|error| Stop::Usage(format!("`{}`: {error}", dir.display())))?;
             let told = screen.clone();
             let house = House::new(dir, wiring.clone(), because, Box::new(move |line| told.say(line)));
-            At::Here(house.asking(self.account, manner))
+            At::Here(house.asking(self.account, manner).signing_with(signing_key()))
         };
         let session = Session { place, screen, region: self.region.map(RegionId::from) };
         let done = match command {
@@ -233,6 +240,7 @@ impl Kiln {
             Command::Task(command) => command.run(&session).await,
             Command::Top(top) => top.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
+            Command::Backup(backup) => backup.run(&session).await,
             Command::Account(command) => command.run(&session).await,
             Command::Key(command) => command.run(&session).await,
             Command::Role(command) => command.run(&session).await,
@@ -241,7 +249,7 @@ impl Kiln {
             Command::Quota(command) => command.run(&session).await,
             Command::Region(command) => command.run(&session).await,
             Command::Serve(serve) => serve.run(&session).await,
-            Command::Demo(_) | Command::Explain(_) | Command::Completions(_) => Ok(()),
+            Command::Demo(_) | Command::Explain(_) | Command::Completions(_) | Command::Restore(_) => Ok(()),
         };
         if let At::Here(house) = session.place {
             let _ = tokio::time::timeout(CLOSING_MAX, house.close()).await;
@@ -260,6 +268,14 @@ fn keys() -> Result<Keys, Stop> {
         return Err(Stop::Usage(why));
     };
     Ok(Keys { id, secret })
+}
+
+/// Where the key lies that signs heads of the log; none where nobody says and there is no home, and then it lies in
+/// the data directory.
+fn signing_key() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let config = || set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
+    set("KILN_SIGNING_KEY").or_else(|| config().map(|config| config.join("kiln/signing.key")))
 }
 
 /// Where data is kept when nobody says.

@@ -19,7 +19,7 @@ use crate::manifest::{ChunkRef, decode_leaf};
 use crate::mark::Marked;
 use crate::pack;
 use crate::segment::{Segment, stretch};
-use crate::store::{BUCKETS_DIR, ID_FILE, INDEX_FILE, PACKS_DIR, Sight, Store};
+use crate::store::{BUCKETS_DIR, ID_FILE, INDEX_FILE, PACKS_DIR, PINNED_DIR, Sight, Store};
 use crate::walk::{Segments, leaf};
 use crate::wire::awaited_parts;
 
@@ -71,7 +71,7 @@ impl Examination<'_> {
         let store = self.store;
         let say = |error| fault::io("looking through the store", &error);
         let top = store.files.list(&store.dir).map_err(say)?;
-        let known = [ID_FILE, INDEX_FILE, PACKS_DIR, BUCKETS_DIR];
+        let known = [ID_FILE, INDEX_FILE, PACKS_DIR, BUCKETS_DIR, PINNED_DIR];
         self.report.stray_files.extend(top.into_iter().filter(|name| !known.contains(&name.as_str())));
         let packs_dir = store.dir.join(PACKS_DIR);
         let names = store.files.list(&packs_dir).map_err(say)?;

@@ -28,6 +28,7 @@
 //! and writes formats).
 
 mod append;
+mod backup;
 mod bucket;
 mod carry;
 mod chunker;

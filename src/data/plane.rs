@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use domain::port::{
-    CheckItem, Collected, DataPlane, Format, Job, LiveManifests, Location, Pace, Place, Source, StoreReport,
-    StoredDisk, Target, Transferred, Verified,
+    BackUp, BackedUp, CheckItem, Collected, DataPlane, Format, Job, LiveManifests, Location, Pace, Place,
+    Source, StoreReport, StoredDisk, Target, Transferred, Verified,
 };
 use domain::port_objects::Objects;
 use domain::{RegionId, StoreId};
@@ -25,7 +25,7 @@ use crate::origin::Origin;
 use crate::store::{Store, check_id, read_id, region_dir};
 use crate::transfer::Transfer;
 use crate::walk::{Walk, count_chunks};
-use crate::{Options, copy, examine, export, reader, settle, source};
+use crate::{Options, backup, copy, examine, export, reader, settle, source};
 
 /// The data plane on a file system: one directory a region below a root.
 #[derive(Clone)]
@@ -366,6 +366,14 @@ impl DataPlane for Plane {
             .run()
         })
         .await
+    }
+
+    async fn back_up(&self, asked: BackUp) -> Result<Vec<BackedUp>> {
+        self.blocking(move |inner| backup::back_up(inner, asked)).await
+    }
+
+    async fn bring_back(&self, from: PathBuf, to: PathBuf, files: Vec<BackedUp>) -> Result<()> {
+        self.blocking(move |inner| backup::bring_back(&*inner.files, &from, &to, &files)).await
     }
 
     async fn examine(

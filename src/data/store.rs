@@ -4,6 +4,7 @@
 //! store.id               which store this is; looked at every time it is opened, and first of all
 //! index.redb             see `index`
 //! packs/*.pack           see `pack`
+//! pinned/*.pack          packs that a backup is copying, see `backup`
 //! buckets/NAME/          see `bucket` and `key`: the objects of a bucket
 //! buckets/NAME/.partial/ what is on its way into the bucket
 //! ```
@@ -34,6 +35,8 @@ use crate::pack;
 use crate::wire::Wire;
 
 pub(crate) const ID_FILE: &str = "store.id";
+/// Further names of the packs that a backup is copying, so that none of them goes meanwhile.
+pub(crate) const PINNED_DIR: &str = "pinned";
 const ID_FILE_NEW: &str = "store.id.new";
 pub(crate) const INDEX_FILE: &str = "index.redb";
 pub(crate) const INDEX_FILE_NEW: &str = "index.redb.new";
@@ -133,6 +136,7 @@ impl Store {
         for unfinished in [ID_FILE_NEW, INDEX_FILE_NEW] {
             remove_if_there(&**files, &dir.join(unfinished)).map_err(say)?;
         }
+        crate::backup::unpin(&**files, dir).map_err(say)?;
         let file = match files.open(&dir.join(INDEX_FILE), Open::Write) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -454,4 +454,49 @@ pub trait DataPlane: Buckets {
         live: Arc<dyn LiveManifests>,
         deep: bool,
     ) -> Result<StoreReport, Failure>;
+
+    /// Writes a copy of stores while they are in use, reads it back, and says what is in it.
+    async fn back_up(&self, _asked: BackUp) -> Result<Vec<BackedUp>, Failure> {
+        Err(Failure::Ours("this data plane makes no backups".to_owned()))
+    }
+
+    /// Copies stores from a backup into the directory that they are to lie in, and fails if they are not what was
+    /// backed up. Opens none of them.
+    async fn bring_back(
+        &self,
+        _from: std::path::PathBuf,
+        _to: std::path::PathBuf,
+        _files: Vec<BackedUp>,
+    ) -> Result<(), Failure> {
+        Err(Failure::Ours("this data plane makes no backups".to_owned()))
+    }
+}
+
+/// A backup of stores.
+pub struct BackUp {
+    /// The stores, by their regions.
+    pub stores: Vec<(RegionId, StoreId)>,
+    /// The directory they are copied into, one directory a region.
+    pub to: std::path::PathBuf,
+    /// The same of an earlier backup, and the files in it: what has not changed is given a further name.
+    pub earlier: Option<(std::path::PathBuf, Vec<BackedUp>)>,
+    /// Called once nothing that is needed now is removed any more, and before what is copied is looked at: what is
+    /// in the log at this moment is in the stores that are copied.
+    pub begun: Box<dyn FnOnce() -> Result<(), Failure> + Send>,
+}
+
+/// A file in a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackedUp {
+    /// Its path below the directory of the stores.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// BLAKE3 of its bytes, in hexadecimal.
+    pub digest: String,
+    /// When it was last changed, nanoseconds since 1970 UTC: what is known of an object goes by it.
+    pub modified_ns: i64,
+    /// Whether it was in the earlier backup and not copied.
+    #[serde(default)]
+    pub reused: bool,
 }

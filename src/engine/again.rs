@@ -7,7 +7,7 @@ use crate::Error;
 use crate::committer::{Origin, Slot};
 use crate::flow::Flow;
 use crate::fold::FlowRow;
-use crate::kinds::{Ended, Lineage, Outcome, Started};
+use crate::kinds::{Ended, Outcome, Started, TakesUp};
 use crate::queue::lock;
 use crate::shared::Shared;
 use crate::unwind;
@@ -30,9 +30,9 @@ impl<P: Send + Sync + 'static> Flow<P> {
     /// ```
     pub fn continue_as<W: Workflow<Ports = P>>(&self, next: &W) -> Halt {
         let scope = next.scope();
-        let lineage = Some(Lineage::Continues(self.inner.id));
+        let takes_up = Some(TakesUp::Continues(self.inner.id));
         let class = self.inner.live.class();
-        let started = Started { class, lineage, ..Started::of(next) };
+        let started = Started { class, takes_up, ..Started::of(next) };
         Halt::Continued(Box::new(Next { scope, started }))
     }
 }

@@ -1,29 +1,19 @@
-//! Proving the log and the projections: the chain from its first link, and a fold from nothing.
+//! Proving the projections: a fold from nothing. The log itself is proved in `tamper`.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use event::{Fold, Record, Rows, RowsMut, Seq};
+use event::{FlowId, Fold, Record, Rows, RowsMut, Seq};
 use redb::ReadableTable;
 
 use crate::Error;
-use crate::chain::{self, GENESIS, Hash};
+use crate::chain::Hash;
 use crate::committer::panic_text;
 use crate::fold::EngineFold;
+use crate::lineage::Lineage;
 use crate::store::{Snapshot, records_in};
-
-/// Faults named one by one; more are only counted, so that a report of a ruined file ends.
-const FAULTS_NAMED_MAX: usize = 20;
-
-/// Something that is not as it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where: an event, or a projection row.
-    pub place: String,
-    /// What is wrong there.
-    pub what: String,
-}
+use crate::tamper::{Damage, FAULTS_NAMED_MAX, Fault};
 
 /// What a check of the log found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +24,14 @@ pub struct Verified {
     pub head: Seq,
     /// The chain's hash at the head: keep it elsewhere to catch a rollback later.
     pub head_hash: Hash,
-    /// The first fault, after which nothing is certain; none if the log is whole.
+    /// The first fault; none if the log is whole.
     pub fault: Option<Fault>,
+    /// The first of all faults, in the order of the log.
+    pub faults: Vec<Fault>,
+    /// How many there are.
+    pub damaged: u64,
+    /// Where the log was restored from a backup and began anew.
+    pub lineage: Vec<Lineage>,
 }
 
 /// What folding the log anew found.
@@ -56,70 +52,6 @@ pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, E
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
         Err(Error::read(format!("the database's pages are damaged ({})", panic_text(&*panic))))
     })
-}
-
-/// Walks the log from its first event.
-pub(crate) fn verify(snapshot: &Snapshot) -> Result<Verified, Error> {
-    let head = snapshot.head()?;
-    let mut hash = GENESIS;
-    let mut last = Seq(0);
-    let mut last_ms = i64::MIN;
-    let mut fault = None;
-    for row in snapshot.log.iter().map_err(Error::read)? {
-        let (first, bytes) = row.map_err(Error::read)?;
-        match check_row(first.value(), bytes.value(), &hash, last, last_ms) {
-            Ok(checked) => (hash, last, last_ms) = checked,
-            Err(found) => {
-                fault = Some(found);
-                break;
-            }
-        }
-    }
-    if fault.is_none() && (last != head.seq || hash != head.hash) {
-        let what = if last < head.seq {
-            format!("the log ends at event {last}, but its head says {}: later events were removed", head.seq)
-        } else {
-            format!("the log ends at event {last} with another hash than its head says")
-        };
-        fault = Some(Fault { place: format!("event {}", last.next()), what });
-    }
-    Ok(Verified { events: last.0, head: last, head_hash: hash, fault })
-}
-
-fn check_row(
-    first: u64,
-    row: &[u8],
-    before: &Hash,
-    last: Seq,
-    last_ms: i64,
-) -> Result<(Hash, Seq, i64), Fault> {
-    let fault = |seq: u64, what: String| Fault { place: format!("event {seq}"), what };
-    if first != last.next().0 {
-        let what = format!(
-            "the row after event {last} begins at event {first}: what lay between was removed or moved"
-        );
-        return Err(fault(last.next().0, what));
-    }
-    let records = chain::read(row).map_err(|why| fault(first, format!("it does not decode: {why}")))?;
-    if records.first().map(|record| record.seq.0) != Some(first) {
-        return Err(fault(first, "another event stands in its place".to_owned()));
-    }
-    let hash = chain::link(before, first, &row[32..]);
-    if chain::hash_of(row) != Some(hash) {
-        let end = chain::last_of(&records, first);
-        let what = format!(
-            "the chain breaks: it, or an event up to {end} beside it, was altered, moved or replaced"
-        );
-        return Err(fault(first, what));
-    }
-    let mut time_ms = last_ms;
-    for record in &records {
-        if record.time_ms < time_ms {
-            return Err(fault(record.seq.0, "it is older than the event before it".to_owned()));
-        }
-        time_ms = record.time_ms;
-    }
-    Ok((hash, chain::last_of(&records, first), time_ms))
 }
 
 /// Rows in memory, for a fold from nothing.
@@ -149,30 +81,39 @@ impl RowsMut for Fresh {
     }
 }
 
-fn fold_all(snapshot: &Snapshot, domain: &Arc<dyn Fold>) -> Result<(Fresh, u64), Error> {
-    let mut rows = Fresh::default();
+/// Folds every record into rows, and calls `before` with each.
+fn fold_all<R: RowsMut>(
+    snapshot: &Snapshot,
+    domain: &Arc<dyn Fold>,
+    rows: &mut R,
+    mut before: impl FnMut(&mut R, &Record),
+) -> Result<u64, Error> {
     let mut fold = EngineFold::new(domain.clone());
     let mut events = 0;
     for row in snapshot.log.iter().map_err(Error::read)? {
         let (first, bytes) = row.map_err(Error::read)?;
         let records = records_in(first.value(), bytes.value())?;
         for record in &records {
-            fold.apply(&mut rows, record);
+            before(rows, record);
+            fold.apply(rows, record);
             events += 1;
         }
-        fold.flush(&mut rows);
+        fold.flush(rows);
     }
-    Ok((rows, events))
+    Ok(events)
 }
 
 /// Folds the log anew and compares.
 pub(crate) fn rebuild(snapshot: &Snapshot, domain: &Arc<dyn Fold>) -> Result<Rebuilt, Error> {
-    let (Fresh(mut fresh), events) = fold_all(snapshot, domain)?;
+    let mut fresh = Fresh::default();
+    let events = fold_all(snapshot, domain, &mut fresh, |_, _| {})?;
+    let Fresh(mut fresh) = fresh;
     let mut report = Rebuilt { events, rows: fresh.len() as u64, differing: 0, faults: Vec::new() };
-    let mut note = |key: &[u8], what: &str| {
+    let mut named = Vec::new();
+    let mut note = |key: &[u8], what: &'static str| {
         report.differing += 1;
-        if report.faults.len() < FAULTS_NAMED_MAX {
-            report.faults.push(Fault { place: name_of(key), what: what.to_owned() });
+        if named.len() < FAULTS_NAMED_MAX {
+            named.push((key.to_vec(), what));
         }
     };
     for row in snapshot.rows.iter().map_err(Error::read)? {
@@ -186,7 +127,51 @@ pub(crate) fn rebuild(snapshot: &Snapshot, domain: &Arc<dyn Fold>) -> Result<Reb
     for key in fresh.keys() {
         note(key, "it is missing");
     }
+    drop(fresh);
+    if !named.is_empty() {
+        let mut traced = Traced { rows: Fresh::default(), now: None, writers: BTreeMap::new() };
+        traced.writers.extend(named.iter().map(|(key, _)| (key.clone(), None)));
+        fold_all(snapshot, domain, &mut traced, |rows, record| {
+            rows.now = Some((record.seq, record.flow, record.kind.clone()));
+        })?;
+        report.faults.extend(named.into_iter().map(|(key, what)| {
+            let writer = traced.writers.remove(&key).flatten();
+            let events = writer.as_ref().map(|(seq, ..)| (*seq, *seq));
+            let (flow, kind) = writer.map(|(_, flow, kind)| (flow, kind)).unzip();
+            let (place, what) = (name_of(&key), what.to_owned());
+            Fault { place, what, damage: Damage::Projection, events, flow, kind, row: None, bytes: None }
+        }));
+    }
     Ok(report)
+}
+
+/// A record by which a row was written: its place, whose it is, its kind.
+type Writer = (Seq, FlowId, String);
+
+/// Rows in memory that know of some of them which record wrote them last.
+struct Traced {
+    rows: Fresh,
+    now: Option<Writer>,
+    writers: BTreeMap<Vec<u8>, Option<Writer>>,
+}
+
+impl Rows for Traced {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.rows.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        self.rows.scan(prefix, visit);
+    }
+}
+
+impl RowsMut for Traced {
+    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        if let Some(writer) = self.writers.get_mut(&key) {
+            writer.clone_from(&self.now);
+        }
+        self.rows.set(key, value);
+    }
 }
 
 /// The changes that make the projections what the log comes to.
@@ -194,7 +179,9 @@ pub(crate) fn refold(
     snapshot: &Snapshot,
     domain: &Arc<dyn Fold>,
 ) -> Result<BTreeMap<Vec<u8>, Option<Vec<u8>>>, Error> {
-    let (Fresh(fresh), _) = fold_all(snapshot, domain)?;
+    let mut fresh = Fresh::default();
+    fold_all(snapshot, domain, &mut fresh, |_, _| {})?;
+    let Fresh(fresh) = fresh;
     let mut changes: BTreeMap<_, _> = fresh.into_iter().map(|(key, value)| (key, Some(value))).collect();
     for row in snapshot.rows.iter().map_err(Error::read)? {
         let (key, _) = row.map_err(Error::read)?;

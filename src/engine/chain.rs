@@ -1,8 +1,15 @@
 //! Rows of the log: records packed together, each row chained to the one before by its hash.
 //!
 //! ```text
-//! row  = hash(32) record…          hash = BLAKE3(hash of the row before, first sequence, records)
+//! row    = hash(32) record… checks     hash = BLAKE3(hash of the row before, first sequence, records and checks)
+//! checks = 0xc4 length(1) or 0xc5 length(2, big-endian), then 4 bytes for each record
 //! ```
+//!
+//! The hash proves a row, the checks say which of its records is another: they are 4 bytes of XXH3 each, and
+//! prove nothing by themselves. Rows of before they were written have none. A record is a map, which never
+//! begins with either of those bytes.
+
+use std::ops::Range;
 
 use event::{Record, Seq};
 
@@ -16,39 +23,76 @@ pub(crate) const GENESIS: Hash = [0; 32];
 /// keep redb's pages whole.
 const ROW_BYTES_MAX: usize = 4000;
 
+/// What the checks of a row begin with: a byte string of rmp-serde, short or long.
+const CHECKS_SHORT: u8 = 0xc4;
+const CHECKS_LONG: u8 = 0xc5;
+/// The bytes before the first check, at most.
+const CHECKS_HEAD_BYTES: usize = 3;
+
+/// What tells a record from another in the same place.
+pub(crate) type Check = [u8; 4];
+
+/// The check of a record's bytes.
+pub(crate) fn check_of(record: &[u8]) -> Check {
+    *xxhash_rust::xxh3::xxh3_64(record).to_le_bytes().first_chunk().expect("a hash has 8 bytes")
+}
+
+/// A row that is being filled.
+#[derive(Default)]
+struct Filling {
+    first: u64,
+    row: Vec<u8>,
+    checks: Vec<u8>,
+}
+
+impl Filling {
+    fn begin(first: u64) -> Self {
+        let mut row = Vec::with_capacity(ROW_BYTES_MAX);
+        row.extend_from_slice(&GENESIS);
+        Self { first, row, checks: Vec::new() }
+    }
+
+    fn close(mut self, hash: &mut Hash) -> (u64, Vec<u8>) {
+        match u8::try_from(self.checks.len()) {
+            Ok(length) => self.row.extend_from_slice(&[CHECKS_SHORT, length]),
+            Err(_) => {
+                let length = u16::try_from(self.checks.len()).expect("a row holds a few dozen records");
+                self.row.push(CHECKS_LONG);
+                self.row.extend_from_slice(&length.to_be_bytes());
+            }
+        }
+        self.row.extend_from_slice(&self.checks);
+        *hash = link(hash, self.first, &self.row[32..]);
+        self.row[..32].copy_from_slice(hash);
+        (self.first, self.row)
+    }
+}
+
 /// Packs records into rows, chained on from `hash`.
 pub(crate) fn pack(records: &[Record], hash: &mut Hash) -> Vec<(u64, Vec<u8>)> {
     let mut rows = Vec::new();
-    let mut row: Vec<u8> = Vec::new();
-    let mut first = 0;
+    let mut filling = Filling::default();
     for record in records {
-        if row.is_empty() {
-            row.reserve(ROW_BYTES_MAX);
-            row.extend_from_slice(&GENESIS);
-            first = record.seq.0;
+        if filling.row.is_empty() {
+            filling = Filling::begin(record.seq.0);
         }
-        let before = row.len();
-        rmp_serde::encode::write_named(&mut row, record).expect("a record is plain data");
-        if row.len() > ROW_BYTES_MAX && before > GENESIS.len() {
+        let before = filling.row.len();
+        rmp_serde::encode::write_named(&mut filling.row, record).expect("a record is plain data");
+        let check = check_of(&filling.row[before..]);
+        let bytes = filling.row.len() + CHECKS_HEAD_BYTES + filling.checks.len() + check.len();
+        if bytes > ROW_BYTES_MAX && before > GENESIS.len() {
             // It did not fit any more: it begins the next row.
-            let mut next = Vec::with_capacity(ROW_BYTES_MAX);
-            next.extend_from_slice(&GENESIS);
-            next.extend_from_slice(&row[before..]);
-            row.truncate(before);
-            rows.push((first, close(&mut row, first, hash)));
-            (row, first) = (next, record.seq.0);
+            let mut next = Filling::begin(record.seq.0);
+            next.row.extend_from_slice(&filling.row[before..]);
+            filling.row.truncate(before);
+            rows.push(std::mem::replace(&mut filling, next).close(hash));
         }
+        filling.checks.extend_from_slice(&check);
     }
-    if !row.is_empty() {
-        rows.push((first, close(&mut row, first, hash)));
+    if !filling.row.is_empty() {
+        rows.push(filling.close(hash));
     }
     rows
-}
-
-fn close(row: &mut Vec<u8>, first: u64, hash: &mut Hash) -> Vec<u8> {
-    *hash = link(hash, first, &row[32..]);
-    row[..32].copy_from_slice(hash);
-    std::mem::take(row)
 }
 
 /// The hash of a row that follows one with the hash `before`.
@@ -67,7 +111,7 @@ pub(crate) fn hash_of(row: &[u8]) -> Option<Hash> {
 pub(crate) fn read(row: &[u8]) -> Result<Vec<Record>, String> {
     let mut rest = row.get(32..).ok_or("the row is shorter than its hash")?;
     let mut records: Vec<Record> = Vec::new();
-    while !rest.is_empty() {
+    while !rest.is_empty() && checks(rest).is_none() {
         let record: Record = rmp_serde::from_read(&mut rest).map_err(|error| error.to_string())?;
         if records.last().is_some_and(|last| last.seq.next() != record.seq) {
             return Err(format!("event {} does not follow the one before it", record.seq));
@@ -75,6 +119,24 @@ pub(crate) fn read(row: &[u8]) -> Result<Vec<Record>, String> {
         records.push(record);
     }
     Ok(records)
+}
+
+/// The checks, if these bytes are the end of a row that has them.
+pub(crate) fn checks(rest: &[u8]) -> Option<&[Check]> {
+    let (bytes, length) = match *rest {
+        [CHECKS_SHORT, length, ref bytes @ ..] => (bytes, usize::from(length)),
+        [CHECKS_LONG, high, low, ref bytes @ ..] => (bytes, usize::from(u16::from_be_bytes([high, low]))),
+        _ => return None,
+    };
+    let (checks, odd) = bytes.as_chunks();
+    (bytes.len() == length && odd.is_empty()).then_some(checks)
+}
+
+/// The record that these bytes begin with, and where it lies among them.
+pub(crate) fn one(bytes: &[u8], from: usize) -> Result<(Range<usize>, Record), String> {
+    let mut rest = &bytes[from..];
+    let record = rmp_serde::from_read(&mut rest).map_err(|error| error.to_string())?;
+    Ok((from..bytes.len() - rest.len(), record))
 }
 
 /// The last sequence in a row that begins at `first`.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::{Facet, Pending};
 use crate::kinds::{
-    CancelRequested, Class, Ended, KINDS, Lineage, Outcome, Parked, Paused, Released, Resumed, SignalTaken,
-    Signalled, Started, TimerFired, TimerSet, Turn, Turned, Which,
+    CancelRequested, Class, Ended, KINDS, Outcome, Parked, Paused, Released, Resumed, SignalTaken, Signalled,
+    Started, TakesUp, TimerFired, TimerSet, Turn, Turned, Which,
 };
 use crate::measure::Tally;
 
@@ -133,7 +133,7 @@ pub struct FlowRow {
     /// It was told something under a key, so there are rows to be removed at its end.
     pub(crate) signalled: bool,
     /// The flow that it takes up, if it does.
-    pub lineage: Option<Lineage>,
+    pub takes_up: Option<TakesUp>,
 }
 
 impl FlowRow {
@@ -351,6 +351,11 @@ pub(crate) fn kinds(rows: &dyn event::Rows) -> Vec<String> {
     found
 }
 
+/// The first record of a kind, if there is one.
+pub(crate) fn first_of(rows: &dyn event::Rows, kind: &str) -> Option<Seq> {
+    KNOWN.get(rows, &house(), &[kind])
+}
+
 /// The key of a row of [`PAUSES`].
 pub(crate) fn pause_key(which: &Which) -> String {
     match which {
@@ -390,7 +395,7 @@ fn begin(record: &Record, started: Started) -> FlowRow {
         paused: None,
         signals: 0,
         signalled: false,
-        lineage: started.lineage,
+        takes_up: started.takes_up,
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Started {
     pub class: Class,
     /// The flow that it takes up, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lineage: Option<Lineage>,
+    pub takes_up: Option<TakesUp>,
 }
 
 /// Who is behind whom where flows wait: for places under a key, see [`crate::Flow::hold`] and
@@ -48,7 +48,7 @@ impl Class {
 /// Which flow another takes up, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Lineage {
+pub enum TakesUp {
     /// It goes on where that one ended, with a new input and an empty history.
     Continues(FlowId),
     /// An operator began that one anew from before an event: what its story did until then is told from its records.
@@ -390,4 +390,5 @@ pub(crate) const KINDS: &[&str] = &[
     Paused::KIND,
     Resumed::KIND,
     Ended::KIND,
+    crate::lineage::Restored::KIND,
 ];

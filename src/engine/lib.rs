@@ -25,12 +25,14 @@ mod committer;
 mod decide;
 mod each;
 mod error;
+mod examine;
 mod find;
 mod flow;
 mod fold;
 mod hold;
 mod index;
 mod kinds;
+mod lineage;
 mod live;
 mod look;
 mod marks;
@@ -47,6 +49,7 @@ mod planted;
 mod queue;
 mod rate;
 mod reset;
+mod restore;
 mod retell;
 mod runtime;
 mod shared;
@@ -55,6 +58,7 @@ mod snapshot;
 mod spans;
 mod step;
 mod store;
+mod tamper;
 #[cfg(test)]
 mod tests_attempt;
 #[cfg(test)]
@@ -96,6 +100,8 @@ mod tests_places;
 #[cfg(test)]
 mod tests_policy;
 #[cfg(test)]
+mod tests_restore;
+#[cfg(test)]
 mod tests_retell;
 #[cfg(test)]
 mod tests_signal;
@@ -118,6 +124,8 @@ mod tests_simulate_world;
 #[cfg(test)]
 mod tests_story;
 #[cfg(test)]
+mod tests_tamper;
+#[cfg(test)]
 mod tests_writer;
 mod timer;
 mod unwind;
@@ -127,27 +135,31 @@ mod writer;
 
 pub use again::Next;
 pub use at::At;
-pub use audit::{Fault, Rebuilt, Verified};
+pub use audit::{Rebuilt, Verified};
 pub use branch::{BRANCHES_MAX, Branching, branch};
 pub use decide::Decide;
 pub use each::{CHILDREN_MAX, Each, Ends};
 pub use error::{Denial, Error};
+pub use examine::{Examined, examine};
 pub use find::{FOUND_MAX, Filter, Found, READS_MAX, VALUES_MAX};
 pub use flow::Flow;
 pub use fold::{FlowRow, State};
 pub use hold::Hold;
 pub use kinds::{
-    CancelRequested, ChildEnded, ChildStarted, Class, Ended, Failed, Gathered, Lineage, Outcome, ParentEnd,
-    Parked, Patched, Paused, Raced, Refused, Released, Resumed, SignalTaken, Signalled, Started, Superseded,
+    CancelRequested, ChildEnded, ChildStarted, Class, Ended, Failed, Gathered, Outcome, ParentEnd, Parked,
+    Patched, Paused, Raced, Refused, Released, Resumed, SignalTaken, Signalled, Started, Superseded, TakesUp,
     TimerFired, TimerSet, Turn, Turned, Which,
 };
+pub use lineage::{Lineage, Restored};
 pub use live::Watch;
 pub use look::Page;
 pub use measure::{Histogram, Measured};
 pub use past::{Moment, Past, Replay};
+pub use restore::{RestoredLog, Restoring, chain_of, restore};
 pub use runtime::{Clock, Engine, Options, SystemClock};
 pub use signal::{SIGNAL_BYTES_MAX, SIGNALS_MAX};
 pub use snapshot::Snapshot;
 pub use step::{Policy, Step};
 pub use store::{DATABASE, WITNESS};
+pub use tamper::{Damage, Fault};
 pub use workflow::{Book, Halt, Workflow};

@@ -1,10 +1,11 @@
 //! Looking things up in a snapshot that only callers from outside ask for.
 
-use event::{FlowId, Record, Rows, Seq};
+use event::{Event, FlowId, Record, Rows, Seq};
 
 use crate::chain::{self, Hash};
-use crate::fold::{REQUESTS, house};
+use crate::fold::{self, REQUESTS, house};
 use crate::kinds::Started;
+use crate::lineage::{Lineage, Restored};
 use crate::store::records_in;
 use crate::{Error, Snapshot};
 
@@ -52,6 +53,43 @@ impl Snapshot {
         let Some((first, row)) = self.0.row_at(seq)? else { return Ok(None) };
         let records = chain::read(&row).map_err(|why| Error::read(format!("event {first}: {why}")))?;
         Ok((chain::last_of(&records, first) == seq).then(|| chain::hash_of(&row)).flatten())
+    }
+
+    /// A name for this log that no other has: the chain's hash behind its first row. None while it is empty.
+    pub fn log_id(&self) -> Result<Option<Hash>, Error> {
+        Ok(self.0.row_at(Seq(1))?.and_then(|(_, row)| chain::hash_of(&row)))
+    }
+
+    /// How often the log has been opened.
+    pub fn incarnation(&self) -> Result<u64, Error> {
+        self.0.incarnation()
+    }
+
+    /// Visits the rows of the log as they lie, each with its first event, from the one that holds `from` on.
+    pub fn log_rows<E: From<Error>>(
+        &self,
+        from: Seq,
+        visit: &mut dyn FnMut(Seq, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let begin = self.0.row_at(from)?.map_or(from.0, |(first, _)| first);
+        for row in self.0.log.range(begin..).map_err(Error::read)? {
+            let (first, bytes) = row.map_err(Error::read)?;
+            visit(Seq(first.value()), bytes.value())?;
+        }
+        Ok(())
+    }
+
+    /// Where the log was restored from a backup and began anew, newest last. Reads the log from the first such
+    /// record on, and nothing if there is none.
+    pub fn lineage(&self) -> Result<Vec<Lineage>, Error> {
+        let Some(first) = fold::first_of(&self.0, Restored::KIND) else { return Ok(Vec::new()) };
+        let page =
+            self.records_where(first, self.head()?, usize::MAX, |record| record.kind == Restored::KIND)?;
+        let told = page.records.into_iter().filter_map(|record| {
+            let restored = record.get::<Restored>().ok()?;
+            Some(Lineage { seq: record.seq, time_ms: record.time_ms, restored })
+        });
+        Ok(told.collect())
     }
 
     /// The first record of a flow: its story, the version, the input it was started with.

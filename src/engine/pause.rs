@@ -197,7 +197,7 @@ fn stand_many(batch: &mut Batch<'_>, which: &Which, by: Actor, still: bool, draf
         input: NOTHING.to_vec(),
         subjects: Vec::new(),
         class: Class::Person,
-        lineage: None,
+        takes_up: None,
     };
     let scope = house();
     let slot = Slot { flow: id, path: "", scope: &scope };

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::committer::{Batch, Origin, Slot};
 use crate::fold::{FlowRow, State};
-use crate::kinds::{Ended, Lineage, Outcome, Released, Started};
+use crate::kinds::{Ended, Outcome, Released, Started, TakesUp};
 use crate::{Denial, Engine, Error};
 
 impl<P: Send + Sync + 'static> Engine<P> {
@@ -60,8 +60,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
             let why = "had begun to undo what it did: retry or abandon it, and start the operation anew";
             return Err(denied(why.to_owned()));
         }
-        let lineage = Some(Lineage::Resets { flow: id, before });
-        let reset = Reset { row, started: Started { lineage, ..started }, by, reason: reason.to_owned() };
+        let takes_up = Some(TakesUp::Resets { flow: id, before });
+        let reset = Reset { row, started: Started { takes_up, ..started }, by, reason: reason.to_owned() };
         let (sender, receiver) = oneshot::channel();
         let ticket = self.shared.queue.submit(Box::new(move |batch| {
             // Nobody may be waiting for the answer.

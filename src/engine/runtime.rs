@@ -24,7 +24,7 @@ use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::store::{Changes, DATABASE, Store, damaged};
 use crate::workflow::{Book, Workflow};
-use crate::{Denial, Error, audit, pace, unwind};
+use crate::{Denial, Error, audit, pace, tamper, unwind};
 
 /// How long closing waits for steps that do not look at checkpoints; they are at-least-once, so
 /// what is cut off is done again.
@@ -270,7 +270,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
 
     /// Checks the log from its first event: order, chain, decoding, head.
     pub fn verify(&self) -> Result<audit::Verified, Error> {
-        audit::guarded(|| audit::verify(&self.shared.store.snapshot()?))
+        audit::guarded(|| tamper::verify(&self.shared.store.snapshot()?))
     }
 
     /// Folds the log anew and compares the projections with it, bit for bit.

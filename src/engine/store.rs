@@ -162,6 +162,22 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens a log whose file may be damaged, to look at it: nothing about its end is checked.
+    pub(crate) fn look(file: Arc<dyn File>, path: &Path) -> Result<Self, Error> {
+        let opened = database_in(file.clone());
+        let db = opened.map_err(|error| Error::Open { path: path.to_owned(), why: damaged(&error) })?;
+        let (shown, marks, here) = (Mutex::default(), Arc::default(), watch::Sender::new(()));
+        Ok(Self {
+            db: Some(db),
+            witness: file,
+            path: path.to_owned(),
+            shown,
+            marks,
+            measures: Arc::default(),
+            here,
+        })
+    }
+
     /// Fails to see a change once the file is closed.
     pub(crate) fn closing(&self) -> watch::Receiver<()> {
         self.here.subscribe()
@@ -346,9 +362,13 @@ impl Drop for Store {
 
 fn database(files: &dyn Files, path: &Path, measures: Arc<Measures>) -> Result<Database, redb::Error> {
     let file = files.open(path, Open::Write).map_err(redb::Error::Io)?;
+    database_in(Arc::new(Timed { file, measures }))
+}
+
+fn database_in(file: Arc<dyn File>) -> Result<Database, redb::Error> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
-    Ok(builder.create_with_backend(Backend::new(Arc::new(Timed { file, measures })))?)
+    Ok(builder.create_with_backend(Backend::new(file))?)
 }
 
 /// Makes an empty log. Under another name at first: a database whose making was cut short is not

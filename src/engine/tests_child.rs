@@ -4,7 +4,7 @@ use event::FlowId;
 
 use crate::queue::lock;
 use crate::tests_kit::*;
-use crate::{Lineage, Outcome, ParentEnd, State};
+use crate::{Outcome, ParentEnd, State, TakesUp};
 
 fn output(row: &crate::FlowRow) -> Vec<String> {
     let Some(Outcome::Done(output)) = &row.outcome else { panic!("{row:?}") };
@@ -130,8 +130,8 @@ fn a_flow_goes_on_as_another_with_a_history_of_its_own_and_what_it_was_told() {
         let Some(Outcome::Continued(next)) = first.outcome else { panic!("{first:?}") };
         let row = engine.shared.wait_last(id).await.unwrap();
         let second = engine.snapshot().unwrap().flow(next).unwrap();
-        assert_eq!(second.lineage, Some(Lineage::Continues(id)));
-        assert_eq!(row.lineage, Some(Lineage::Continues(next)));
+        assert_eq!(second.takes_up, Some(TakesUp::Continues(id)));
+        assert_eq!(row.takes_up, Some(TakesUp::Continues(next)));
         row
     });
     assert_eq!(output(&row)[0], "told to the first");

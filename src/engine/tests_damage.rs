@@ -21,7 +21,7 @@ fn witness() -> String {
 }
 
 /// A house with some history, stopped in order.
-fn lived_in() -> House {
+pub(crate) fn lived_in() -> House {
     let house = House::new();
     house.live(async |engine| {
         for n in 0..12 {
@@ -76,7 +76,7 @@ fn examine(house: &House) -> Found {
     found.unwrap_or_else(|_| panic!("a damaged file made the engine panic"))
 }
 
-fn quietly<T>(doing: impl FnOnce() -> T) -> T {
+pub(crate) fn quietly<T>(doing: impl FnOnce() -> T) -> T {
     // Panics inside redb are caught; their messages would bury the test's own.
     std::panic::set_hook(Box::new(|info| {
         if std::env::var_os("TEST_DEBUG").is_some() {
@@ -205,7 +205,7 @@ fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
 }
 
 /// Changes the tables through redb's own interface, as somebody with the file in hand would.
-fn tamper(house: &House, change: impl FnOnce(&redb::WriteTransaction)) {
+pub(crate) fn tamper(house: &House, change: impl FnOnce(&redb::WriteTransaction)) {
     let file = house.disk.open(Path::new(&database()), Open::Write).unwrap();
     let db = Database::builder().create_with_backend(Backend::new(file)).unwrap();
     let txn = db.begin_write().unwrap();
@@ -215,7 +215,7 @@ fn tamper(house: &House, change: impl FnOnce(&redb::WriteTransaction)) {
     assert!(house.disk.get(witness()).is_some());
 }
 
-fn log_rows(house: &House) -> Vec<(u64, Vec<u8>)> {
+pub(crate) fn log_rows(house: &House) -> Vec<(u64, Vec<u8>)> {
     let file = house.disk.open(Path::new(&database()), Open::Write).unwrap();
     let db = Database::builder().create_with_backend(Backend::new(file)).unwrap();
     let log = db.begin_read().unwrap().open_table(LOG).unwrap();
@@ -265,7 +265,7 @@ fn an_altered_event_is_named() {
             row[place] = b'y';
             txn.open_table(LOG).unwrap().insert(first, row.as_slice()).unwrap();
         },
-        |rows| format!("event {}: the chain breaks", of_x(rows).0),
+        |_| "changed: it decodes, and is not what was written".to_owned(),
     );
 }
 
@@ -275,7 +275,7 @@ fn a_removed_row_is_named() {
         |txn, rows| {
             txn.open_table(LOG).unwrap().remove(rows[4].0).unwrap();
         },
-        |rows| format!("event {}: the row after event", rows[4].0),
+        |rows| format!("removed: the row after event {} begins", rows[4].0 - 1),
     );
 }
 
@@ -287,7 +287,7 @@ fn two_rows_that_changed_places_are_named() {
             log.insert(rows[2].0, rows[3].1.as_slice()).unwrap();
             log.insert(rows[3].0, rows[2].1.as_slice()).unwrap();
         },
-        |rows| format!("event {}: another event stands in its place", rows[2].0),
+        |rows| format!("the row of event {} stands in the place of event {}", rows[3].0, rows[2].0),
     );
 }
 

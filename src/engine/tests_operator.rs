@@ -4,7 +4,7 @@ use event::{FlowId, Seq};
 
 use crate::queue::lock;
 use crate::tests_kit::*;
-use crate::{Denial, Engine, Error, Lineage, Outcome, State, Which};
+use crate::{Denial, Engine, Error, Outcome, State, TakesUp, Which};
 
 fn denial(error: &Error) -> Option<Denial> {
     if let Error::Denied { denial, .. } = error { Some(*denial) } else { None }
@@ -135,7 +135,7 @@ fn a_parked_flow_is_begun_anew_from_an_earlier_step_and_undoes_what_came_before_
         let next = engine.reset(actor(), id, Some(before), "b was wrong").await.unwrap();
         let row = engine.wait(next).await.unwrap();
         assert_eq!(row.state, State::Done);
-        assert_eq!(row.lineage, Some(Lineage::Resets { flow: id, before }));
+        assert_eq!(row.takes_up, Some(TakesUp::Resets { flow: id, before }));
         let old = engine.snapshot().unwrap().flow(id).unwrap();
         assert!(
             matches!(&old.outcome, Some(Outcome::Abandoned(why)) if why.contains("b was wrong")),

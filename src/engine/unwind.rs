@@ -19,7 +19,7 @@ use crate::committer::{Batch, Slot, panic_text};
 use crate::flow::{Armed, Flow, Inner, Told, Undo};
 use crate::fold::{self, FlowRow, State};
 use crate::hold::Returns;
-use crate::kinds::{Ended, Failed, Lineage, Outcome, Parked, Refused, Released, Started, Turn, Turned};
+use crate::kinds::{Ended, Failed, Outcome, Parked, Refused, Released, Started, TakesUp, Turn, Turned};
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
 use crate::shared::Shared;
@@ -147,8 +147,8 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         told.turned = row.turn.is_some();
         let started: Started = first.get().map_err(Error::read)?;
         let mut records = Vec::new();
-        if let Some(Lineage::Resets { .. }) = &started.lineage {
-            records = inherited(&snapshot, started.lineage.as_ref(), &mut origin)?;
+        if let Some(TakesUp::Resets { .. }) = &started.takes_up {
+            records = inherited(&snapshot, started.takes_up.as_ref(), &mut origin)?;
             let steps = records.iter().filter(|record| !record.path.as_str().is_empty());
             told.inherited = steps.map(|record| (record.path.0.clone(), record.flow)).collect();
         }
@@ -189,15 +189,15 @@ struct Origin {
 /// first, under whose id the steps work.
 fn inherited(
     snapshot: &Snapshot,
-    lineage: Option<&Lineage>,
+    takes_up: Option<&TakesUp>,
     origin: &mut Origin,
 ) -> Result<Vec<Record>, Error> {
-    let Some(Lineage::Resets { flow, before }) = lineage else { return Ok(Vec::new()) };
+    let Some(TakesUp::Resets { flow, before }) = takes_up else { return Ok(Vec::new()) };
     *origin = Origin { work: *flow, resets: origin.resets + 1 };
     let row = fold::flow(snapshot, *flow).ok_or(Error::NoFlow(*flow))?;
     let own = records_of(snapshot, &row)?;
     let first: Started = own.first().ok_or(Error::NoFlow(*flow))?.get().map_err(Error::read)?;
-    let mut records = inherited(snapshot, first.lineage.as_ref(), origin)?;
+    let mut records = inherited(snapshot, first.takes_up.as_ref(), origin)?;
     records.extend(own.into_iter().filter(|record| record.seq < *before));
     Ok(records)
 }

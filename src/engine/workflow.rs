@@ -80,7 +80,7 @@ impl Started {
             input: rmp_serde::to_vec_named(workflow).expect("an input is plain data"),
             subjects: workflow.subjects(),
             class: Class::Person,
-            lineage: None,
+            takes_up: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{Advice, SeekFrom};
 
@@ -90,6 +91,12 @@ impl File for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn set_modified_ns(&self, modified_ns: i64) -> io::Result<()> {
+        let since = Duration::from_nanos(modified_ns.unsigned_abs());
+        let at = if modified_ns < 0 { UNIX_EPOCH.checked_sub(since) } else { UNIX_EPOCH.checked_add(since) };
+        self.0.set_modified(at.ok_or(io::ErrorKind::InvalidInput)?)
     }
 
     fn identity(&self) -> io::Result<Identity> {

@@ -1,10 +1,19 @@
 //! Use cases on the log: proving it and the projections. Reading it is `audit_log.rs`.
 
-use domain::Digest;
-use event::Seq;
+use std::path::Path;
 
-use crate::view::{Fault, Head, Rebuilt, Verified};
+use domain::Digest;
+use engine::Lineage;
+use event::Seq;
+use files::Files;
+
+use crate::request_audit::Kept;
+use crate::signer::{MALFORMED, PublicKey};
+use crate::view::{Fault, Head, Rebuilt, Restoration, SignedHead, SigningKeys, Verified, time_text};
 use crate::{Family, Service, Trouble};
+
+/// The hash of a log that is not there yet.
+const NOTHING: [u8; 32] = [0; 32];
 
 impl Service {
     pub(crate) fn head(&self) -> Result<Head, Trouble> {
@@ -14,43 +23,201 @@ impl Service {
         Ok(Head { event: seq.0, hash: Digest(hash).to_string() })
     }
 
-    pub(crate) fn verify(&self, kept: Option<(u64, String)>) -> Result<Verified, Trouble> {
-        let found = self.engine.verify()?;
-        let mut fault = found.fault.map(|fault| Fault { place: fault.place, what: fault.what });
-        if let (None, Some((event, hash))) = (&fault, kept) {
-            fault = self.differs_from(event, &hash, found.head.0)?;
-        }
-        let head = Head { event: found.head.0, hash: Digest(found.head_hash).to_string() };
-        Ok(Verified { events: found.events, head, fault })
+    pub(crate) fn signed_head(&self) -> Result<SignedHead, Trouble> {
+        let snapshot = self.engine.snapshot()?;
+        let seq = snapshot.head()?;
+        self.signer.sign(SignedHead {
+            event: seq.0,
+            hash: Digest(snapshot.hash_at(seq)?.unwrap_or_default()).to_string(),
+            log: Digest(snapshot.log_id()?.unwrap_or_default()).to_string(),
+            time: time_text(self.clock.now_ms()),
+            key: String::new(),
+            signature: String::new(),
+            statement: String::new(),
+        })
     }
 
-    /// How the log differs from a head that was kept elsewhere, if it does.
-    fn differs_from(&self, event: u64, hash: &str, last: u64) -> Result<Option<Fault>, Trouble> {
-        let kept: Digest = hash.parse().map_err(|error: domain::NotADigest| {
-            let trouble = Trouble::new(Family::Refused, "InvalidHead.Malformed", error.to_string());
-            trouble.advise("give the file that `kiln audit head` wrote")
-        })?;
-        let what = if event > last {
-            format!(
-                "the log ends at event {last}, but event {event} was in it when the head was kept: it was rolled back"
-            )
-        } else if self.engine.snapshot()?.hash_at(Seq(event))? != Some(kept.0) {
-            "the log's hash there is another than the one that was kept: what lies before was rewritten"
-                .to_owned()
-        } else {
-            return Ok(None);
-        };
-        Ok(Some(Fault { place: format!("event {event}"), what }))
+    /// The public keys by which heads have been signed here.
+    pub(crate) fn signing_keys(&self) -> Result<SigningKeys, Trouble> {
+        let all = self.signer.signers()?;
+        // What was signed can be checked where nothing can be signed any more.
+        let current = self.signer.public().or_else(|trouble| all.last().copied().ok_or(trouble))?;
+        Ok(SigningKeys {
+            key: current.fingerprint(),
+            pem: current.pem(),
+            earlier: all.into_iter().filter(|key| *key != current).map(PublicKey::pem).collect(),
+        })
+    }
+
+    /// Says where the key lies by which heads are signed, and makes it if there has never been one.
+    pub fn sign_with(&self, key: Option<std::path::PathBuf>) -> Result<(), Trouble> {
+        if let Some(key) = key {
+            self.signer.lies_at(key);
+        }
+        // A read-only look at a house that has a key already costs nothing.
+        if self.signer.signers()?.is_empty() { self.signer.pair().map(drop) } else { Ok(()) }
+    }
+
+    pub(crate) fn verify(&self, kept: Vec<Kept>) -> Result<Verified, Trouble> {
+        let found = self.engine.verify()?;
+        let snapshot = self.engine.snapshot()?;
+        let log = snapshot.log_id()?.unwrap_or(NOTHING);
+        report(found, log, kept, |seq| snapshot.hash_at(seq).ok().flatten())
     }
 
     pub(crate) fn rebuild(&self) -> Result<Rebuilt, Trouble> {
         let found = self.engine.rebuild()?;
-        let faults = found.faults.into_iter().map(|fault| Fault { place: fault.place, what: fault.what });
         Ok(Rebuilt {
             events: found.events,
             rows: found.rows,
             differing: found.differing,
-            faults: faults.collect(),
+            faults: found.faults.into_iter().map(Fault::from).collect(),
         })
+    }
+}
+
+/// Looks at the log of a directory that does not open, and changes nothing. Nobody else may have it open.
+pub(crate) fn examine(files: &dyn Files, dir: &Path, kept: Vec<Kept>) -> Result<Verified, Trouble> {
+    let seqs: Vec<Seq> = kept.iter().map(|kept| Seq(kept.event)).collect();
+    let found = engine::examine(files, dir, &seqs)?;
+    let hashes: std::collections::BTreeMap<Seq, _> = seqs.into_iter().zip(found.hashes).collect();
+    report(found.verified, found.log.unwrap_or(NOTHING), kept, |seq| hashes.get(&seq).copied().flatten())
+}
+
+/// What was found, held against heads that were kept elsewhere.
+fn report(
+    found: engine::Verified,
+    log: [u8; 32],
+    kept: Vec<Kept>,
+    hash_at: impl Fn(Seq) -> Option<[u8; 32]>,
+) -> Result<Verified, Trouble> {
+    let mut faults: Vec<Fault> = found.faults.into_iter().map(Fault::from).collect();
+    let mut damaged = found.damaged;
+    let mut newest_there = 0;
+    for kept in &kept {
+        let hash: Digest = kept.hash.parse().map_err(|error: domain::NotADigest| {
+            let trouble = Trouble::new(Family::Refused, MALFORMED, error.to_string());
+            trouble.advise("give the file that `kiln audit head` wrote")
+        })?;
+        let (seq, there) = (Seq(kept.event), hash_at(Seq(kept.event)));
+        // A head of before the first event is of every log.
+        if there == Some(hash.0) || kept.event == 0 {
+            newest_there = newest_there.max(kept.event);
+            continue;
+        }
+        let other_log = kept.log.as_ref().is_some_and(|of| *of != Digest(log).to_string());
+        // What was signed after a restoring is of the log that it began.
+        let is_before = |lineage: &&Lineage| kept.time_ms.is_none_or(|time_ms| time_ms <= lineage.time_ms);
+        let given_up = found.lineage.iter().filter(is_before).find(|lineage| lineage.gave_up(seq));
+        let (damage, what) = if other_log {
+            let of = kept.log.as_deref().unwrap_or_default();
+            (
+                "other-log",
+                format!("the head is of another log, `{of}`: nothing can be said about this one by it"),
+            )
+        } else if let Some(lineage) = given_up {
+            ("given-up", what_was_given_up(lineage, seq, &hash.0))
+        } else if seq > found.head {
+            (
+                "rolled-back",
+                format!(
+                    "the log ends at event {}, but event {} was in it when the head was kept: it was rolled back",
+                    found.head, kept.event
+                ),
+            )
+        } else {
+            let since = match newest_there {
+                0 => "some event up to it is another".to_owned(),
+                event => {
+                    format!("some event after event {event}, whose head is there, and up to it is another")
+                }
+            };
+            (
+                "forked",
+                format!(
+                    "the log's hash there is another than the one that was kept: it forked: {since}, and what came \
+                     before was rewritten"
+                ),
+            )
+        };
+        damaged += 1;
+        faults.push(Fault::of_head(damage, kept.event, what));
+    }
+    Ok(Verified {
+        events: found.events,
+        head: Head { event: found.head.0, hash: Digest(found.head_hash).to_string() },
+        log: Digest(log).to_string(),
+        fault: faults.first().cloned(),
+        faults,
+        damaged,
+        heads: kept.len() as u64,
+        lineage: found.lineage.iter().map(restoration).collect(),
+    })
+}
+
+fn what_was_given_up(lineage: &Lineage, seq: Seq, hash: &[u8; 32]) -> String {
+    let restored = &lineage.restored;
+    let whose = if lineage.is_the_backups(seq, hash) {
+        "it is the very head of the backup".to_owned()
+    } else if seq < restored.head {
+        "it may be of what the backup still has".to_owned()
+    } else {
+        format!("it may be of what came after the backup, whose head is event {}", restored.head)
+    };
+    format!(
+        "the log was restored as of event {} on {}, and what came after was given up: {whose}. The chain up to event \
+         {} is to be proved by a head that is not later",
+        restored.at,
+        time_text(lineage.time_ms),
+        restored.at
+    )
+}
+
+fn restoration(lineage: &Lineage) -> Restoration {
+    let restored = &lineage.restored;
+    Restoration {
+        event: lineage.seq.0,
+        time: time_text(lineage.time_ms),
+        at: restored.at.0,
+        backup_event: restored.head.0,
+        backup_hash: restored.head_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        backup_time: time_text(restored.backed_up_ms),
+        parked: restored.parked,
+    }
+}
+
+impl From<engine::Fault> for Fault {
+    fn from(fault: engine::Fault) -> Self {
+        let (first, last) = fault.events.map(|(first, last)| (first.0, last.0)).unzip();
+        let (begin, end) = fault.bytes.map(|bytes| (bytes.start as u64, bytes.end as u64)).unzip();
+        Self {
+            place: fault.place,
+            what: fault.what,
+            damage: fault.damage.word().to_owned(),
+            first_event: first,
+            last_event: last,
+            workflow_id: fault.flow,
+            kind: fault.kind.unwrap_or_default(),
+            log_row: fault.row,
+            first_byte: begin,
+            end_byte: end,
+        }
+    }
+}
+
+impl Fault {
+    fn of_head(damage: &str, event: u64, what: String) -> Self {
+        Self {
+            place: format!("event {event}"),
+            what,
+            damage: damage.to_owned(),
+            first_event: Some(event),
+            last_event: Some(event),
+            workflow_id: None,
+            kind: String::new(),
+            log_row: None,
+            first_byte: None,
+            end_byte: None,
+        }
     }
 }

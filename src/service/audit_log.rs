@@ -40,6 +40,8 @@ impl Filter<'_> {
         let asked = self.asked;
         (self.since_ms..=self.until_ms).contains(&record.time_ms)
             && asked.by.as_ref().is_none_or(|by| record.actor.account == *by)
+            && asked.owner.as_ref().is_none_or(|owner| place_of(record).0 == Some(owner.as_str()))
+            && asked.in_region.as_ref().is_none_or(|region| place_of(record).1 == Some(region.as_str()))
             && asked.workflow.is_none_or(|workflow| record.flow == workflow)
             && self.subject.as_ref().is_none_or(|subject| concerns(record, subject))
             && asked.kind.as_ref().is_none_or(|kind| fits(kind, &record.kind))
@@ -167,6 +169,7 @@ impl Filter<'_> {
             snapshot.seq_at(self.since_ms.saturating_sub(1))?.next()
         };
         let mut high = if self.until_ms == i64::MAX { head } else { snapshot.seq_at(self.until_ms)? };
+        high = high.min(self.asked.through.map_or(high, Seq));
         match self.asked.from.map(Seq) {
             Some(from) if self.asked.reverse => high = high.min(from),
             Some(from) => low = low.max(from),
@@ -233,6 +236,11 @@ fn backwards(
         last = Seq(first.0 - 1);
     }
     Ok((found, None))
+}
+
+/// The account and the region a record was decided in, if it was in one.
+fn place_of(record: &Record) -> (Option<&str>, Option<&str>) {
+    record.scope.as_str().split_once('/').unzip()
 }
 
 fn concerns(record: &Record, subject: &str) -> bool {

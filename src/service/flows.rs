@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::port::Collected;
-use engine::{FlowRow, Lineage, Outcome, Workflow as _};
+use engine::{FlowRow, Outcome, TakesUp, Workflow as _};
 use event::{Actor, FlowId};
 use workflows::CollectChunks;
 
@@ -123,10 +123,10 @@ impl Service {
 
 /// The operation that one takes up, in words.
 fn takes_up(flow: &FlowRow) -> String {
-    match &flow.lineage {
+    match &flow.takes_up {
         None => String::new(),
-        Some(Lineage::Continues(before)) => before.to_string(),
-        Some(Lineage::Resets { flow, before }) => format!("{flow} from before event {before}"),
+        Some(TakesUp::Continues(before)) => before.to_string(),
+        Some(TakesUp::Resets { flow, before }) => format!("{flow} from before event {before}"),
     }
 }
 

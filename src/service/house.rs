@@ -26,8 +26,10 @@ use tokio::time::Instant;
 
 use crate::holder::{BUSY, Holder, Lock, reach};
 use crate::request::{Call, Manner, PROTOCOL, Reply, Request};
+use crate::request_audit::Kept;
 use crate::service::{Options, Wiring, local_actor};
-use crate::{Family, Service, Trouble, dispatch, frame};
+use crate::view::Verified;
+use crate::{Family, Service, Trouble, audit, dispatch, frame};
 
 /// The lock's file name in the data directory.
 pub const LOCK: &str = "lock";
@@ -68,6 +70,7 @@ pub struct House {
     manner: Manner,
     tell: Box<dyn Fn(&str) + Send + Sync>,
     role: Mutex<Role>,
+    signing_key: Option<PathBuf>,
 }
 
 enum Role {
@@ -86,7 +89,25 @@ impl House {
         tell: Box<dyn Fn(&str) + Send + Sync>,
     ) -> Self {
         let (actor, manner) = (local_actor(), Manner::default());
-        Self { dir, wiring, because, actor, manner, tell, role: Mutex::new(Role::Outside) }
+        Self { dir, wiring, because, actor, manner, tell, role: Mutex::new(Role::Outside), signing_key: None }
+    }
+
+    /// Signs heads with the key in this file, from now on; else it lies in the directory.
+    #[must_use]
+    pub fn signing_with(mut self, key: Option<PathBuf>) -> Self {
+        self.signing_key = key;
+        self
+    }
+
+    /// Looks at the log of a directory that does not open, and holds heads against it that were kept
+    /// elsewhere. Changes nothing.
+    pub fn examine(&self, heads: Vec<Kept>) -> Result<Verified, Trouble> {
+        if !self.dir.is_dir() {
+            let why = format!("there is no data directory `{}`", self.dir.display());
+            return Err(Trouble::new(Family::World, "Log.Unavailable", why));
+        }
+        let Some(_lock) = Lock::take(&self.dir)? else { return Err(self.silent("it holds the log")) };
+        audit::examine(&*self.wiring.files, &self.dir, heads)
     }
 
     /// Asks from now on as this account, and in this manner.
@@ -198,6 +219,8 @@ impl House {
                 let drive = self.because == Because::Waits;
                 let options = Options { dir: self.dir.clone(), wiring: self.wiring.clone(), drive };
                 let service = Service::open(options).await?;
+                // Whoever asks for a head is told if there can be no key; others need none.
+                let _ = service.sign_with(self.signing_key.clone());
                 return Ok(Role::Holds(Box::new(Holder::begin(lock, &self.dir, service)?)));
             }
             let connected = match self.connect() {

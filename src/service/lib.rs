@@ -36,6 +36,8 @@ mod asked;
 mod audit;
 mod audit_log;
 mod audit_story;
+mod backup;
+mod backup_file;
 mod buckets;
 mod copies;
 mod could;
@@ -81,10 +83,12 @@ mod request_share;
 mod request_task;
 mod request_things;
 mod request_workflow;
+mod restore;
 mod seal;
 mod service;
 mod session_token;
 mod share;
+mod signer;
 mod snapshots;
 mod standing;
 mod story;
@@ -141,7 +145,7 @@ pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
 pub use request_access::{AccessRequest, Grantee, KeyRequest, PolicyType};
-pub use request_audit::{Action, AuditRequest, LogAsked, Replayed};
+pub use request_audit::{Action, AuditRequest, BackupAsked, Kept, LogAsked, Replayed};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_network::{GroupQuery, ItemQuery, NetworkRequest};
 pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
@@ -150,26 +154,28 @@ pub use request_things::{
     BucketRequest, Called, DiskQuery, DiskRequest, SnapshotQuery, SnapshotRequest, TagRequest, ThingAt,
 };
 pub use request_workflow::WorkflowQuery;
+pub use restore::{RestoreAsked, restore};
 pub use seal::SEAL;
 pub use service::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, Options, REGIONS_FIRST, Service, Wiring, dispatch, local_actor,
 };
 pub use session_token::RoleAsk;
+pub use signer::{PublicKey, SIGNERS, SIGNING_KEY, check_signature, signature_bytes, statement};
 pub use story::bytes_text;
 pub use tasks::{export_task, import_task};
 pub use trouble::{Family, Trouble};
 pub use view::{
     Checked, Collected, Families, FamilyRegion, FamilySummary, FamilyView, Fault, Head, LogLine, LogPage,
-    Progress, Rebuilt, RegionView, Regions, Sentence, Started, Story, Verified, WorkflowView, Workflows,
-    time_ms, time_text,
+    Progress, Rebuilt, RegionView, Regions, Restoration, Sentence, SignedHead, SigningKeys, Started, Story,
+    Verified, WorkflowView, Workflows, time_ms, time_text,
 };
 pub use view_access::{
     Assumed, AttachedPolicy, KeyCreated, KeyView, Keys, Policies, PolicyView, RoleView, Roles, Secret,
     UserView, Users,
 };
 pub use view_audit::{
-    Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota, PastRows, PastShare,
-    PastSnapshot, PastView, Told, Verdict,
+    BackupMade, Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota, PastRows,
+    PastShare, PastSnapshot, PastView, RestoreMade, Told, Verdict,
 };
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
 pub use view_network::{GroupView, Groups, ItemView, Items, KeyPairStarted};

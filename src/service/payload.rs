@@ -9,6 +9,9 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 /// Maps inside bytes inside maps: deeper than any event, and an end for a crafted one.
 const NESTED_MAX: u8 = 4;
 
+/// The field that every event and every story keeps a secret in, encrypted. Nobody is shown even that.
+const SEALED: &str = "sealed";
+
 /// A value of no type in particular.
 enum Plain {
     Nothing,
@@ -122,6 +125,11 @@ impl Serialize for Shown<'_> {
             Plain::Map(pairs) => {
                 let mut map = serializer.serialize_map(Some(pairs.len()))?;
                 for (key, value) in pairs {
+                    let sealed = matches!((key, value), (Plain::Text(key), Plain::Bytes(_)) if key == SEALED);
+                    if sealed {
+                        map.serialize_entry(SEALED, "(sealed)")?;
+                        continue;
+                    }
                     let key = match key {
                         Plain::Text(text) => text.clone(),
                         other => serde_json::to_string(&Shown(other, self.1)).unwrap_or_default(),
@@ -167,6 +175,19 @@ mod tests {
         let outer = Outer { name: "a", size: 7, digest: vec![0xc1, 2], input };
         let payload = rmp_serde::to_vec_named(&outer).unwrap();
         assert_eq!(json(&payload), r#"{"name":"a","size":7,"digest":"c102","input":{"path":"/x"}}"#);
+    }
+
+    #[test]
+    fn what_is_sealed_is_not_shown_however_deep_it_lies() {
+        #[derive(serde::Serialize)]
+        struct Sealed {
+            #[serde(with = "serde_bytes")]
+            sealed: Vec<u8>,
+        }
+        let input = rmp_serde::to_vec_named(&Sealed { sealed: vec![0xab, 0xcd] }).unwrap();
+        let outer = Outer { name: "a", size: 7, digest: vec![1], input };
+        let payload = rmp_serde::to_vec_named(&outer).unwrap();
+        assert_eq!(json(&payload), r#"{"name":"a","size":7,"digest":"01","input":{"sealed":"(sealed)"}}"#);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use event::{Actor, FlowId, Seq};
 use serde::{Deserialize, Serialize};
 
 use crate::request_access::{AccessRequest, KeyRequest};
-use crate::request_audit::AuditRequest;
+use crate::request_audit::{AuditRequest, BackupAsked, Kept};
 use crate::request_image::{ImageQuery, ImageRequest};
 use crate::request_network::NetworkRequest;
 use crate::request_share::ShareRequest;
@@ -19,11 +19,11 @@ use crate::request_task::TaskRequest;
 use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
 use crate::request_workflow::WorkflowQuery;
 use crate::view::{
-    Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, Started, Story, Verified, WorkflowView,
-    Workflows,
+    Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, SignedHead, SigningKeys, Started, Story,
+    Verified, WorkflowView, Workflows,
 };
 use crate::view_access::{KeyCreated, Keys, Policies, PolicyView, RoleView, Roles, UserView, Users};
-use crate::view_audit::{Differences, Judged, PastView, Told};
+use crate::view_audit::{BackupMade, Differences, Judged, PastView, Told};
 use crate::view_image::{ImageView, Images};
 use crate::view_network::{Groups, Items, KeyPairStarted};
 use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
@@ -274,13 +274,19 @@ pub enum Request {
     Audit(AuditRequest),
     /// Where the log ends.
     AuditHead,
-    /// Checks the log; against an earlier head, if one is given.
+    /// The same, signed.
+    AuditSignedHead,
+    /// The public keys by which heads are signed.
+    AuditKeys,
+    /// Checks the log; against earlier heads, if any are given.
     AuditVerify {
-        /// Event and hash, as [`Head`] has them.
-        head: Option<(u64, String)>,
+        /// What was kept of them.
+        heads: Vec<Kept>,
     },
     /// Folds the log anew and compares.
     AuditRebuild,
+    /// Writes a backup.
+    Backup(BackupAsked),
     /// Regions.
     RegionList,
     /// Starts a collection in a region.
@@ -362,8 +368,11 @@ replies!(
     Top,
     LogPage,
     Head,
+    SignedHead,
+    SigningKeys,
     Verified,
     Rebuilt,
+    BackupMade,
     Regions,
     Checked,
     DiskView,
@@ -405,7 +414,7 @@ impl Request {
         match self {
             Self::ImageImport(import) => import.disks.iter().any(|disk| disk.at.bucket.is_none()),
             Self::ImageExport(export) => matches!(export.to, ExportTo::File(_)),
-            Self::Bucket(BucketRequest::Put { .. } | BucketRequest::Get { .. }) => true,
+            Self::Bucket(BucketRequest::Put { .. } | BucketRequest::Get { .. }) | Self::Backup(_) => true,
             _ => false,
         }
     }

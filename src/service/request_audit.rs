@@ -30,6 +30,39 @@ pub struct LogAsked {
     pub workflow: Option<FlowId>,
     /// The newest first.
     pub reverse: bool,
+    /// Only up to this event.
+    #[serde(default)]
+    pub through: Option<u64>,
+    /// Only what was decided among what this account has.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Only what was decided in this region.
+    #[serde(default)]
+    pub in_region: Option<RegionId>,
+}
+
+/// A head that was kept elsewhere, to be looked for in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Place of the last event then.
+    pub event: u64,
+    /// The chain's hash there.
+    pub hash: String,
+    /// The log's name, if it was kept with it.
+    pub log: Option<String>,
+    /// When it was signed, milliseconds since 1970 UTC, if it was.
+    pub time_ms: Option<i64>,
+}
+
+/// A backup to be written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupAsked {
+    /// Where to: the absolute path of a directory that is not there yet.
+    pub to: String,
+    /// A backup of before, as a directory: what is in it already is given a further name instead of being copied.
+    pub reuse: Option<String>,
+    /// Only the log and the keys, not what is stored in the regions.
+    pub log_only: bool,
 }
 
 /// What of the past is looked at.

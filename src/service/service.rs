@@ -30,6 +30,7 @@ use crate::policies::Policies;
 use crate::request::{Call, Reply, Request};
 use crate::seal::Seal;
 use crate::share::known_account;
+use crate::signer::Signer;
 use crate::view::Started;
 use crate::{Family, Trouble};
 
@@ -44,7 +45,7 @@ pub const REGIONS_FIRST: [&str; 2] = [DEFAULT_REGION, "cn-beijing"];
 const COLLECTED_AFTER: [&str; 3] = [DeleteImage::NAME, DeleteSnapshot::NAME, DeleteDisk::NAME];
 
 /// Below the data directory: one store a region.
-const STORES: &str = "regions";
+pub(crate) const STORES: &str = "regions";
 
 /// The person at the machine.
 pub fn local_actor() -> Actor {
@@ -82,8 +83,14 @@ pub struct Service {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) compute: Arc<dyn Compute>,
+    /// The directory.
+    pub(crate) dir: PathBuf,
+    /// Held by the one backup that may be written.
+    pub(crate) backing_up: Mutex<()>,
     /// What secrets are sealed with.
     pub(crate) seal: Seal,
+    /// By what heads of the log are signed.
+    pub(crate) signer: Signer,
     /// Lists of accounts' own images that were read before.
     pub(crate) kept_lists: KeptLists,
     /// Keys with their secrets, accounts and regions that were asked about lately.
@@ -187,13 +194,25 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
             operator(&actor)?;
             service.head()?.into()
         }
-        Request::AuditVerify { head } => {
+        Request::AuditSignedHead => {
             operator(&actor)?;
-            blocking(service, move |service| service.verify(head)).await?.into()
+            service.signed_head()?.into()
+        }
+        Request::AuditKeys => {
+            operator(&actor)?;
+            service.signing_keys()?.into()
+        }
+        Request::AuditVerify { heads } => {
+            operator(&actor)?;
+            blocking(service, move |service| service.verify(heads)).await?.into()
         }
         Request::AuditRebuild => {
             operator(&actor)?;
             blocking(service, Service::rebuild).await?.into()
+        }
+        Request::Backup(backup) => {
+            operator(&actor)?;
+            service.back_up(backup).await?.into()
         }
         Request::RegionList => service.regions(&actor)?.into(),
         Request::RegionCollect { region, after } => {
@@ -250,7 +269,7 @@ impl Service {
         Ok(service)
     }
 
-    async fn open_log(options: &Options) -> Result<Self, Trouble> {
+    pub(crate) async fn open_log(options: &Options) -> Result<Self, Trouble> {
         let Options { dir, wiring, .. } = options;
         let data = (wiring.data)(&dir.join(STORES));
         let engine_options = engine::Options {
@@ -273,6 +292,9 @@ impl Service {
             clock: wiring.clock.clone(),
             compute: Arc::new(NoCompute),
             seal: Seal::of(dir),
+            signer: Signer::of(dir),
+            dir: dir.clone(),
+            backing_up: Mutex::default(),
             kept_lists: KeptLists::default(),
             kept_keys: KeptRows::default(),
             kept_accounts: KeptRows::default(),

@@ -324,7 +324,7 @@ async fn what_concerns_all_accounts_is_the_operators() {
     let theirs = || Some(AccountId::from("100000"));
     for ask in [
         Request::AuditHead,
-        Request::AuditVerify { head: None },
+        Request::AuditVerify { heads: Vec::new() },
         Request::AuditRebuild,
         Request::RegionCollect { region: None, after: None },
         Request::RegionCheck { region: None, deep: false },

@@ -265,12 +265,73 @@ views! {
         /// The chain's hash there.
         hash: String,
     }
+    /// Where the log ends, signed.
+    SignedHead {
+        /// Place of the last event.
+        event: u64,
+        /// The chain's hash there.
+        hash: String,
+        /// The log's own name: the chain's hash behind its first row.
+        log: String,
+        /// When it was signed.
+        time: String,
+        /// SHA-256 of the public key, as DER.
+        key: String,
+        /// Ed25519 signature of the statement, in base64.
+        signature: String,
+        /// What is signed, to the byte; empty in the short form, which it can be made of.
+        #[serde(default)]
+        statement: String,
+    }
+    /// The public keys by which heads are signed.
+    SigningKeys {
+        /// SHA-256 of the one that signs now, as DER.
+        key: String,
+        /// That key, as PEM.
+        pem: String,
+        /// Those that signed before, as PEM.
+        earlier: Vec<String>,
+    }
     /// Something that is not as it was written.
     Fault {
         /// Where.
         place: String,
         /// What is wrong there.
         what: String,
+        /// What was done: `changed`, `removed`, `inserted`, `swapped`, `cut-off`, `rewritten`, `head` or `projection`;
+        /// for a head that was kept `rolled-back`, `forked`, `given-up` or `other-log`.
+        damage: String,
+        /// The first event concerned.
+        first_event: Option<u64>,
+        /// The last one.
+        last_event: Option<u64>,
+        /// Whose record it is, if that can be told.
+        workflow_id: Option<FlowId>,
+        /// Its kind, if it still decodes; empty if not.
+        kind: String,
+        /// The row of the log that it lies in: the first event of it, by which the table has it.
+        log_row: Option<u64>,
+        /// Its first byte in that row.
+        first_byte: Option<u64>,
+        /// The byte behind its last.
+        end_byte: Option<u64>,
+    }
+    /// A restoring from a backup, as the log tells of it.
+    Restoration {
+        /// The event that says so.
+        event: u64,
+        /// When it was.
+        time: String,
+        /// The last event that was kept.
+        at: u64,
+        /// Where the log ended when the backup was made.
+        backup_event: u64,
+        /// The chain's hash there.
+        backup_hash: String,
+        /// When that was.
+        backup_time: String,
+        /// Operations that had not ended, and were parked.
+        parked: u64,
     }
     /// What a check of the log found.
     Verified {
@@ -278,8 +339,18 @@ views! {
         events: u64,
         /// Where the log ends.
         head: Head,
-        /// The first fault, after which nothing is certain.
+        /// The log's name.
+        log: String,
+        /// The first fault.
         fault: Option<Fault>,
+        /// The first of all, in the order of the log; then heads that were kept and are not in it.
+        faults: Vec<Fault>,
+        /// How many there are.
+        damaged: u64,
+        /// Heads that were looked for.
+        heads: u64,
+        /// Where the log was restored from a backup, oldest first.
+        lineage: Vec<Restoration>,
     }
     /// What folding the log anew found.
     Rebuilt {

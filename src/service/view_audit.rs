@@ -187,6 +187,47 @@ views! {
         /// The events that show it.
         events: Vec<u64>,
     }
+    /// A backup that was written and read back.
+    BackupMade {
+        /// Where it lies.
+        path: String,
+        /// The last event in it.
+        event: u64,
+        /// The chain's hash there.
+        hash: String,
+        /// When its log was looked at.
+        time: String,
+        /// Regions whose stores are in it.
+        regions: Vec<String>,
+        /// Files in it.
+        files: u64,
+        /// Bytes of them.
+        bytes: u64,
+        /// Bytes that were in an earlier backup and not copied.
+        reused_bytes: u64,
+    }
+    /// A data directory that was restored.
+    RestoreMade {
+        /// Where it lies.
+        path: String,
+        /// The last event that was kept.
+        event: u64,
+        /// When that was; empty before the first.
+        time: String,
+        /// Events of the backup that were given up.
+        given_up: u64,
+        /// Where the new log ends.
+        head: u64,
+        /// The chain's hash there.
+        hash: String,
+        /// Operations that had not ended, and are parked.
+        parked: Vec<event::FlowId>,
+        /// Regions whose stores were restored.
+        regions: Vec<String>,
+        /// What images and disks of that moment need and the backup does not have, as it was collected before the
+        /// backup was made.
+        missing: Vec<String>,
+    }
     /// What happened to something.
     Told {
         /// What.

@@ -12,7 +12,7 @@ fn a_whole_log_verifies_and_rebuilds_and_shows_every_event() {
     let verified = place.json(&["audit", "verify"]);
     assert_eq!(verified["Fault"], serde_json::Value::Null);
     let head = place.json(&["audit", "head"]);
-    assert_eq!(verified["Head"], head);
+    assert_eq!((&verified["Head"]["Event"], &verified["Head"]["Hash"]), (&head["Event"], &head["Hash"]));
     assert_eq!(place.json(&["audit", "rebuild"])["Differing"], 0);
 
     let log = place.json(&["audit", "log", "--from", "1", "--count", "100000"]);

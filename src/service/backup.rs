@@ -1,0 +1,271 @@
+//! Writing a backup while the house is in use.
+//!
+//! It is written under its name and `.partial`, read back, and given its name when it is whole and durable: there
+//! is never half a backup under a name that was asked for. The order is the data plane's: collections are held,
+//! then the log is looked at, then the stores; so whatever the log speaks of is in the stores that are copied.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::Digest;
+use domain::image::{REGIONS, house};
+use domain::port::BackUp;
+use domain::{RegionId, StoreId};
+use engine::Snapshot;
+use event::{Failure, Refusal, Seq};
+
+use crate::backup_file::{LOG, MANIFEST, Manifest, RowsIn, RowsOut, Segment, VERSION, not_whole};
+use crate::request_audit::BackupAsked;
+use crate::seal::SEAL;
+use crate::service::STORES;
+use crate::signer::SIGNERS;
+use crate::view::{SignedHead, time_text};
+use crate::view_audit::BackupMade;
+use crate::{Family, Service, Trouble};
+
+/// Files that a restored house cannot do without, beside the log.
+pub(crate) const KEYS: [&str; 2] = [SEAL, SIGNERS];
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> Trouble {
+    let path = path.to_owned();
+    move |error| Trouble::world(format_args!("writing the backup `{}`", path.display()), error)
+}
+
+/// Where a backup is written until it is whole.
+pub(crate) fn partial(to: &Path) -> PathBuf {
+    let mut name = to.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    to.with_file_name(name)
+}
+
+/// Makes a directory that nobody else can look into, in place of one that was left unfinished.
+pub(crate) fn begin(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Gives what is whole its name, durably.
+pub(crate) fn finish(from: &Path, to: &Path) -> io::Result<()> {
+    let above = to.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(from)?.sync_all()?;
+    fs::rename(from, to)?;
+    File::open(above)?.sync_all()
+}
+
+/// Copies a small file that is a secret, durably, and tells its digest.
+pub(crate) fn copy_key(from: &Path, to: &Path) -> io::Result<String> {
+    let bytes = fs::read(from)?;
+    let mut options = fs::OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create_new(true), 0o600);
+    let mut file = options.open(to)?;
+    io::Write::write_all(&mut file, &bytes)?;
+    file.sync_all()?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
+}
+
+impl Service {
+    pub(crate) async fn back_up(self: &Arc<Self>, asked: BackupAsked) -> Result<BackupMade, Trouble> {
+        let Ok(_one) = self.backing_up.try_lock() else {
+            let why = "a backup is being written already";
+            return Err(Trouble::new(Family::World, "Backup.Busy", why).advise("wait until it is there"));
+        };
+        let to = PathBuf::from(&asked.to);
+        if fs::symlink_metadata(&to).is_ok() {
+            let why = format!("`{}` is there already", to.display());
+            return Err(Refusal::new("InvalidTarget.Exists", why).advise("name a place that is free").into());
+        }
+        if to.starts_with(&self.dir) {
+            let why = format!("`{}` lies in the data directory", to.display());
+            return Err(Refusal::new("InvalidTarget.Inside", why).advise("name a place elsewhere").into());
+        }
+        let earlier = asked
+            .reuse
+            .as_ref()
+            .map(|dir| Ok::<_, Trouble>((PathBuf::from(dir), Manifest::read(Path::new(dir))?)));
+        let earlier = earlier.transpose()?;
+        let dir = partial(&to);
+        begin(&dir).map_err(failed(&to))?;
+        let written = self.write(&dir, earlier, asked.log_only).await;
+        let manifest = match written {
+            Ok(manifest) => manifest,
+            Err(trouble) => {
+                // A backup that cannot be is not left lying about; what is left of it anyhow is no backup.
+                let _ = fs::remove_dir_all(&dir);
+                return Err(trouble);
+            }
+        };
+        finish(&dir, &to).map_err(failed(&to))?;
+        let bytes_of = |all: bool| {
+            let log =
+                manifest.log.iter().filter(|segment| all || segment.reused).map(|segment| segment.bytes);
+            let stores = manifest.stores.iter().filter(|file| all || file.reused).map(|file| file.bytes);
+            log.sum::<u64>() + stores.sum::<u64>()
+        };
+        Ok(BackupMade {
+            path: asked.to,
+            event: manifest.head.event,
+            hash: manifest.head.hash.clone(),
+            time: time_text(manifest.time_ms),
+            regions: manifest.regions.clone(),
+            files: (manifest.log.len() + manifest.stores.len() + manifest.keys.len() + 1) as u64,
+            bytes: bytes_of(true),
+            reused_bytes: bytes_of(false),
+        })
+    }
+
+    async fn write(
+        self: &Arc<Self>,
+        dir: &Path,
+        earlier: Option<(PathBuf, Manifest)>,
+        log_only: bool,
+    ) -> Result<Manifest, Trouble> {
+        let seen: Arc<Mutex<Option<Seen>>> = Arc::default();
+        let stores: Vec<(RegionId, StoreId)> = if log_only {
+            Vec::new()
+        } else {
+            let rows = self.engine.snapshot()?;
+            let ready = REGIONS.list(&rows, &house(), &[]).into_iter().filter(|region| region.ready);
+            ready.map(|region| (region.id, region.store)).collect()
+        };
+        let begun = {
+            let (service, seen) = (self.clone(), seen.clone());
+            move || {
+                let found = service.see().map_err(|trouble| Failure::World(trouble.message))?;
+                *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+                Ok(())
+            }
+        };
+        let regions: Vec<String> = stores.iter().map(|(region, _)| region.0.clone()).collect();
+        let copied = if log_only {
+            begun().map_err(Trouble::from)?;
+            Vec::new()
+        } else {
+            let of_stores =
+                earlier.as_ref().map(|(dir, manifest)| (dir.join(STORES), manifest.stores.clone()));
+            let to = dir.join(STORES);
+            DirBuilder::new().mode(0o700).create(&to).map_err(failed(dir))?;
+            let asked = BackUp { stores, to, earlier: of_stores, begun: Box::new(begun) };
+            self.data.back_up(asked).await?
+        };
+        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let seen =
+            seen.ok_or_else(|| Trouble::new(Family::Ours, "InternalError", "the log was not looked at"))?;
+        let (dir, own) = (dir.to_owned(), self.dir.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let log = write_log(&dir, &seen, earlier.as_ref())?;
+            let mut keys = Vec::new();
+            for name in KEYS {
+                match copy_key(&own.join(name), &dir.join(name)) {
+                    Ok(digest) => keys.push((name.to_owned(), digest)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(failed(&dir)(error)),
+                }
+            }
+            let manifest = Manifest {
+                version: VERSION,
+                program: format!("kiln {}", env!("CARGO_PKG_VERSION")),
+                head: seen.head,
+                time_ms: seen.time_ms,
+                incarnation: seen.incarnation,
+                has_stores: !log_only,
+                regions,
+                log,
+                stores: copied,
+                keys,
+            };
+            let text = serde_json::to_vec_pretty(&manifest).map_err(|error| failed(&dir)(error.into()))?;
+            let write = || {
+                fs::write(dir.join(MANIFEST), text)?;
+                File::open(dir.join(MANIFEST))?.sync_all()?;
+                if dir.join(STORES).is_dir() {
+                    File::open(dir.join(STORES))?.sync_all()?;
+                }
+                Ok(())
+            };
+            write().map_err(failed(&dir))?;
+            Ok(manifest)
+        });
+        written.await.map_err(|error| Trouble::world("writing the backup", error))?
+    }
+
+    /// The log as it is now.
+    fn see(&self) -> Result<Seen, Trouble> {
+        let snapshot = self.engine.snapshot()?;
+        let seq = snapshot.head()?;
+        let head = SignedHead {
+            event: seq.0,
+            hash: Digest(snapshot.hash_at(seq)?.unwrap_or_default()).to_string(),
+            log: Digest(snapshot.log_id()?.unwrap_or_default()).to_string(),
+            time: time_text(self.clock.now_ms()),
+            key: String::new(),
+            signature: String::new(),
+            statement: String::new(),
+        };
+        // A backup is as good without a signature, if there is no key to make one.
+        let head = self.signer.sign(head.clone()).unwrap_or(head);
+        Ok(Seen { incarnation: snapshot.incarnation()?, head, time_ms: self.clock.now_ms(), snapshot })
+    }
+}
+
+/// The log as it was looked at.
+struct Seen {
+    snapshot: Snapshot,
+    head: SignedHead,
+    time_ms: i64,
+    incarnation: u64,
+}
+
+/// Writes the rows of the log, but for those files of an earlier backup that are of the same chain, and reads
+/// them back.
+fn write_log(
+    dir: &Path,
+    seen: &Seen,
+    earlier: Option<&(PathBuf, Manifest)>,
+) -> Result<Vec<Segment>, Trouble> {
+    let log = dir.join(LOG);
+    DirBuilder::new().mode(0o700).create(&log).map_err(failed(dir))?;
+    let mut segments = Vec::new();
+    if let Some((from, manifest)) = earlier {
+        // The last file of a backup may have been ended early.
+        let whole = &manifest.log[..manifest.log.len().saturating_sub(1)];
+        for segment in whole {
+            let hash = seen.snapshot.hash_at(Seq(segment.last))?.map(|hash| Digest(hash).to_string());
+            let name = Segment::name(segment.first);
+            if hash.as_ref() != Some(&segment.hash)
+                || fs::hard_link(from.join(LOG).join(&name), log.join(&name)).is_err()
+            {
+                break;
+            }
+            segments.push(Segment { reused: true, ..segment.clone() });
+        }
+    }
+    let from = segments.last().map_or(1, |segment| segment.last + 1);
+    let mut out = RowsOut::new(&log);
+    let head = Seq(seen.head.event);
+    if Seq(from) <= head {
+        seen.snapshot.log_rows::<Trouble>(Seq(from), &mut |first, row| {
+            out.row(first.0, row).map(drop).map_err(failed(dir))
+        })?;
+    }
+    out.end().map_err(failed(dir))?;
+    let firsts: Vec<u64> = out.done.iter().map(|(first, _)| *first).collect();
+    for (index, (first, bytes)) in out.done.iter().enumerate() {
+        let last = firsts.get(index + 1).map_or(head.0, |next| next - 1);
+        let hash = seen.snapshot.hash_at(Seq(last))?.unwrap_or_default();
+        let hash = Digest(hash).to_string();
+        segments.push(Segment { first: *first, last, hash, bytes: *bytes, reused: false });
+    }
+    File::open(&log).and_then(|log| log.sync_all()).map_err(failed(dir))?;
+    // What was written is the chain that leads to the head, from its first link.
+    let hash = engine::chain_of(RowsIn::new(dir, &segments)).map_err(|error| not_whole(dir, error))?;
+    if hash.0 != head || Digest(hash.1).to_string() != seen.head.hash {
+        return Err(not_whole(dir, "its rows do not lead to the head of the log"));
+    }
+    Ok(segments)
+}
