@@ -1,4 +1,4 @@
-//! The engine's own projections: flows, the history of each subject, timers, requests, kinds.
+//! The engine's own projections: flows, lists to find them by, timers, requests, kinds.
 //!
 //! Flows that have not ended stay resident between commits; a rebuild folds the same code over the
 //! whole log, so what is on disk can be compared with it bit for bit.
@@ -9,19 +9,17 @@ use std::sync::Arc;
 use event::{Actor, Cause, Event, FlowId, Fold, Record, Refusal, RowsMut, Scope, Seq, Subject, Table};
 use serde::{Deserialize, Serialize};
 
+use crate::index::{Facet, Pending};
 use crate::kinds::{
     CancelRequested, Ended, KINDS, Outcome, Parked, Released, Started, TimerFired, TimerSet, Turn, Turned,
 };
 
 /// Raised when the code below would fold the same records to other rows.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 pub(crate) const FLOWS: Table<FlowRow> = Table::new("flow");
 /// A row for each flow that has not ended: what an opening has to look at.
 pub(crate) const OPEN: Table<OpenRow> = Table::new("flow-open");
-/// Which flows concern a subject. A row for each such pair and not for each record: whatever a flow did, its
-/// records are a chain that begins at its row.
-pub(crate) const HISTORY: Table<()> = Table::new("history");
 pub(crate) const TIMERS: Table<i64> = Table::new("timer");
 pub(crate) const REQUESTS: Table<FlowId> = Table::new("request");
 const KNOWN: Table<Seq> = Table::new("kind");
@@ -50,6 +48,22 @@ pub enum State {
 }
 
 impl State {
+    /// All there are.
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Unwinding, Self::Parked, Self::Done, Self::Undone, Self::Abandoned];
+
+    /// Its name, as it stands in rows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Unwinding => "unwinding",
+            Self::Parked => "parked",
+            Self::Done => "done",
+            Self::Undone => "undone",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
     /// Whether nothing more will happen to it.
     pub fn has_ended(self) -> bool {
         matches!(self, Self::Done | Self::Undone | Self::Abandoned)
@@ -102,6 +116,11 @@ pub struct FlowRow {
 }
 
 impl FlowRow {
+    /// What stands behind the slash of its scope, if there is one.
+    pub fn place(&self) -> Option<&str> {
+        self.scope.as_str().split_once('/').map(|(_, place)| place)
+    }
+
     /// The error of a flow that did not end well.
     pub fn refusal(&self) -> Option<Refusal> {
         match self.outcome.as_ref()? {
@@ -145,9 +164,33 @@ pub(crate) struct EngineFold {
     pub(crate) flows: HashMap<FlowId, FlowRow>,
     /// Flows with new records since the last flush; whether their state changed as well.
     dirty: HashMap<FlowId, bool>,
-    /// Flows that have a row of how far they have come; one that begins and ends in one commit never does.
-    marked: HashSet<FlowId>,
+    /// Flows that have a row of how far they have come, with what they are listed under; one that begins and ends
+    /// in one commit never has.
+    marked: HashMap<FlowId, Listed>,
+    /// Lists that flows have come into or left since the last flush.
+    lists: Pending,
     kinds: HashSet<String>,
+}
+
+/// What a flow is listed under that changes with its state.
+#[derive(PartialEq, Eq)]
+struct Listed {
+    state: State,
+    /// The code of its trouble.
+    code: Option<String>,
+}
+
+impl Listed {
+    fn of(flow: &FlowRow) -> Self {
+        Self { state: flow.state, code: flow.trouble().map(|trouble| trouble.code) }
+    }
+
+    fn set(&self, lists: &mut Pending, flow: &FlowRow, belongs: bool) {
+        lists.set(Facet::State(self.state), flow.first, flow.id, belongs);
+        if let Some(code) = &self.code {
+            lists.set(Facet::Code(code), flow.first, flow.id, belongs);
+        }
+    }
 }
 
 /// The version of both folds together.
@@ -161,7 +204,8 @@ impl EngineFold {
             domain,
             flows: HashMap::new(),
             dirty: HashMap::new(),
-            marked: HashSet::new(),
+            marked: HashMap::new(),
+            lists: Pending::default(),
             kinds: HashSet::new(),
         }
     }
@@ -170,8 +214,8 @@ impl EngineFold {
     pub(crate) fn resume(domain: Arc<dyn Fold>, rows: &dyn event::Rows) -> Self {
         let mut fold = Self::new(domain);
         for OpenRow { id, .. } in OPEN.list(rows, &house(), &[]) {
-            fold.marked.insert(id);
             if let Some(row) = flow(rows, id) {
+                fold.marked.insert(id, Listed::of(&row));
                 fold.flows.insert(id, row);
             }
         }
@@ -190,15 +234,21 @@ impl EngineFold {
             self.kinds.insert(record.kind.clone());
             KNOWN.put(rows, &house, &[&record.kind], &record.seq);
         }
-        let known = self.flows.get(&record.flow).map_or(&[][..], |flow| &flow.subjects);
+        let begun = self.flows.get(&record.flow);
+        let (first, known) = begun.map_or((record.seq, &[][..]), |flow| (flow.first, &flow.subjects));
         for subject in record.subjects.iter().filter(|subject| !known.contains(subject)) {
-            HISTORY.put(rows, &house, &[subject.as_str(), &record.flow.to_string()], &());
+            self.lists.set(Facet::Subject(subject.as_str()), first, record.flow, true);
         }
         if let Some(started) = read::<Started>(record) {
             if let Cause::Request(request) = &record.cause {
                 REQUESTS.put(rows, &house, &[request], &record.flow);
             }
-            self.flows.insert(record.flow, begin(record, started));
+            let flow = begin(record, started);
+            let asked_by = [Facet::Name(&flow.name), Facet::Account(&flow.actor.account)];
+            for facet in asked_by.into_iter().chain(flow.place().map(Facet::Place)) {
+                self.lists.set(facet, flow.first, flow.id, true);
+            }
+            self.flows.insert(record.flow, flow);
         }
         if let Some(flow) = self.flows.get_mut(&record.flow) {
             flow.last = record.seq;
@@ -211,7 +261,7 @@ impl EngineFold {
         self.domain.apply(rows, record);
     }
 
-    /// Writes the rows of the flows that changed, and lets go of those that ended.
+    /// Writes the rows of the flows that changed and the lists they are in, and lets go of those that ended.
     pub(crate) fn flush(&mut self, rows: &mut dyn RowsMut) {
         let house = house();
         for (id, changed) in std::mem::take(&mut self.dirty) {
@@ -219,6 +269,14 @@ impl EngineFold {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
             let ended = flow.state.has_ended();
             let (last, records) = (flow.last, flow.records);
+            let (listed, before) = (Listed::of(flow), self.marked.remove(&id));
+            let was_marked = before.is_some();
+            if before.as_ref() != Some(&listed) {
+                if let Some(before) = before {
+                    before.set(&mut self.lists, flow, false);
+                }
+                listed.set(&mut self.lists, flow, true);
+            }
             if changed {
                 // How far an open flow has come stands in its other row, whatever was flushed together.
                 if !ended {
@@ -232,15 +290,16 @@ impl EngineFold {
             }
             if ended {
                 self.flows.remove(&id);
-                if self.marked.remove(&id) {
+                if was_marked {
                     OPEN.remove(rows, &house, &[&text]);
                 }
             } else {
                 let row = rmp_serde::to_vec(&OpenRow { id, last, records }).expect("a row is plain data");
                 rows.set(OPEN.key(&house, &[&text]), Some(row));
-                self.marked.insert(id);
+                self.marked.insert(id, listed);
             }
         }
+        self.lists.flush(rows);
     }
 }
 
@@ -250,18 +309,6 @@ pub(crate) fn kinds(rows: &dyn event::Rows) -> Vec<String> {
     let mut found = Vec::new();
     rows.scan(&prefix, &mut |key, _| {
         found.push(String::from_utf8_lossy(&key[prefix.len()..]).into_owned());
-        true
-    });
-    found
-}
-
-/// The flows that concern a subject, oldest first.
-pub(crate) fn concerning(rows: &dyn event::Rows, subject: &str) -> Vec<FlowId> {
-    let prefix = HISTORY.key(&house(), &[subject, ""]);
-    let mut found = Vec::new();
-    rows.scan(&prefix, &mut |key, _| {
-        let id = std::str::from_utf8(&key[prefix.len()..]).unwrap_or_default();
-        found.extend(id.parse::<FlowId>());
         true
     });
     found

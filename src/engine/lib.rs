@@ -21,9 +21,11 @@ mod chain;
 mod committer;
 mod each;
 mod error;
+mod find;
 mod flow;
 mod fold;
 mod hold;
+mod index;
 mod kinds;
 mod live;
 mod look;
@@ -49,6 +51,8 @@ mod tests_damage;
 mod tests_each;
 #[cfg(test)]
 mod tests_faults;
+#[cfg(test)]
+mod tests_find;
 #[cfg(test)]
 mod tests_hold;
 #[cfg(test)]
@@ -76,6 +80,7 @@ pub use at::At;
 pub use audit::{Fault, Rebuilt, Verified};
 pub use each::{CHILDREN_MAX, Each, Ends};
 pub use error::{Denial, Error};
+pub use find::{FOUND_MAX, Filter, Found, READS_MAX, VALUES_MAX};
 pub use flow::{Decide, Flow, Policy, Step};
 pub use fold::{FlowRow, State};
 pub use hold::Hold;

@@ -5,6 +5,7 @@
 use event::{FlowId, Record, Refusal, Rows, Seq};
 
 use crate::fold::{self, FLOWS, FlowRow, OPEN, house};
+use crate::index::{self, Facet};
 use crate::{Error, audit, unwind};
 
 /// Everything as of one commit. Reading a damaged file may panic inside redb; catch that where
@@ -79,7 +80,7 @@ impl Snapshot {
     /// The records that concern a subject, oldest first.
     pub fn history(&self, subject: &str) -> Result<Vec<Record>, Error> {
         let mut found = Vec::new();
-        for flow in fold::concerning(&self.0, subject).into_iter().filter_map(|id| self.flow(id)) {
+        for flow in index::with(&self.0, Facet::Subject(subject)).into_iter().filter_map(|id| self.flow(id)) {
             let records = self.records_of(&flow)?;
             found.extend(
                 records

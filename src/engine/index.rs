@@ -1,0 +1,175 @@
+//! Which flows have what: lists of flows by story, account, place, state, error and subject, for whoever looks
+//! for them.
+//!
+//! A list is cut into blocks by the places of the flows' first records, and a block is one row:
+//!
+//! | key | value |
+//! |---|---|
+//! | `flow-by 0 kiln 0 facet=value 0 block` | 17 bytes for each flow, oldest first: its place in the block, its id |
+//!
+//! So a commit writes a row for each list it touches and not for each flow, and whoever intersects lists skips
+//! what lies between without reading it. It deliberately counts nothing: a count would be one row that every
+//! commit changes.
+
+use std::collections::BTreeMap;
+
+use event::{FlowId, Rows, RowsMut, Seq, Table};
+
+use crate::fold::{State, house};
+
+const LISTS: Table<()> = Table::new("flow-by");
+
+/// Places of the log in one block: flows have several records each, so that a block of a list that all flows
+/// are in has some 30 of them, about half a kilobyte; it can never have more than this many.
+const BLOCK_SEQS: u64 = 256;
+/// A place in its block, and an id.
+const ENTRY_BYTES: usize = 17;
+
+/// Something a flow has that it can be looked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Facet<'a> {
+    /// The account that asked for it.
+    Account(&'a str),
+    /// The name of its story.
+    Name(&'a str),
+    /// What stands behind the slash of its scope.
+    Place(&'a str),
+    /// Where it stands.
+    State(State),
+    /// The code of its trouble.
+    Code(&'a str),
+    /// What it is about.
+    Subject(&'a str),
+}
+
+impl Facet<'_> {
+    /// What all keys of its list begin with.
+    pub(crate) fn prefix(self) -> Vec<u8> {
+        let (name, value) = match self {
+            Self::Account(account) => ("account", account),
+            Self::Name(name) => ("name", name),
+            Self::Place(place) => ("place", place),
+            Self::State(state) => ("state", state.word()),
+            Self::Code(code) => ("code", code),
+            Self::Subject(subject) => ("subject", subject),
+        };
+        // Codes and callers' words are free text; who is found is looked at again in its own row.
+        let value = value.replace('\0', "\u{fffd}");
+        LISTS.key(&house(), &[&format!("{name}={value}"), ""])
+    }
+}
+
+/// The block that a flow's first record lies in.
+pub(crate) fn block_of(seq: Seq) -> u64 {
+    seq.0 / BLOCK_SEQS
+}
+
+/// The key of a block.
+pub(crate) fn key(prefix: &[u8], block: u64) -> Vec<u8> {
+    [prefix, format!("{block:014x}").as_bytes()].concat()
+}
+
+/// The number of a block, from its key.
+pub(crate) fn number(prefix: &[u8], key: &[u8]) -> u64 {
+    let digits = std::str::from_utf8(&key[prefix.len()..]).ok();
+    digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).expect("keys are written by the same code")
+}
+
+/// The flows of a block, oldest first.
+pub(crate) fn entries(block: u64, row: &[u8]) -> impl DoubleEndedIterator<Item = (Seq, FlowId)> {
+    row.as_chunks::<ENTRY_BYTES>()
+        .0
+        .iter()
+        .map(move |[place, id @ ..]| (Seq(block * BLOCK_SEQS + u64::from(*place)), FlowId(*id)))
+}
+
+/// The flows that have something, oldest first.
+pub(crate) fn with(rows: &dyn Rows, facet: Facet<'_>) -> Vec<FlowId> {
+    let prefix = facet.prefix();
+    let mut found = Vec::new();
+    rows.scan(&prefix, &mut |key, row| {
+        found.extend(entries(number(&prefix, key), row).map(|(_, id)| id));
+        true
+    });
+    found
+}
+
+/// Changes to lists that have not become rows yet.
+#[derive(Default)]
+pub(crate) struct Pending {
+    /// By block: whether the flow that began at a place belongs to it.
+    blocks: BTreeMap<Vec<u8>, BTreeMap<u8, (FlowId, bool)>>,
+}
+
+impl Pending {
+    /// A flow, by its first record, is or is no longer in a list.
+    pub(crate) fn set(&mut self, facet: Facet<'_>, first: Seq, id: FlowId, belongs: bool) {
+        let key = key(&facet.prefix(), block_of(first));
+        let place = u8::try_from(first.0 % BLOCK_SEQS).expect("a block has 256 places");
+        self.blocks.entry(key).or_default().insert(place, (id, belongs));
+    }
+
+    /// Makes them rows: the same ones however many changes come together.
+    pub(crate) fn flush(&mut self, rows: &mut dyn RowsMut) {
+        for (key, changes) in std::mem::take(&mut self.blocks) {
+            let before = rows.get(&key).unwrap_or_default();
+            let mut row = before.clone();
+            for (place, (id, belongs)) in changes {
+                change(&mut row, place, id, belongs);
+            }
+            if row != before {
+                rows.set(key, (!row.is_empty()).then_some(row));
+            }
+        }
+    }
+}
+
+fn change(row: &mut Vec<u8>, place: u8, id: FlowId, belongs: bool) {
+    let at = row.as_chunks::<ENTRY_BYTES>().0.binary_search_by_key(&place, |entry| entry[0]);
+    match (at, belongs) {
+        (Err(at), true) => {
+            let at = at * ENTRY_BYTES;
+            row.splice(at..at, std::iter::once(place).chain(id.0));
+        }
+        (Ok(at), false) => _ = row.drain(at * ENTRY_BYTES..(at + 1) * ENTRY_BYTES),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Fresh;
+
+    #[test]
+    fn a_list_is_the_same_rows_however_its_changes_come_together() {
+        let id = |seq: u64| FlowId::derive(0, &seq.to_be_bytes());
+        // Places that fill blocks, lie on their borders and come late; some go again, one of them twice.
+        let mut changes: Vec<(u64, bool)> = (1..2000).step_by(3).map(|seq| (seq, true)).collect();
+        changes.extend([(255, true), (256, true), (0, true), (511, true), (70_000, true)]);
+        changes.extend([(4, false), (255, false), (256, true), (70_000, false), (4, false), (9, false)]);
+        let told = |step: usize| {
+            let mut rows = Fresh::default();
+            for some in changes.chunks(step) {
+                let mut pending = Pending::default();
+                for (seq, belongs) in some {
+                    pending.set(Facet::Name("x"), Seq(*seq), id(*seq), *belongs);
+                }
+                pending.flush(&mut rows);
+            }
+            rows
+        };
+        let one = told(1);
+        for step in [2, 7, 100, changes.len()] {
+            assert_eq!(told(step).0, one.0, "{step} at a time");
+        }
+        let mut expected: Vec<u64> = (1..2000).step_by(3).filter(|seq| *seq != 4).collect();
+        expected.extend([0, 256, 511]);
+        expected.sort_unstable();
+        expected.dedup();
+        let expected: Vec<FlowId> = expected.into_iter().map(id).collect();
+        assert_eq!(with(&one, Facet::Name("x")), expected);
+        assert_eq!(with(&one, Facet::Name("")), [], "another list");
+        assert!(one.0.values().all(|row| !row.is_empty()), "an empty block is no row");
+    }
+}
