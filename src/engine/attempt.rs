@@ -6,7 +6,6 @@ use event::{Attempt, Failure, Refusal, Wait};
 use serde::{Deserialize, Serialize};
 
 use crate::at::{At, work_key};
-use crate::committer::panic_text;
 use crate::flow::{Act, Flow, Policy};
 use crate::queue::lock;
 use crate::workflow::Halt;
@@ -55,12 +54,8 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
         let number = before + 1;
         let attempt = Attempt { incarnation: inner.shared.incarnation, number: fence };
         let at = At::new(inner.shared.clone(), inner.live.clone(), inner.id, path, attempt, undoing);
-        // On a task of its own: a panic in it is an answer, and it ends before anything follows.
-        let outcome = match tokio::spawn(act(at)).await {
-            Ok(outcome) => outcome,
-            Err(join) if join.is_panic() => Err(Failure::Ours(panic_text(&*join.into_panic()))),
-            Err(_) => return Err(Halt::Stopped(inner.shared.queue.error())),
-        };
+        let outcome = crate::act::run(act(at)).await;
+        let outcome = outcome.ok_or_else(|| Halt::Stopped(inner.shared.queue.error()))?;
         // Past the point of no return there is nobody left to say no to: it is tried again.
         let outcome = outcome.map_err(|failure| match failure {
             Failure::Caller(refusal) if flow.is_committed() => Failure::World(refusal.to_string()),

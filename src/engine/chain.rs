@@ -16,39 +16,62 @@ pub(crate) const GENESIS: Hash = [0; 32];
 /// keep redb's pages whole.
 const ROW_BYTES_MAX: usize = 4000;
 
-/// Packs records into rows, chained on from `hash`.
-pub(crate) fn pack(records: &[Record], hash: &mut Hash) -> Vec<(u64, Vec<u8>)> {
-    let mut rows = Vec::new();
-    let mut row: Vec<u8> = Vec::new();
-    let mut first = 0;
-    for record in records {
-        if row.is_empty() {
-            row.reserve(ROW_BYTES_MAX);
-            row.extend_from_slice(&GENESIS);
-            first = record.seq.0;
-        }
-        let before = row.len();
-        rmp_serde::encode::write_named(&mut row, record).expect("a record is plain data");
-        if row.len() > ROW_BYTES_MAX && before > GENESIS.len() {
-            // It did not fit any more: it begins the next row.
-            let mut next = Vec::with_capacity(ROW_BYTES_MAX);
-            next.extend_from_slice(&GENESIS);
-            next.extend_from_slice(&row[before..]);
-            row.truncate(before);
-            rows.push((first, close(&mut row, first, hash)));
-            (row, first) = (next, record.seq.0);
-        }
-    }
-    if !row.is_empty() {
-        rows.push((first, close(&mut row, first, hash)));
-    }
-    rows
+/// Rows in the making: each record is written down at once, while it is at hand.
+#[derive(Default)]
+pub(crate) struct Packer {
+    rows: Vec<(u64, Vec<u8>)>,
+    row: Vec<u8>,
+    /// The first sequence in `row`.
+    first: u64,
+    records: usize,
 }
 
-fn close(row: &mut Vec<u8>, first: u64, hash: &mut Hash) -> Vec<u8> {
-    *hash = link(hash, first, &row[32..]);
-    row[..32].copy_from_slice(hash);
-    std::mem::take(row)
+impl Packer {
+    /// How many records are in it.
+    pub(crate) fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Takes the next record; a row that is full by it is chained on from `hash`.
+    pub(crate) fn push(&mut self, record: &Record, hash: &mut Hash) {
+        self.records += 1;
+        if self.row.is_empty() {
+            self.begin(record.seq.0, &[]);
+        }
+        let before = self.row.len();
+        rmp_serde::encode::write_named(&mut self.row, record).expect("a record is plain data");
+        if self.row.len() > ROW_BYTES_MAX && before > GENESIS.len() {
+            // It did not fit any more: it begins the next row.
+            let full = std::mem::take(&mut self.row);
+            let (first, own) = (self.first, &full[before..]);
+            self.begin(record.seq.0, own);
+            self.close(first, &full[..before], hash);
+        }
+    }
+
+    fn begin(&mut self, first: u64, records: &[u8]) {
+        // Room for the record that will not fit as well.
+        self.row = Vec::with_capacity(2 * ROW_BYTES_MAX);
+        self.row.extend_from_slice(&GENESIS);
+        self.row.extend_from_slice(records);
+        self.first = first;
+    }
+
+    fn close(&mut self, first: u64, row: &[u8], hash: &mut Hash) {
+        *hash = link(hash, first, &row[GENESIS.len()..]);
+        let mut row = row.to_vec();
+        row[..GENESIS.len()].copy_from_slice(hash);
+        self.rows.push((first, row));
+    }
+
+    /// The rows, the last of which need not be full.
+    pub(crate) fn finish(mut self, hash: &mut Hash) -> Vec<(u64, Vec<u8>)> {
+        if !self.row.is_empty() {
+            let (first, row) = (self.first, std::mem::take(&mut self.row));
+            self.close(first, &row, hash);
+        }
+        self.rows
+    }
 }
 
 /// The hash of a row that follows one with the hash `before`.

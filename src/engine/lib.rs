@@ -14,6 +14,7 @@
 //! It deliberately knows no noun of Kiln, reaches the disk only through [`files::Files`] and the
 //! time only through [`Clock`].
 
+mod act;
 mod at;
 mod attempt;
 mod audit;
