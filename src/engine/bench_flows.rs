@@ -2,7 +2,7 @@
 //! cost?
 //!
 //! The engine writes two sets, of ten thousand flows and of a million, of eight decides each; one flow in a
-//! thousand is refused. Each question is asked by a process of its own, so that memory is its alone. The
+//! hundred is refused. Each question is asked by a process of its own, so that memory is its alone. The
 //! peer of `verify` and `rebuild` is a bare redb that scans the same table in the same run and decodes its records.
 //!
 //! Expected on paper: opening reads rows of open flows, of which there are none; a page reads one block of each list
@@ -36,7 +36,7 @@ const CLIENTS: usize = 1000;
 /// With a start and an end, ten events.
 const DECIDES: usize = 8;
 /// One flow in so many is refused.
-const REFUSED_EACH: usize = 1000;
+const REFUSED_EACH: usize = 100;
 const PAGE: usize = 50;
 /// Times that a question is asked; the median counts.
 const ASKED: usize = 200;

@@ -5,6 +5,7 @@
 //! ```
 
 use event::{Record, Seq};
+use serde::de::IgnoredAny;
 
 /// A link of the chain.
 pub(crate) type Hash = [u8; 32];
@@ -98,6 +99,21 @@ pub(crate) fn read(row: &[u8]) -> Result<Vec<Record>, String> {
         records.push(record);
     }
     Ok(records)
+}
+
+/// The record at a slot of a row, if it has so many; those before it are passed over.
+pub(crate) fn read_one(row: &[u8], slot: u64) -> Result<Option<Record>, String> {
+    let mut rest = row.get(32..).ok_or("the row is shorter than its hash")?;
+    for _ in 0..slot {
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        rmp_serde::from_read::<_, IgnoredAny>(&mut rest).map_err(|error| error.to_string())?;
+    }
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    rmp_serde::from_read(&mut rest).map(Some).map_err(|error| error.to_string())
 }
 
 /// The last sequence in a row that begins at `first`.

@@ -67,6 +67,8 @@ mod tests_order;
 #[cfg(test)]
 mod tests_past;
 #[cfg(test)]
+mod tests_recover;
+#[cfg(test)]
 mod tests_retell;
 #[cfg(test)]
 mod tests_story;

@@ -330,7 +330,7 @@ async fn note(flow: &Flow<World>, text: String) -> Result<Noted, Halt> {
     flow.decide(scope(), move |_| Ok(Noted { text })).nothing_to_undo("a note may stay").await
 }
 
-fn tell(
+pub(crate) fn tell(
     flow: &Flow<World>,
     ops: Vec<Op>,
 ) -> std::pin::Pin<Box<dyn Future<Output = Result<Vec<String>, Halt>> + Send + '_>> {

@@ -10,7 +10,6 @@ use event::{Draft, Event, FlowId, Record, Scope, Seq};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::Error;
 use crate::at::work_key;
 use crate::attempt::{self, Tried};
 use crate::committer::{Batch, Slot, panic_text};
@@ -23,6 +22,7 @@ use crate::queue::{Ticket, lock};
 use crate::shared::Shared;
 use crate::store::Snapshot;
 use crate::workflow::Halt;
+use crate::{Error, audit};
 
 /// Recoveries of a flow that ended before it got any further, after which it parks instead of
 /// taking the process down again.
@@ -125,23 +125,10 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         told.now_ms = begin.time_ms;
         (begin.scope, begin.started, None)
     } else {
-        // The row and its records out of one snapshot: a later row may speak of records that an earlier one lacks.
-        let snapshot = shared.store.snapshot()?;
-        let row = fold::flow(&snapshot, id).ok_or(Error::NoFlow(id))?;
-        if row.state.has_ended() || row.state == State::Parked {
-            return Ok(());
+        match audit::guarded(|| load(shared, id, live, &mut told))? {
+            Some(loaded) => loaded,
+            None => return Ok(()),
         }
-        if row.cancel.is_some() && !row.committed {
-            live.cancel();
-        }
-        let records = records_of(&snapshot, &row)?;
-        let first = records.first().ok_or(Error::NoFlow(id))?;
-        told.now_ms = first.time_ms;
-        told.turned = row.turn.is_some();
-        let started: Started = first.get().map_err(Error::read)?;
-        told.journal = journal(records);
-        told.tried = tried(&snapshot, id)?;
-        (row.scope, started, row.turn)
     };
     let inner = Inner { id, scope, shared: shared.clone(), live: live.clone(), told: Mutex::new(told) };
     let flow = Flow { inner: Arc::new(inner) };
@@ -152,6 +139,32 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
     come_to(&flow, "begin").await?;
     let result = Caught(story(flow.clone(), started.input)).await;
     finish(&flow, result, turn).await
+}
+
+/// Reads what the log has of a flow; none if there is nothing to drive.
+fn load<P>(
+    shared: &Shared<P>,
+    id: FlowId,
+    live: &Live,
+    told: &mut Told<P>,
+) -> Result<Option<(Scope, Started, Option<Turn>)>, Error> {
+    // The row and its records out of one snapshot: a later row may speak of records that an earlier one lacks.
+    let snapshot = shared.store.snapshot()?;
+    let row = fold::flow(&snapshot, id).ok_or(Error::NoFlow(id))?;
+    if row.state.has_ended() || row.state == State::Parked {
+        return Ok(None);
+    }
+    if row.cancel.is_some() && !row.committed {
+        live.cancel();
+    }
+    let records = records_of(&snapshot, &row)?;
+    let first = records.first().ok_or(Error::NoFlow(id))?;
+    told.now_ms = first.time_ms;
+    told.turned = row.turn.is_some();
+    let started: Started = first.get().map_err(Error::read)?;
+    told.journal = journal(records);
+    told.tried = tried(&snapshot, id)?;
+    Ok(Some((row.scope, started, row.turn)))
 }
 
 /// What the story is answered from: the newest record at each path.
