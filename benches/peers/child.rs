@@ -122,7 +122,8 @@ pub(crate) fn begin(name: &str) {
         seconds: given("--seconds").parse().expect("a number of seconds"),
     };
     let dir = PathBuf::from(given("--dir"));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime is made");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime is made");
     let came = runtime.block_on(async {
         match system {
             System::Bare => on_bare::run(&run, &dir).await,
@@ -141,7 +142,8 @@ pub(crate) fn begin(name: &str) {
 }
 
 fn written(measured: &Measured) -> String {
-    let Measured { begun, ended, seconds, workflows, p50_ms, p99_ms, peak_kib, errors, first_error } = measured;
+    let Measured { begun, ended, seconds, workflows, p50_ms, p99_ms, peak_kib, errors, first_error } =
+        measured;
     let first_error = first_error.replace('\n', " ");
     format!("{begun} {ended} {seconds} {workflows} {p50_ms} {p99_ms} {peak_kib} {errors} {first_error}")
 }

@@ -95,7 +95,9 @@ fn commit_all(db: &Database, receiver: &Receiver<Sent>) -> Result<(), redb::Erro
                 record.seq = Seq(seq);
                 let encoded = rmp_serde::to_vec_named(&record).expect("a record is plain data");
                 match rows.last_mut() {
-                    Some((_, row)) if row.len() + encoded.len() <= ROW_BYTES_MAX => row.extend_from_slice(&encoded),
+                    Some((_, row)) if row.len() + encoded.len() <= ROW_BYTES_MAX => {
+                        row.extend_from_slice(&encoded)
+                    }
                     _ => rows.push((seq, encoded)),
                 }
             }

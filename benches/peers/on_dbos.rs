@@ -17,7 +17,8 @@ async fn five_steps(_: ()) -> dbos::Result<()> {
 }
 
 pub(crate) async fn run(run: &Run, url: &str) -> Result<Measured, String> {
-    let connections = crate::argument("--connections").and_then(|text| text.parse().ok()).unwrap_or(CONNECTIONS);
+    let connections =
+        crate::argument("--connections").and_then(|text| text.parse().ok()).unwrap_or(CONNECTIONS);
     let config = Config {
         app_version: Some("1".to_owned()),
         max_connections: connections,

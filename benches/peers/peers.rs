@@ -72,8 +72,10 @@ fn main() {
         extent.seconds = seconds;
     }
     let only = argument("--only");
-    let systems: Vec<System> =
-        System::ALL.into_iter().filter(|system| only.as_deref().is_none_or(|only| only == system.name())).collect();
+    let systems: Vec<System> = System::ALL
+        .into_iter()
+        .filter(|system| only.as_deref().is_none_or(|only| only == system.name()))
+        .collect();
     let clients: Vec<usize> = match number("--clients") {
         Some(clients) => vec![clients as usize],
         None => CLIENTS.to_vec(),
@@ -105,7 +107,12 @@ fn main() {
 }
 
 /// One timed run in a directory of its own.
-fn measure(system: System, clients: usize, root: &std::path::Path, extent: &Extent) -> Result<child::Measured, String> {
+fn measure(
+    system: System,
+    clients: usize,
+    root: &std::path::Path,
+    extent: &Extent,
+) -> Result<child::Measured, String> {
     let postgres = if system == System::Dbos { Some(Postgres::start(root, None)?) } else { None };
     let run = Run { system, clients, warm: extent.warm_seconds, seconds: extent.seconds };
     let sampled = postgres.as_ref().map(Postgres::watch_memory);

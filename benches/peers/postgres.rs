@@ -36,11 +36,13 @@ impl Postgres {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).map_err(|error| format!("making `{}`: {error}", dir.display()))?;
         if is_root(&dir) {
-            chown(&dir, Some(NOBODY), Some(NOBODY)).map_err(|error| format!("giving the cluster away: {error}"))?;
+            chown(&dir, Some(NOBODY), Some(NOBODY))
+                .map_err(|error| format!("giving the cluster away: {error}"))?;
         }
         let data = dir.join("data");
         let mut make = as_nobody(&dir, Command::new(programs.join("initdb")));
-        make.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--username", USER, "--pgdata"]).arg(&data);
+        make.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--username", USER, "--pgdata"])
+            .arg(&data);
         let made = make.output().map_err(|error| format!("starting initdb: {error}"))?;
         if !made.status.success() {
             return Err(format!("initdb: {}", String::from_utf8_lossy(&made.stderr).trim()));
@@ -137,8 +139,10 @@ impl Sampled {
 
 /// What a process and its children have, each with its share of what is shared.
 fn tree_kib(process: u32) -> u64 {
-    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
-    let of_children: u64 = children.split_whitespace().filter_map(|child| child.parse().ok()).map(tree_kib).sum();
+    let children =
+        std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    let of_children: u64 =
+        children.split_whitespace().filter_map(|child| child.parse().ok()).map(tree_kib).sum();
     let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
     of_children + line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
@@ -153,7 +157,9 @@ fn programs() -> Result<PathBuf, String> {
         .collect();
     found.sort();
     let newest = found.pop().map(|(_, programs)| programs);
-    newest.ok_or_else(|| format!("no PostgreSQL in `{DEBIAN}`: apt-get install --no-install-recommends postgresql"))
+    newest.ok_or_else(|| {
+        format!("no PostgreSQL in `{DEBIAN}`: apt-get install --no-install-recommends postgresql")
+    })
 }
 
 fn is_root(dir: &Path) -> bool {

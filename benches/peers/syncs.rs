@@ -14,7 +14,10 @@ pub(crate) struct Trace {
 impl Trace {
     /// A trace that is kept below `root`.
     pub(crate) fn new(root: &Path) -> Result<Self, String> {
-        Command::new("strace").arg("--version").output().map_err(|error| format!("starting strace: {error}"))?;
+        Command::new("strace")
+            .arg("--version")
+            .output()
+            .map_err(|error| format!("starting strace: {error}"))?;
         let file = root.join("strace");
         let _ = std::fs::remove_file(&file);
         Ok(Self { file })
@@ -40,7 +43,8 @@ impl Trace {
 
     /// The calls that began in a span of time, seconds since 1970.
     pub(crate) fn calls_between(&self, begun: f64, ended: f64) -> Result<u64, String> {
-        let text = std::fs::read_to_string(&self.file).map_err(|error| format!("reading the trace: {error}"))?;
+        let text =
+            std::fs::read_to_string(&self.file).map_err(|error| format!("reading the trace: {error}"))?;
         if text.trim().is_empty() {
             return Err("strace saw no sync at all".to_owned());
         }

@@ -74,7 +74,8 @@ impl Table {
             match run {
                 Err(error) => _ = writeln!(notes, "- {name}: {error}"),
                 Ok(run) if run.errors > 0 => {
-                    let _ = writeln!(notes, "- {name}: {} failed, the first: {}", run.errors, run.first_error);
+                    let _ =
+                        writeln!(notes, "- {name}: {} failed, the first: {}", run.errors, run.first_error);
                 }
                 Ok(_) => {}
             }
@@ -88,7 +89,8 @@ impl Table {
     pub(crate) fn verdict(&self) -> String {
         let of = |a: Option<f64>, b: Option<f64>| a.zip(b).map(|(a, b)| a / b);
         let speed_at = |system, clients| self.median(system, clients, speed);
-        let syncs = |system: System, clients| self.syncs.get(&(system.name(), clients))?.as_ref().ok().copied();
+        let syncs =
+            |system: System, clients| self.syncs.get(&(system.name(), clients))?.as_ref().ok().copied();
         let alone = of(self.median(System::Kiln, 1, p50), self.median(System::Dbos, 1, p50));
         let of_dbos = |clients| of(speed_at(System::Kiln, clients), speed_at(System::Dbos, clients));
         let mut text = String::from("\n| goal | measured | limit | |\n|---|---|---|---|\n");
@@ -118,7 +120,8 @@ impl Table {
     /// The median over the rounds that came to an end; none if one did not.
     fn median(&self, system: System, clients: usize, figure: impl Fn(&Measured) -> f64) -> Option<f64> {
         let runs = self.runs.get(&(system.name(), clients))?;
-        let mut figures: Vec<f64> = runs.iter().map(|run| run.as_ref().ok().map(&figure)).collect::<Option<_>>()?;
+        let mut figures: Vec<f64> =
+            runs.iter().map(|run| run.as_ref().ok().map(&figure)).collect::<Option<_>>()?;
         figures.sort_by(f64::total_cmp);
         figures.get(figures.len() / 2).copied()
     }
