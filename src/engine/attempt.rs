@@ -98,6 +98,7 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
             failure => failure,
         });
         if outcome.is_err() {
+            inner.shared.store.measures.failed_attempts.fetch_add(1, Ordering::Relaxed);
             inner.shared.failed(inner.work, path, fence);
         }
         match outcome {
@@ -197,9 +198,14 @@ async fn attempted<P: Send + Sync + 'static, T: Send + 'static>(
 ) -> Result<Result<T, Failure>, Halt> {
     let pulse = Pulse::new();
     let at = At::new(flow, path, attempt, path.ends_with('~'), pulse.clone());
-    // On a task of its own: a panic in it is an answer, and it ends before anything follows.
+    // A panic in it is an answer, and it ends before anything follows.
     let span = crate::spans::of_attempt(flow.inner.id, path, attempt.number);
-    let mut task = tokio::spawn(act(at).instrument(span));
+    let action = act(at).instrument(span);
+    if limits.end.is_none() && limits.silence.is_none() {
+        let outcome = crate::act::run(action).await;
+        return outcome.ok_or_else(|| Halt::Stopped(flow.inner.shared.queue.error()));
+    }
+    let mut task = tokio::spawn(action);
     let late = overdue(&pulse, limits);
     let (joined, late) = tokio::select! {
         biased;

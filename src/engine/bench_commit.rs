@@ -12,12 +12,13 @@
 //! up for, so about a third of what the bare group commit does when the processor is the limit; at 64,
 //! far fewer than one sync a workflow; a decide-only operation alone is one commit, which is one sync.
 //!
-//! `cargo bench -p engine --bench commit -- [--dir DIR] [--seconds S]`
+//! `cargo bench -p engine --bench commit -- [--dir DIR] [--seconds S] [--clients N] [--only one|steps|decides] [--threads]`
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^52")]
 
 mod bench_kit;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use bench_kit::{
     Counted, EVENTS_OF_FIVE, EVENTS_OF_ONE, FiveDecides, FiveSteps, Happened, OneDecide, actor, argument,
-    fresh_dir, open, scope,
+    fresh_dir, open, processor_seconds, scope,
 };
 use engine::{Engine, State, Workflow};
 use event::{Cause, Draft, FlowId, Record, Seq};
@@ -118,8 +119,12 @@ async fn clients<F: Future<Output = ()> + Send>(
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (begun, done_before, syncs_before) = (Instant::now(), done.load(Ordering::Relaxed), syncs());
+    let before = processor_seconds();
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     let operations = done.load(Ordering::Relaxed) - done_before;
+    if std::env::args().any(|argument| argument == "--threads") {
+        say_threads(&before, operations);
+    }
     let measured = Measured {
         operations,
         events: operations * events_each,
@@ -131,6 +136,14 @@ async fn clients<F: Future<Output = ()> + Send>(
         task.await.expect("a client does not panic");
     }
     measured
+}
+
+/// Says what an operation cost of a processor, by threads: what does not depend on who else wants one.
+fn say_threads(before: &BTreeMap<String, f64>, operations: u64) {
+    for (name, seconds) in processor_seconds() {
+        let micros = 1e6 * (seconds - before.get(&name).copied().unwrap_or(0.0));
+        eprintln!("{name}: {:.1} µs of a processor for each operation", micros / operations.max(1) as f64);
+    }
 }
 
 async fn driven<W: Workflow<Ports = ()>>(

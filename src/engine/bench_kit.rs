@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each bench uses its own part of the kit")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,10 @@ use event::{Actor, Event, Failure, Fold, Record, Refusal, RowsMut, Scope, Subjec
 use files::{Files, RealFiles};
 use serde::{Deserialize, Serialize};
 use sim::OnSync;
+
+/// The allocator of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The real file system, with its syncs counted.
 #[derive(Clone, Default)]
@@ -180,6 +185,17 @@ pub(crate) fn open(files: Arc<dyn Files>, dir: PathBuf) -> Engine<()> {
     let (clock, fold, ports) = (Arc::new(SystemClock), Arc::new(Things), Arc::new(()));
     Engine::open(Options { files, dir, clock, fold, book, ports, order: None })
         .expect("the bench's directory opens")
+}
+
+/// How much of a processor the threads of each name have had, in seconds.
+pub(crate) fn processor_seconds() -> BTreeMap<String, f64> {
+    let mut seconds = BTreeMap::new();
+    for thread in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let read = |name: &str| std::fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+        let nanos = read("schedstat").split_whitespace().next().and_then(|text| text.parse::<f64>().ok());
+        *seconds.entry(read("comm").trim().to_owned()).or_default() += nanos.unwrap_or(0.0) / 1e9;
+    }
+    seconds
 }
 
 /// The value behind an argument: `--dir /mnt/x`.

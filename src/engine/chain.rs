@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use event::{Record, Seq};
+use serde::de::IgnoredAny;
 
 /// A link of the chain.
 pub(crate) type Hash = [u8; 32];
@@ -68,13 +69,26 @@ impl Filling {
     }
 }
 
-/// Packs records into rows, chained on from `hash`.
-pub(crate) fn pack(records: &[Record], hash: &mut Hash) -> Vec<(u64, Vec<u8>)> {
-    let mut rows = Vec::new();
-    let mut filling = Filling::default();
-    for record in records {
+/// Rows in the making: each record is written down at once, while it is at hand.
+#[derive(Default)]
+pub(crate) struct Packer {
+    rows: Vec<(u64, Vec<u8>)>,
+    filling: Filling,
+    records: usize,
+}
+
+impl Packer {
+    /// How many records are in it.
+    pub(crate) fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Takes the next record; a row that is full by it is chained on from `hash`.
+    pub(crate) fn push(&mut self, record: &Record, hash: &mut Hash) {
+        self.records += 1;
+        let filling = &mut self.filling;
         if filling.row.is_empty() {
-            filling = Filling::begin(record.seq.0);
+            *filling = Filling::begin(record.seq.0);
         }
         let before = filling.row.len();
         rmp_serde::encode::write_named(&mut filling.row, record).expect("a record is plain data");
@@ -85,14 +99,27 @@ pub(crate) fn pack(records: &[Record], hash: &mut Hash) -> Vec<(u64, Vec<u8>)> {
             let mut next = Filling::begin(record.seq.0);
             next.row.extend_from_slice(&filling.row[before..]);
             filling.row.truncate(before);
-            rows.push(std::mem::replace(&mut filling, next).close(hash));
+            self.rows.push(std::mem::replace(filling, next).close(hash));
         }
-        filling.checks.extend_from_slice(&check);
+        self.filling.checks.extend_from_slice(&check);
     }
-    if !filling.row.is_empty() {
-        rows.push(filling.close(hash));
+
+    /// The rows, the last of which need not be full.
+    pub(crate) fn finish(mut self, hash: &mut Hash) -> Vec<(u64, Vec<u8>)> {
+        if !self.filling.row.is_empty() {
+            self.rows.push(self.filling.close(hash));
+        }
+        self.rows
     }
-    rows
+}
+
+/// Packs records into rows, chained on from `hash`.
+pub(crate) fn pack(records: &[Record], hash: &mut Hash) -> Vec<(u64, Vec<u8>)> {
+    let mut packer = Packer::default();
+    for record in records {
+        packer.push(record, hash);
+    }
+    packer.finish(hash)
 }
 
 /// The hash of a row that follows one with the hash `before`.
@@ -137,6 +164,21 @@ pub(crate) fn one(bytes: &[u8], from: usize) -> Result<(Range<usize>, Record), S
     let mut rest = &bytes[from..];
     let record = rmp_serde::from_read(&mut rest).map_err(|error| error.to_string())?;
     Ok((from..bytes.len() - rest.len(), record))
+}
+
+/// The record at a slot of a row, if it has so many; those before it are passed over.
+pub(crate) fn read_one(row: &[u8], slot: u64) -> Result<Option<Record>, String> {
+    let mut rest = row.get(32..).ok_or("the row is shorter than its hash")?;
+    for _ in 0..slot {
+        if rest.is_empty() || checks(rest).is_some() {
+            return Ok(None);
+        }
+        rmp_serde::from_read::<_, IgnoredAny>(&mut rest).map_err(|error| error.to_string())?;
+    }
+    if rest.is_empty() || checks(rest).is_some() {
+        return Ok(None);
+    }
+    rmp_serde::from_read(&mut rest).map(Some).map_err(|error| error.to_string())
 }
 
 /// The last sequence in a row that begins at `first`.

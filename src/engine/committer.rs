@@ -7,11 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::{Draft, FlowId, Path, Record, Rows, RowsMut, Scope, Seq, View};
+use event::{Actor, Cause, Draft, FlowId, Path, Record, Rows, RowsMut, Scope, Seq, View};
 
 use crate::Clock;
 use crate::at::work_key;
-use crate::chain;
+use crate::chain::Packer;
 use crate::fold::{EngineFold, FlowRow};
 use crate::queue::{Found, Job, Queue, Ticket};
 use crate::store::{Changes, Head, Snapshot, Staged, Store, get_row};
@@ -20,6 +20,9 @@ use crate::writer::{Writer, why_stopped};
 /// How long nothing has to happen before the allocator's state is saved. An operation at the
 /// keyboard follows another faster than this; a person who pulls the plug does not.
 const IDLE: Duration = Duration::from_millis(if cfg!(test) { 3_600_000 } else { 300 });
+
+/// Flows whose rows are made when there is nothing else to do: so many that lists they share are seldom made twice.
+const FLUSH_EARLY: usize = 64;
 
 /// Rows changed since the last commit, over those on their way to the disk, over those of the last commit.
 pub(crate) struct Overlay {
@@ -84,7 +87,9 @@ pub(crate) struct Batch<'a> {
     fold: &'a mut EngineFold,
     head: &'a mut Head,
     overlay: Overlay,
-    records: Vec<Record>,
+    log: Packer,
+    /// The record that is written, its texts filled anew each time: most are as long as those before.
+    line: &'a mut Record,
     work: Staged,
     /// Flows that have, or may have, working rows.
     workers: &'a mut HashSet<FlowId>,
@@ -100,8 +105,8 @@ pub(crate) struct Slot<'a> {
 
 /// Who a flow is, before there is a row of it.
 pub(crate) struct Origin {
-    pub(crate) actor: event::Actor,
-    pub(crate) cause: event::Cause,
+    pub(crate) actor: Actor,
+    pub(crate) cause: Cause,
 }
 
 impl Batch<'_> {
@@ -118,7 +123,7 @@ impl Batch<'_> {
         open
     }
 
-    /// A flow that ended in this commit.
+    /// A flow that ended in this commit, and just now: later there is its row.
     pub(crate) fn ended(&self, id: FlowId) -> Option<&FlowRow> {
         self.fold.flows.get(&id).filter(|flow| flow.state.has_ended())
     }
@@ -150,47 +155,56 @@ impl Batch<'_> {
 
     /// Writes an event of a flow that has been started.
     pub(crate) fn append(&mut self, slot: &Slot<'_>, draft: Draft) -> Option<(Seq, i64)> {
-        let flow = self.flow(slot.flow)?;
-        let (actor, cause, last) = (flow.actor.clone(), flow.cause.clone(), flow.last);
-        Some(self.write(slot, Origin { actor, cause }, Some(last), draft))
+        let flow = self.fold.flows.get(&slot.flow).filter(|flow| !flow.state.has_ended())?;
+        self.line.actor.account.clone_from(&flow.actor.account);
+        self.line.actor.key.clone_from(&flow.actor.key);
+        match (&mut self.line.cause, &flow.cause) {
+            (Cause::Request(line), Cause::Request(request)) => line.clone_from(request),
+            (line, cause) => *line = cause.clone(),
+        }
+        self.line.previous = Some(flow.last);
+        Some(self.write(slot, draft))
     }
 
     /// Writes the first event of a flow.
     pub(crate) fn begin(&mut self, slot: &Slot<'_>, origin: Origin, draft: Draft) -> (Seq, i64) {
-        self.write(slot, origin, None, draft)
+        self.line.actor = origin.actor;
+        self.line.cause = origin.cause;
+        self.line.previous = None;
+        self.write(slot, draft)
     }
 
-    fn write(&mut self, slot: &Slot<'_>, origin: Origin, previous: Option<Seq>, draft: Draft) -> (Seq, i64) {
-        let record = Record {
-            seq: self.head.seq.next(),
-            time_ms: self.now_ms,
-            flow: slot.flow,
-            path: Path::from(slot.path),
-            kind: draft.kind.to_owned(),
-            scope: slot.scope.clone(),
-            subjects: draft.subjects,
-            actor: origin.actor,
-            cause: origin.cause,
-            previous,
-            payload: draft.payload,
-        };
-        self.fold.apply(&mut self.overlay, &record);
+    /// Writes the line, of which who and what was before are filled in.
+    fn write(&mut self, slot: &Slot<'_>, draft: Draft) -> (Seq, i64) {
+        let line = &mut *self.line;
+        line.seq = self.head.seq.next();
+        line.time_ms = self.now_ms;
+        line.flow = slot.flow;
+        refill(&mut line.path.0, slot.path);
+        refill(&mut line.kind, draft.kind);
+        refill(&mut line.scope.0, slot.scope.as_str());
+        line.subjects = draft.subjects;
+        line.payload = draft.payload;
+        self.fold.apply(&mut self.overlay, line);
         #[cfg(test)]
-        if crate::planted::is(crate::planted::Planted::FoldTwice) && record.kind.ends_with("counted/1") {
-            self.fold.apply(&mut self.overlay, &record);
+        if crate::planted::is(crate::planted::Planted::FoldTwice) && line.kind.ends_with("counted/1") {
+            self.fold.apply(&mut self.overlay, line);
         }
-        self.head.seq = record.seq;
-        self.head.time_ms = record.time_ms;
-        let written = (record.seq, record.time_ms);
-        self.records.push(record);
-        written
+        self.log.push(line, &mut self.head.hash);
+        self.head.seq = line.seq;
+        self.head.time_ms = line.time_ms;
+        (line.seq, line.time_ms)
     }
 
     /// A working row.
     pub(crate) fn work_row(&self, key: &[u8]) -> Option<Vec<u8>> {
         match self.work.get(key).or_else(|| self.overlay.written.work.get(key)) {
             Some(staged) => staged.clone(),
-            None => self.overlay.base.work(key).expect("the database reads"),
+            // Neither history nor truth: a damaged one is as good as none, and stops nobody.
+            None => self.overlay.base.work(key).unwrap_or_else(|error| {
+                tracing::warn!(%error, "a working row is passed over");
+                None
+            }),
         }
     }
 
@@ -226,6 +240,28 @@ impl Batch<'_> {
     }
 }
 
+fn refill(text: &mut String, with: &str) {
+    text.clear();
+    text.push_str(with);
+}
+
+/// A record to fill.
+fn blank() -> Record {
+    Record {
+        seq: Seq(0),
+        time_ms: 0,
+        flow: FlowId([0; 16]),
+        path: Path::default(),
+        kind: String::new(),
+        scope: Scope::default(),
+        subjects: Vec::new(),
+        actor: Actor::default(),
+        cause: Cause::Request(String::new()),
+        previous: None,
+        payload: Vec::new(),
+    }
+}
+
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
@@ -257,6 +293,7 @@ impl Committer {
     fn work(&mut self, writer: &Writer) -> Result<(), redb::Error> {
         let mut taken = 0;
         let mut unsettled = false;
+        let mut line = blank();
         let mut written = Arc::new(Changes::default());
         loop {
             let jobs = match self.queue.take(unsettled.then_some(IDLE)) {
@@ -272,7 +309,7 @@ impl Committer {
             if !self.queue.is_writing() {
                 written = Arc::default();
             }
-            let changes = Arc::new(self.decide(jobs, written, &mut taken)?);
+            let changes = Arc::new(self.decide(jobs, written, &mut line, &mut taken)?);
             unsettled |= !changes.is_empty();
             if !writer.write(changes.clone(), Ticket(taken)) {
                 return Ok(());
@@ -286,6 +323,7 @@ impl Committer {
         &mut self,
         mut jobs: VecDeque<Job>,
         written: Arc<Changes>,
+        line: &mut Record,
         taken: &mut u64,
     ) -> Result<Changes, redb::Error> {
         let base = self.store.snapshot().map_err(|error| redb::Error::Corrupted(error.to_string()))?;
@@ -295,7 +333,8 @@ impl Committer {
             head: &mut self.head,
             workers: &mut self.workers,
             overlay: Overlay { base, written, changed: BTreeMap::new() },
-            records: Vec::new(),
+            log: Packer::default(),
+            line,
             work: BTreeMap::new(),
         };
         loop {
@@ -309,15 +348,19 @@ impl Committer {
                 *taken += 1;
                 job(&mut batch);
             }
-            match self.queue.take_more(batch.records.len()) {
+            if batch.fold.unflushed() >= FLUSH_EARLY && self.queue.is_writing() && self.queue.waiting() == 0 {
+                // While the batch before is written there is time; when it has been, the disk waits for this one.
+                batch.fold.flush(&mut batch.overlay);
+            }
+            match self.queue.take_more(batch.log.records()) {
                 Found::Jobs(more) => jobs = more,
                 _ => break,
             }
         }
         batch.fold.flush(&mut batch.overlay);
         let mut changes = Changes { rows: batch.overlay.changed, work: batch.work, ..Changes::default() };
-        if !batch.records.is_empty() {
-            changes.log = chain::pack(&batch.records, &mut self.head.hash);
+        if batch.log.records() > 0 {
+            changes.log = batch.log.finish(&mut batch.head.hash);
             changes.head = Some(self.head);
         }
         Ok(changes)

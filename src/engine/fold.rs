@@ -291,6 +291,11 @@ impl EngineFold {
         self.domain.apply(rows, record);
     }
 
+    /// Flows whose rows are not written yet.
+    pub(crate) fn unflushed(&self) -> usize {
+        self.dirty.len()
+    }
+
     /// Writes the rows of the flows that changed and the lists they are in, and lets go of those that ended.
     pub(crate) fn flush(&mut self, rows: &mut dyn RowsMut) {
         let house = house();
@@ -300,16 +305,23 @@ impl EngineFold {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
             let ended = flow.state.has_ended();
             let (last, records) = (flow.last, flow.records);
-            let (listed, before) = (Listed::of(flow), self.marked.remove(&id));
-            let was_marked = before.is_some();
-            if before.as_ref() != Some(&listed) {
-                if self.tally.is_some() {
-                    moves.push((flow.name.clone(), before.as_ref().map(|before| before.state), listed.state));
+            let was_marked = self.marked.contains_key(&id);
+            if changed || !was_marked {
+                let listed = Listed::of(flow);
+                let before = self.marked.remove(&id);
+                if before.as_ref() != Some(&listed) {
+                    if self.tally.is_some() {
+                        let state = before.as_ref().map(|before| before.state);
+                        moves.push((flow.name.clone(), state, listed.state));
+                    }
+                    if let Some(before) = before {
+                        before.set(&mut self.lists, flow, false);
+                    }
+                    listed.set(&mut self.lists, flow, true);
                 }
-                if let Some(before) = before {
-                    before.set(&mut self.lists, flow, false);
+                if !ended {
+                    self.marked.insert(id, listed);
                 }
-                listed.set(&mut self.lists, flow, true);
             }
             if changed {
                 // How far an open flow has come stands in its other row, whatever was flushed together.
@@ -330,7 +342,6 @@ impl EngineFold {
             } else {
                 let row = rmp_serde::to_vec(&OpenRow { id, last, records }).expect("a row is plain data");
                 rows.set(OPEN.key(&house, &[&text]), Some(row));
-                self.marked.insert(id, listed);
             }
         }
         self.lists.flush(rows);

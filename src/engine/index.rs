@@ -22,6 +22,8 @@ const LISTS: Table<()> = Table::new("flow-by");
 /// Places of the log in one block: flows have several records each, so that a block of a list that all flows
 /// are in has some 30 of them, about half a kilobyte; it can never have more than this many.
 const BLOCK_SEQS: u64 = 256;
+/// Digits of a block's number in a key: those of any number, as a block has a byte of places.
+const BLOCK_DIGITS: usize = 14;
 /// A place in its block, and an id.
 const ENTRY_BYTES: usize = 17;
 
@@ -54,8 +56,10 @@ impl Facet<'_> {
             Self::Subject(subject) => ("subject", subject),
         };
         // Codes and callers' words are free text; who is found is looked at again in its own row.
-        let value = value.replace('\0', "\u{fffd}");
-        LISTS.key(&house(), &[&format!("{name}={value}"), ""])
+        let mut list = String::with_capacity(name.len() + value.len() + 1);
+        list.extend([name, "="]);
+        list.extend(value.chars().map(|letter| if letter == '\0' { '\u{fffd}' } else { letter }));
+        LISTS.key(&house(), &[&list, ""])
     }
 }
 
@@ -66,7 +70,12 @@ pub(crate) fn block_of(seq: Seq) -> u64 {
 
 /// The key of a block.
 pub(crate) fn key(prefix: &[u8], block: u64) -> Vec<u8> {
-    [prefix, format!("{block:014x}").as_bytes()].concat()
+    let mut key = Vec::with_capacity(prefix.len() + BLOCK_DIGITS);
+    key.extend_from_slice(prefix);
+    for place in (0..BLOCK_DIGITS).rev() {
+        key.push(b"0123456789abcdef"[usize::from((block >> (4 * place)).to_le_bytes()[0] & 15)]);
+    }
+    key
 }
 
 /// The number of a block, from its key.

@@ -14,6 +14,7 @@
 //! It deliberately knows no noun of Kiln, reaches the disk only through [`files::Files`] and the
 //! time only through [`Clock`].
 
+mod act;
 mod again;
 mod at;
 mod attempt;
@@ -99,6 +100,8 @@ mod tests_past;
 mod tests_places;
 #[cfg(test)]
 mod tests_policy;
+#[cfg(test)]
+mod tests_recover;
 #[cfg(test)]
 mod tests_restore;
 #[cfg(test)]

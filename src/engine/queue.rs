@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use event::{Hand, Until};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::Error;
@@ -34,13 +35,36 @@ const BATCH_RECORDS_MAX: usize = 8192;
 /// decided in parts, one while another is written, and a sync more is nothing beside so many records.
 const BATCH_RECORDS_ENOUGH: usize = 256;
 
+/// Flows that are woken together rather than by the writer, one after another.
+const CROWD: usize = 32;
+
 pub(crate) struct Queue {
     state: Mutex<Waiting>,
     wake: Bell,
     ahead: AtomicUsize,
     durable: AtomicU64,
-    waiters: Mutex<BTreeMap<u64, Vec<oneshot::Sender<()>>>>,
+    waiters: Mutex<Waiters>,
     stopped: OnceLock<Error>,
+}
+
+/// Who waits for the disk.
+#[derive(Default)]
+struct Waiters {
+    by_ticket: BTreeMap<u64, Vec<oneshot::Sender<()>>>,
+    /// Where the last of them lives.
+    runtime: Option<Handle>,
+}
+
+/// Those who are told when it is dropped, wherever that is.
+struct Woken(Vec<oneshot::Sender<()>>);
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        for waiter in self.0.drain(..) {
+            // Whoever no longer waits does not mind.
+            let _ = waiter.send(());
+        }
+    }
 }
 
 #[derive(Default)]
@@ -159,24 +183,26 @@ impl Queue {
         if self.stopped.get().is_some() {
             return;
         }
-        let woken = {
+        let (woken, runtime) = {
             let mut waiters = lock(&self.waiters);
             self.durable.store(ticket.0, Ordering::Release);
-            let later = waiters.split_off(&(ticket.0 + 1));
-            std::mem::replace(&mut *waiters, later)
+            let later = waiters.by_ticket.split_off(&(ticket.0 + 1));
+            let woken = std::mem::replace(&mut waiters.by_ticket, later);
+            (Woken(woken.into_values().flatten().collect()), waiters.runtime.clone())
         };
         lock(&self.state).writing = false;
         self.wake.ring();
         #[cfg(test)]
         let woken = if crate::planted::is(crate::planted::Planted::NoWaking) && ticket.0 % 7 == 0 {
-            lock(&self.waiters).insert(0, woken.into_values().flatten().collect());
-            BTreeMap::new()
+            let mut woken = woken;
+            lock(&self.waiters).by_ticket.insert(0, std::mem::take(&mut woken.0));
+            Woken(Vec::new())
         } else {
             woken
         };
-        for waiter in woken.into_values().flatten() {
-            // Whoever no longer waits does not mind.
-            let _ = waiter.send(());
+        if let Some(runtime) = runtime.filter(|_| woken.0.len() >= CROWD) {
+            // A crowd is woken where it lives, which is cheaper, and while the next commit is written.
+            runtime.spawn(async move { drop(woken) });
         }
     }
 
@@ -198,7 +224,12 @@ impl Queue {
                 return Err(error.clone());
             }
             let (sender, receiver) = oneshot::channel();
-            waiters.entry(ticket.0).or_default().push(sender);
+            waiters.by_ticket.entry(ticket.0).or_default().push(sender);
+            if let Ok(runtime) = Handle::try_current()
+                && waiters.runtime.as_ref().is_none_or(|known| known.id() != runtime.id())
+            {
+                waiters.runtime = Some(runtime);
+            }
             receiver
         };
         receiver.await.map_err(|_| self.error())
@@ -208,7 +239,7 @@ impl Queue {
     pub(crate) fn stop(&self, error: Error) {
         // The first failure is the one to tell.
         let _ = self.stopped.set(error);
-        lock(&self.waiters).clear();
+        lock(&self.waiters).by_ticket.clear();
         let jobs = {
             let mut state = lock(&self.state);
             state.closed = true;

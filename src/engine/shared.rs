@@ -106,7 +106,6 @@ impl<P: Send + Sync + 'static> Shared<P> {
     /// Notes that an attempt failed, or came after one that had, so that the next one has a higher number.
     pub(crate) fn failed(&self, id: FlowId, path: &str, number: u32) {
         let step = path.trim_end_matches('~').to_owned();
-        self.store.measures.failed_attempts.fetch_add(1, Ordering::Relaxed);
         lock(&self.numbers).entry(id).or_default().insert(step, number);
     }
 

@@ -483,9 +483,14 @@ impl Snapshot {
         let Some((first, row)) = self.row_at(seq)? else {
             return Ok(None);
         };
-        let records = records_in(first, &row)?;
-        let slot = usize::try_from(seq.0 - first).expect("a slot in a row of 4 KB");
-        Ok(records.into_iter().nth(slot))
+        let record = chain::read_one(&row, seq.0 - first);
+        let record = record.map_err(|why| Error::read(format!("event {seq} does not decode: {why}")))?;
+        match record {
+            Some(record) if record.seq != seq => {
+                Err(Error::read(format!("event {} stands in the place of event {seq}", record.seq)))
+            }
+            record => Ok(record),
+        }
     }
 
     /// The keys of working rows that begin with `prefix`.

@@ -98,7 +98,9 @@ fn a_parents_cancel_settles_its_children_before_anything_is_undone() {
 #[test]
 fn a_parent_that_was_cancelled_and_crashed_still_settles_its_children() {
     let house = House::new();
-    house.world.plan("i00", [Plan::Gate("never")]);
+    // In its second life it works until the parent has cancelled it.
+    house.world.plan("i00", [Plan::Gate("never"), Plan::UntilCancelled("stop")]);
+    house.world.open_gate("stop");
     let id = house.crash(async |engine| {
         let id = engine.start(actor(), "r", Script(vec![Op::Each(items(3), 3)])).await.unwrap();
         house.world.until_at_work("i00").await;

@@ -34,7 +34,7 @@ fn busy() -> House {
 fn told(rows: &dyn Rows) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut found = Vec::new();
     rows.scan(&[], &mut |key, value| {
-        let of_flows = [&b"flow"[..], b"flow-open", b"kind"]
+        let of_flows = [&b"flow"[..], b"flow-open", b"flow-by", b"kind"]
             .iter()
             .any(|table| key.starts_with(table) && key.get(table.len()) == Some(&0));
         if !of_flows {

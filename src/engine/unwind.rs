@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
-use crate::Error;
 use crate::at::work_key;
 use crate::attempt::{self, Tried};
 use crate::branch::Branch;
@@ -27,7 +26,7 @@ use crate::spans;
 use crate::step::Policy;
 use crate::store::Snapshot;
 use crate::workflow::Halt;
-use crate::{again, patch, signal};
+use crate::{Error, again, audit, patch, signal};
 
 /// Recoveries of a flow that ended before it got any further, after which it parks instead of
 /// taking the process down again.
@@ -127,39 +126,16 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         broken: None,
     };
     let mut origin = Origin { work: id, resets: 0 };
-    let (scope, started, turn, time_ms, account) = if let Some(begin) = begin {
+    let Loaded { scope, started, turn, time_ms, account } = if let Some(begin) = begin {
         told.last = begin.ticket;
         told.fresh = true;
-        (begin.scope, begin.started, None, begin.time_ms, begin.account)
+        let Begin { scope, started, time_ms, account, .. } = begin;
+        Loaded { scope, started, turn: None, time_ms, account }
     } else {
-        // The row and its records out of one snapshot: a later row may speak of records that an earlier one lacks.
-        let snapshot = shared.store.snapshot()?;
-        let row = fold::flow(&snapshot, id).ok_or(Error::NoFlow(id))?;
-        if row.state.has_ended() || row.state == State::Parked {
-            return Ok(());
+        match audit::guarded(|| load(shared, id, live, &mut told, &mut origin))? {
+            Some(loaded) => loaded,
+            None => return Ok(()),
         }
-        if row.cancel.is_some() && !row.committed {
-            live.cancel();
-        }
-        let own = records_of(&snapshot, &row)?;
-        let first = own.first().ok_or(Error::NoFlow(id))?;
-        let time_ms = first.time_ms;
-        told.turned = row.turn.is_some();
-        let started: Started = first.get().map_err(Error::read)?;
-        let mut records = Vec::new();
-        if let Some(TakesUp::Resets { .. }) = &started.takes_up {
-            records = inherited(&snapshot, started.takes_up.as_ref(), &mut origin)?;
-            let steps = records.iter().filter(|record| !record.path.as_str().is_empty());
-            told.inherited = steps.map(|record| (record.path.0.clone(), record.flow)).collect();
-        }
-        records.extend(own);
-        for (seq, signal) in signal::told(&records) {
-            live.tell(seq, signal);
-        }
-        told.journal = journal(records);
-        told.tried = tried(&snapshot, id)?;
-        live.is_of(row.class);
-        (row.scope, started, row.turn, time_ms, row.actor.account)
     };
     let span = spans::of_flow(id, &started, &scope, &account);
     let name = started.name.clone();
@@ -200,6 +176,53 @@ fn inherited(
     let mut records = inherited(snapshot, first.takes_up.as_ref(), origin)?;
     records.extend(own.into_iter().filter(|record| record.seq < *before));
     Ok(records)
+}
+
+/// What the log has of a flow that is driven.
+struct Loaded {
+    scope: Scope,
+    started: Started,
+    turn: Option<Turn>,
+    time_ms: i64,
+    account: String,
+}
+
+/// Reads what the log has of a flow; none if there is nothing to drive.
+fn load<P>(
+    shared: &Shared<P>,
+    id: FlowId,
+    live: &Live,
+    told: &mut Told<P>,
+    origin: &mut Origin,
+) -> Result<Option<Loaded>, Error> {
+    // The row and its records out of one snapshot: a later row may speak of records that an earlier one lacks.
+    let snapshot = shared.store.snapshot()?;
+    let row = fold::flow(&snapshot, id).ok_or(Error::NoFlow(id))?;
+    if row.state.has_ended() || row.state == State::Parked {
+        return Ok(None);
+    }
+    if row.cancel.is_some() && !row.committed {
+        live.cancel();
+    }
+    let own = records_of(&snapshot, &row)?;
+    let first = own.first().ok_or(Error::NoFlow(id))?;
+    let time_ms = first.time_ms;
+    told.turned = row.turn.is_some();
+    let started: Started = first.get().map_err(Error::read)?;
+    let mut records = Vec::new();
+    if let Some(TakesUp::Resets { .. }) = &started.takes_up {
+        records = inherited(&snapshot, started.takes_up.as_ref(), origin)?;
+        let steps = records.iter().filter(|record| !record.path.as_str().is_empty());
+        told.inherited = steps.map(|record| (record.path.0.clone(), record.flow)).collect();
+    }
+    records.extend(own);
+    for (seq, signal) in signal::told(&records) {
+        live.tell(seq, signal);
+    }
+    told.journal = journal(records);
+    told.tried = tried(&snapshot, id)?;
+    live.is_of(row.class);
+    Ok(Some(Loaded { scope: row.scope, started, turn: row.turn, time_ms, account: row.actor.account }))
 }
 
 /// What the story is answered from: the newest record at each path.

@@ -1,24 +1,28 @@
 //! `cargo xtask bench`: measurements, each beside a peer in the same run.
 //!
-//! `commit`, `million`, `open` and `wire` are bench targets of the product and only started here. `import` compares
+//! `commit`, `flows`, `million`, `open`, `recover` and `wire` are bench targets of the product and only started here.
+//! `peers` is a package outside the workspace, as the peers' crates are no part of the product. `import` compares
 //! programs with each other and is a chore, in its own file.
 
 use crate::bench_import;
 use crate::error::{Error, Result};
-use crate::run;
-use std::process::Stdio;
+use crate::{place, run, setup};
+use std::process::{Command, Stdio};
 
 pub(crate) const HELP: &str = "\
 Measure Kiln beside its peers
 
-Usage: cargo xtask bench [commit|import|million|open|wire] [OPTIONS]
+Usage: cargo xtask bench [commit|flows|import|million|open|peers|recover|wire] [OPTIONS]
 
-Without a name all five run. Goals that are missed are named; the exit code is 0 all the same.
+Without a name all eight run. Goals that are missed are named; the exit code is 0 all the same.
 
   commit  durable events per second beside a bare redb group commit
+  flows   a million finished flows beside ten thousand, and proving their log beside a bare scan
   import  importing, exporting and storing a real Debian disk beside qemu-img and casync
   million asking a million images the questions that are asked of ten thousand
   open    opening a data directory of a million events beside a bare redb repair
+  peers   durable workflows beside DBOS on PostgreSQL, duroxide and a bare redb group commit
+  recover ten thousand flows after a kill, beside a bare redb repair and the same work undisturbed
   wire    64 signed clients of a server of a million images beside a bare handler that verifies the signature
 
 Options of `import`:
@@ -37,23 +41,44 @@ Options of `wire`:
   --turns N   how many times each is measured, in turns (default 5)
   --only KIND describe, page or mixed alone, for a profiler
 
+Options of `peers`:
+  --quick     one short round of each, to try it
+  --rounds N  how many times each is measured, in turns (default 3)
+  --seconds S how long each is measured
+  --only NAME bare, kiln, ahead, dbos or duroxide alone
+  --clients N with so many clients alone
+  --dir DIR   where everything lies while it runs
+
+Options of `flows` and `recover`:
+  --quick     a twentieth or a tenth of the flows, to try it
+  --flows N   another number of flows
+  --keep      leaves the sets of `flows` for the next run, some 5 GB
+
 Options of the others are handed on to the bench.
 ";
 
 /// The bench targets of the product, and the rooms they are beside.
-const TARGETS: [(&str, &str); 4] =
-    [("commit", "engine"), ("million", "service"), ("open", "engine"), ("wire", "server")];
+const TARGETS: [(&str, &str); 6] = [
+    ("commit", "engine"),
+    ("flows", "engine"),
+    ("million", "service"),
+    ("open", "engine"),
+    ("recover", "engine"),
+    ("wire", "server"),
+];
 
 /// Runs one bench or all.
 pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
     match arguments.split_first() {
         None => {
-            target("commit", "engine", &[])?;
             bench_import::begin(&[])?;
-            target("million", "service", &[])?;
-            target("open", "engine", &[])?;
-            target("wire", "server", &[])
+            peers(&[])?;
+            for (name, room) in TARGETS {
+                target(name, room, &[])?;
+            }
+            Ok(true)
         }
+        Some((name, rest)) if name == "peers" => peers(rest),
         Some((name, rest)) if name == "import" => bench_import::begin(rest),
         Some((name, rest)) => match TARGETS.iter().find(|(target, _)| target == name) {
             Some((_, room)) => target(name, room, rest),
@@ -64,12 +89,31 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
     }
 }
 
+/// Builds the package of the peers, in a folder of its own, and runs it.
+fn peers(rest: &[String]) -> Result<bool> {
+    // Without them the rows that need them say so.
+    if let Err(error) = setup::for_peers() {
+        eprintln!("{error}");
+    }
+    let mut command = run::cargo()?;
+    command.env("CARGO_TARGET_DIR", place::target()?.join("peers"));
+    command.args(["run", "--quiet", "--release", "--locked", "--manifest-path", "benches/peers/Cargo.toml"]);
+    if !rest.is_empty() {
+        command.arg("--").args(rest);
+    }
+    ended("peers", command)
+}
+
 fn target(name: &str, room: &str, rest: &[String]) -> Result<bool> {
     let mut command = run::cargo()?;
     command.args(["bench", "--package", room, "--bench", name]);
     if !rest.is_empty() {
         command.arg("--").args(rest);
     }
+    ended(name, command)
+}
+
+fn ended(name: &str, mut command: Command) -> Result<bool> {
     command.stdin(Stdio::null());
     match command.status() {
         Ok(status) if status.success() => Ok(true),

@@ -35,6 +35,10 @@ const FOR_TESTS: [Tool; 6] = [
     Tool { program: "time", package: "time" },
 ];
 
+/// What bench `peers` runs Kiln's peers on, and counts their syncs by.
+const FOR_PEERS: [Tool; 2] =
+    [Tool { program: "strace", package: "strace" }, Tool { program: "pg_ctlcluster", package: "postgresql" }];
+
 /// Makes sure of every tool the test run needs; returns a note on what was done.
 pub(crate) fn for_everything() -> Result<String> {
     make_sure(FOR_DISKS.iter().chain(&FOR_TESTS))
@@ -43,6 +47,12 @@ pub(crate) fn for_everything() -> Result<String> {
 /// Makes sure of the tools the test disks need.
 pub(crate) fn for_disks() -> Result<String> {
     make_sure(FOR_DISKS.iter())
+}
+
+/// Makes sure of what the peers run on. The bench itself looks for the server's programs, which lie in no folder of the
+/// path; this is Debian's own beside them.
+pub(crate) fn for_peers() -> Result<String> {
+    make_sure(FOR_PEERS.iter())
 }
 
 fn make_sure<'a>(tools: impl Iterator<Item = &'a Tool> + Clone) -> Result<String> {
