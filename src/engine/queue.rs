@@ -168,7 +168,7 @@ impl Queue {
         lock(&self.state).writing = false;
         self.wake.ring();
         #[cfg(test)]
-        let woken = if crate::planted::is(crate::planted::Planted::NoWaking) && ticket.0 % 7 == 0 {
+        let woken = if crate::planted::is(crate::planted::Planted::NoWaking) && ticket.0.is_multiple_of(7) {
             lock(&self.waiters).insert(0, woken.into_values().flatten().collect());
             BTreeMap::new()
         } else {

@@ -221,7 +221,7 @@ impl Life<'_> {
             self.clients.spawn(async move {
                 let actor = event::Actor { account: "100001".to_owned(), key: String::new() };
                 if waits {
-                    let row = engine.run(actor, &request, script).await;
+                    let row = engine.run(actor, &request, script).await.map(Box::new);
                     return Answer::Came { request: Some(request), id: None, row };
                 }
                 let id = engine.start(actor, &request, script).await;
@@ -284,9 +284,8 @@ impl Life<'_> {
         let hopeless = row.is_some_and(|row| self.last && row.records > 60);
         let how = match chance.below(10) {
             _ if hopeless => Release::Abandon,
-            0..=4 => Release::Retry,
-            5..=7 => Release::Unwind,
-            8 => Release::Retry,
+            0..=5 => Release::Retry,
+            6..=8 => Release::Unwind,
             _ => Release::Abandon,
         };
         if how == Release::Retry {
@@ -328,11 +327,8 @@ impl Life<'_> {
         }
         // Time passes only when everything has come as far as it can, or now and then before.
         if still || passes {
-            let far = match chance.coin() {
-                true => 50,
-                // A clock that was turned back makes for long sleeps.
-                false => 20_000 * (1 + stuck),
-            };
+            // A clock that was turned back makes for long sleeps.
+            let far = if chance.coin() { 50 } else { 20_000 * (1 + stuck) };
             let ms = 1 + chance.below(far) as u64;
             tokio::time::sleep(Duration::from_millis(ms)).await;
             self.run.clock.now_ms();
