@@ -46,14 +46,7 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
     rate: Option<&Rate>,
 ) -> Result<Result<T, Refusal>, Halt> {
     let (inner, undoing) = (&flow.inner, path.ends_with('~'));
-    // An effect waits for all earlier records of its flow.
-    #[cfg(test)]
-    let waits = !crate::planted::is(crate::planted::Planted::EarlyEffect);
-    #[cfg(not(test))]
-    let waits = true;
-    if waits {
-        flow.durable().await?;
-    }
+    all_before(flow).await?;
     let mut tried = lock(&inner.told).tried.remove(path);
     let since_ms = tried.as_ref().and_then(|tried| tried.since_ms);
     let since_ms = since_ms.or_else(|| policy.total_limit.map(|_| inner.shared.clock.now_ms()));
@@ -145,11 +138,6 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
                     return Ok(Err(refusal.advise(advice)));
                 }
                 let next = Tried { attempts: number, due_ms, error, since_ms };
-                #[cfg(test)]
-                if crate::planted::is(crate::planted::Planted::NoMemo) {
-                    tried = Some(next);
-                    continue;
-                }
                 let ticket = remember(flow, path, &next);
                 inner.shared.queue.durable(ticket).await?;
                 tried = Some(next);
@@ -158,8 +146,21 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
     }
 }
 
+/// An effect waits for all earlier records of its flow.
+async fn all_before<P: Send + Sync + 'static>(flow: &Flow<P>) -> Result<(), Halt> {
+    #[cfg(test)]
+    if crate::planted::is(crate::planted::Planted::EarlyEffect) {
+        return Ok(());
+    }
+    flow.durable().await
+}
+
 /// Keeps what is remembered of a step's attempts.
 fn remember<P: Send + Sync + 'static>(flow: &Flow<P>, path: &str, tried: &Tried) -> Ticket {
+    #[cfg(test)]
+    if crate::planted::is(crate::planted::Planted::NoMemo) {
+        return Ticket::default();
+    }
     let value = rmp_serde::to_vec_named(tried).expect("a memo is plain data");
     let (id, path) = (flow.inner.id, path.to_owned());
     flow.inner.shared.queue.submit(Box::new(move |batch| batch.keep(id, &path, "tried", value)))

@@ -115,6 +115,8 @@ mod tests_simulate_judge;
 #[cfg(test)]
 mod tests_simulate_ledger;
 #[cfg(test)]
+mod tests_simulate_life;
+#[cfg(test)]
 mod tests_simulate_mix;
 #[cfg(test)]
 mod tests_simulate_run;

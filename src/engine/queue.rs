@@ -193,7 +193,7 @@ impl Queue {
         lock(&self.state).writing = false;
         self.wake.ring();
         #[cfg(test)]
-        let woken = if crate::planted::is(crate::planted::Planted::NoWaking) && ticket.0 % 7 == 0 {
+        let woken = if crate::planted::is(crate::planted::Planted::NoWaking) && ticket.0.is_multiple_of(7) {
             let mut woken = woken;
             lock(&self.waiters).by_ticket.insert(0, std::mem::take(&mut woken.0));
             Woken(Vec::new())

@@ -311,10 +311,11 @@ impl Case<'_> {
             let Some(What::Op(Op::Act(act))) = op else { continue };
             let came = |call: &Call| call.ended.map(|(came, _)| came);
             let failed = calls.iter().filter(|call| came(call) == Some(Came::World)).count();
-            let lives: BTreeSet<usize> = calls.iter().map(|call| call.life).collect();
+            let in_lives: BTreeSet<usize> = calls.iter().map(|call| call.life).collect();
             let most = if undo { 12 } else { act.attempts_max as usize };
-            let text = || format!("{id} {number} undo {undo}: failed {failed} times of {most} in {lives:?}");
-            self.demand(failed < most + lives.len(), text);
+            let text =
+                || format!("{id} {number} undo {undo}: failed {failed} times of {most} in {in_lives:?}");
+            self.demand(failed < most + in_lives.len(), text);
             let failure = told.call(number).and_then(|record| record.get::<Failed>().ok());
             let given_up = failure.is_some_and(|failed| failed.refusal.code == "ServiceUnavailable");
             let text = || format!("{id} {number}: given up after {failed} failures of {most}");

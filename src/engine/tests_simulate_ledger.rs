@@ -16,7 +16,7 @@ use crate::{Denial, Engine, Error, FlowRow, Snapshot, State};
 pub(crate) enum Answer {
     Drives(Result<(), Error>),
     Began { request: String, id: Result<FlowId, Error> },
-    Came { request: Option<String>, id: Option<FlowId>, row: Result<FlowRow, Error> },
+    Came { request: Option<String>, id: Option<FlowId>, row: Result<Box<FlowRow>, Error> },
     Cancelled { id: FlowId, told: Result<(), Error> },
     Released { id: FlowId, how: Release, told: Result<(), Error> },
 }
@@ -40,6 +40,9 @@ enum Said {
     Denied(Denial),
 }
 
+/// Rows, by key.
+type Rowed = Vec<(Vec<u8>, Vec<u8>)>;
+
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// The log as far as any view of it has shown it.
@@ -47,7 +50,7 @@ pub(crate) struct Ledger {
     pub(crate) moments: Vec<u64>,
     said: Vec<(FlowId, Said)>,
     /// The counters of a scope at a commit of this life.
-    kept: Option<(u64, Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>)>,
+    kept: Option<(u64, Vec<u8>, Rowed)>,
     pub(crate) problems: Vec<String>,
 }
 
@@ -117,7 +120,6 @@ impl Ledger {
                 if let Some(request) = request {
                     self.said.push((id, Said::Began(request)));
                 }
-                let row = Box::new(row);
                 match row.state {
                     State::Parked => self.said.push((id, Said::WasParked(row))),
                     state if state.has_ended() => self.said.push((id, Said::Ended(row))),
@@ -149,7 +151,7 @@ impl Ledger {
             // What an ended flow is to a release, one that never was is as well.
             Error::Denied { flow, denial, .. } => self.said.push((*flow, Said::Denied(*denial))),
             Error::NoFlow(id) if self.has(*id, |_| true) => {
-                self.wrong(format!("there is said to be no {id}"))
+                self.wrong(format!("there is said to be no {id}"));
             }
             Error::NoFlow(_) | Error::Stopped { .. } => {}
             other => self.wrong(format!("{id:?} was answered {other}")),
@@ -212,7 +214,7 @@ impl Ledger {
     }
 }
 
-fn rows(snapshot: &Snapshot, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn rows(snapshot: &Snapshot, prefix: &[u8]) -> Rowed {
     let mut found = Vec::new();
     snapshot.scan(prefix, &mut |key, value| {
         found.push((key.to_vec(), value.to_vec()));

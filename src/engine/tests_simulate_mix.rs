@@ -52,9 +52,8 @@ pub(crate) enum End {
 impl Mix {
     pub(crate) fn of(chance: &mut Chance) -> Self {
         let quiet = chance.in_thousand(60);
-        let mut some = |often: usize, much: usize| match chance.in_thousand(often) && !quiet {
-            true => 1 + chance.below(much),
-            false => 0,
+        let mut some = |often: usize, much: usize| {
+            if chance.in_thousand(often) && !quiet { 1 + chance.below(much) } else { 0 }
         };
         let trouble = Trouble {
             world: some(500, 450),
@@ -96,9 +95,10 @@ impl Mix {
     pub(crate) fn strikes(&self, chance: &mut Chance, disk: &SimFiles) -> bool {
         if self.cuts && chance.in_thousand(600) {
             let call = 1 + chance.below(250) as u64;
-            match chance.coin() {
-                true => disk.cut_after(call),
-                false => disk.tear_after(call),
+            if chance.coin() {
+                disk.cut_after(call);
+            } else {
+                disk.tear_after(call);
             }
             return true;
         }

@@ -26,7 +26,7 @@ use crate::on_sync::OnSync;
 
 /// How long a thread may have the baton. It decides or writes one batch; past this it waits for what only
 /// the driver could bring.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 /// How long a thread that was set free waits before it looks again.
 const FREE_LOOK: Duration = Duration::from_micros(50);
 
