@@ -12,6 +12,8 @@ mod access;
 mod audit;
 #[path = "cli/auditor.rs"]
 mod auditor;
+#[path = "cli/finding.rs"]
+mod finding;
 #[path = "cli/images.rs"]
 mod images;
 #[path = "cli/kit.rs"]
