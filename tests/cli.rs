@@ -14,6 +14,8 @@ mod audit;
 mod auditor;
 #[path = "cli/backup.rs"]
 mod backup;
+#[path = "cli/finding.rs"]
+mod finding;
 #[path = "cli/images.rs"]
 mod images;
 #[path = "cli/kit.rs"]

@@ -62,6 +62,8 @@ fn a_flow_keeps_its_class_over_a_restart_and_its_parts_are_of_it() {
         let limited = |key: &str| Op::MakeLimited(key.to_owned(), "one".to_owned(), 1);
         let holder = engine.start(actor(), "holder", Script(vec![limited("holder")])).await.unwrap();
         house.world.until_at_work("holder").await;
+        // Later ones, so that they are taken up behind it.
+        house.clock.pass(1);
         let whole = Script(vec![Op::Each(vec![("part".to_owned(), vec![limited("part")])], 1)]);
         let whole = engine.start_as(actor(), "whole", Class::Background, whole).await.unwrap();
         let part = loop {
@@ -72,6 +74,7 @@ fn a_flow_keeps_its_class_over_a_restart_and_its_parts_are_of_it() {
             }
         };
         waits(engine, part).await;
+        house.clock.pass(1);
         let person = engine.start(actor(), "person", Script(vec![limited("person")])).await.unwrap();
         waits(engine, person).await;
         for (id, class) in [(holder, Class::Person), (whole, Class::Background), (part, Class::Background)] {
