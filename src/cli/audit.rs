@@ -108,8 +108,9 @@ impl Verify {
         let found: Verified = match session.ask(Request::AuditVerify { heads: kept.clone() }).await {
             // Where it does not open, it is looked at as it lies there.
             Err(Stop::Trouble(trouble)) if trouble.family == Family::Damaged && session.house().is_ok() => {
+                let found = session.house()?.examine(kept).map_err(|worse| unreadable(&trouble, &worse))?;
                 session.screen.say(&format!("it does not open: {}", trouble.message));
-                session.house()?.examine(kept).map_err(|worse| unreadable(&trouble, &worse))?
+                found
             }
             found => found?,
         };

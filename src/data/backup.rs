@@ -304,7 +304,12 @@ pub(crate) fn bring_back(files: &dyn Files, from: &Path, to: &Path, all: &[Backe
         for above in target.ancestors().skip(1).take_while(|above| above.starts_with(to)) {
             dirs.insert(above.to_owned());
         }
-        files.create_dirs(target.parent().unwrap_or(to)).map_err(say)?;
+        let dir = target.parent().unwrap_or(to);
+        files.create_dirs(dir).map_err(say)?;
+        if target.file_name().is_some_and(|name| name == ID_FILE) {
+            // A store has it, also while there is nothing in it.
+            files.create_dirs(&dir.join(PACKS_DIR)).map_err(say)?;
+        }
         let file = files.open(&from.join(path), Open::Read).map_err(say)?;
         let there = file.identity().map_err(say)?.size_bytes;
         let new = files.open(&target, Open::CreateNew).map_err(say)?;

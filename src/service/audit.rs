@@ -105,7 +105,10 @@ fn report(
             newest_there = newest_there.max(kept.event);
             continue;
         }
-        let other_log = kept.log.as_ref().is_some_and(|of| *of != Digest(log).to_string());
+        let earlier =
+            found.lineage.iter().filter_map(|lineage| lineage.restored.log.as_slice().try_into().ok());
+        let mut logs = earlier.chain([log]).map(|log| Digest(log).to_string());
+        let other_log = kept.log.as_ref().is_some_and(|of| logs.all(|log| log != *of));
         // What was signed after a restoring is of the log that it began.
         let is_before = |lineage: &&Lineage| kept.time_ms.is_none_or(|time_ms| time_ms <= lineage.time_ms);
         let given_up = found.lineage.iter().filter(is_before).find(|lineage| lineage.gave_up(seq));

@@ -40,6 +40,8 @@ pub(crate) struct Manifest {
     pub(crate) version: u32,
     /// The program that wrote it.
     pub(crate) program: String,
+    /// The request it was written for: asked again, because an answer was lost, it is there.
+    pub(crate) request: String,
     /// The head of the log; signed, if there is a key.
     pub(crate) head: SignedHead,
     /// When the log was looked at, milliseconds since 1970 UTC.

@@ -206,7 +206,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         }
         Request::Backup(backup) => {
             operator(&actor)?;
-            service.back_up(backup).await?.into()
+            service.back_up(&asked.id, backup).await?.into()
         }
         Request::RegionList => service.regions(&actor)?.into(),
         Request::RegionCollect { region, after } => {
