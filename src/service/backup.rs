@@ -262,7 +262,7 @@ fn write_log(
     let mut out = RowsOut::new(&log);
     let head = Seq(seen.head.event);
     if Seq(from) <= head {
-        seen.snapshot.log_rows::<Trouble>(Seq(from), &mut |first, row| {
+        seen.snapshot.log_rows::<Trouble>(Seq(from), |first, row| {
             out.row(first.0, row).map(drop).map_err(failed(dir))
         })?;
     }

@@ -198,7 +198,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         }
         Request::AuditVerify { heads } => {
             operator(&actor)?;
-            blocking(service, move |service| service.verify(heads)).await?.into()
+            blocking(service, move |service| service.verify(&heads)).await?.into()
         }
         Request::AuditRebuild => {
             operator(&actor)?;
