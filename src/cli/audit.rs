@@ -108,8 +108,9 @@ impl Verify {
         let found: Verified = match session.ask(Request::AuditVerify { heads: kept.clone() }).await {
             // Where it does not open, it is looked at as it lies there.
             Err(Stop::Trouble(trouble)) if trouble.family == Family::Damaged && session.house().is_ok() => {
+                let found = session.house()?.examine(&kept).map_err(|worse| unreadable(&trouble, &worse))?;
                 session.screen.say(&format!("it does not open: {}", trouble.message));
-                session.house()?.examine(kept).map_err(|worse| unreadable(&trouble, &worse))?
+                found
             }
             found => found?,
         };
@@ -157,25 +158,21 @@ fn unreadable(opening: &Trouble, looking: &Trouble) -> Stop {
 
 fn whole(found: &Verified, rebuilt: Option<&Rebuilt>) -> String {
     let Verified { events, head, heads, lineage, .. } = found;
-    let mut text = format!("the log is whole: {events} events, head {} {}\n", head.event, head.hash);
-    if *heads > 0 {
-        let which = if *heads == 1 {
-            "the head that was kept is".to_owned()
-        } else {
-            format!("all {heads} heads are")
-        };
-        text += &format!("{which} in it\n");
+    let mut lines = vec![format!("the log is whole: {events} events, head {} {}", head.event, head.hash)];
+    match heads {
+        0 => {}
+        1 => lines.push("the head that was kept is in it".to_owned()),
+        heads => lines.push(format!("all {heads} heads are in it")),
     }
-    if let Some(rebuilt) = rebuilt {
-        text += &format!("it comes to {} rows, all as they are kept\n", rebuilt.rows);
-    }
-    for Restoration { time, at, backup_event, backup_time, parked, .. } in lineage {
-        text += &format!(
+    lines.extend(rebuilt.map(|rebuilt| format!("it comes to {} rows, all as they are kept", rebuilt.rows)));
+    lines
+        .extend(lineage.iter().map(|Restoration { time, at, backup_event, backup_time, parked, .. }| {
+        format!(
             "it was restored on {time} as of event {at}, from a backup of {backup_time} whose head was event \
-             {backup_event}; {parked} operations were parked\n"
-        );
-    }
-    text
+             {backup_event}; {parked} operations were parked"
+        )
+    }));
+    lines.join("\n") + "\n"
 }
 
 fn tell_faults(session: &Session, found: &Verified) {

@@ -189,10 +189,13 @@ impl Command {
             Self::User(command) => command.because(),
             Self::Quota(command) => command.because(),
             Self::Serve(_) => Because::Waits,
-            Self::Audit(_) | Self::Top(_) | Self::Demo(_) | Self::Explain(_) | Self::Completions(_) => {
-                Because::Looks
-            }
-            Self::Backup(_) | Self::Restore(_) => Because::Looks,
+            Self::Audit(_)
+            | Self::Top(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
+            | Self::Demo(_)
+            | Self::Explain(_)
+            | Self::Completions(_) => Because::Looks,
         }
     }
 }

@@ -70,7 +70,10 @@ pub(crate) fn back_up(inner: &Inner, asked: BackUp) -> Result<Vec<BackedUp>> {
         begun()?;
         let pinned: Result<Vec<_>> = stores.iter().map(|store| copying.index(store)).collect();
         if pinned.is_err() {
-            stores.iter().for_each(|store| drop(unpin(files, &store.dir)));
+            for store in &stores {
+                // What is left of them goes at the next opening.
+                drop(unpin(files, &store.dir));
+            }
         }
         pinned?
     };
@@ -176,7 +179,7 @@ impl Copying<'_> {
             }
             self.file(&store.dir.join(PINNED_DIR).join(&name), path, Some(bytes))?;
         }
-        self.objects(store, &store.dir.join(BUCKETS_DIR), &format!("{region}/{BUCKETS_DIR}"), 0)?;
+        self.objects(&store.dir.join(BUCKETS_DIR), &format!("{region}/{BUCKETS_DIR}"), 0)?;
         for dir in [self.to.join(&region).join(PACKS_DIR), self.to.join(&region)] {
             self.files.sync_dir(&dir).map_err(|error| fault::io("backing up", &error))?;
         }
@@ -184,7 +187,7 @@ impl Copying<'_> {
     }
 
     /// Copies objects, directory by directory.
-    fn objects(&mut self, store: &Store, dir: &Path, path: &str, depth: usize) -> Result<()> {
+    fn objects(&mut self, dir: &Path, path: &str, depth: usize) -> Result<()> {
         let say = |error| fault::io(format_args!("backing up `{path}`"), &error);
         let names = match self.files.list(dir) {
             Err(error) if is_missing(&error) => return Ok(()),
@@ -197,7 +200,7 @@ impl Copying<'_> {
         for name in names.iter().filter(|name| *name != PARTIAL_DIR) {
             let (from, path) = (dir.join(name), format!("{path}/{name}"));
             match self.files.identity(&from).map(|found| found.kind) {
-                Ok(Kind::Directory) => self.objects(store, &from, &path, depth + 1)?,
+                Ok(Kind::Directory) => self.objects(&from, &path, depth + 1)?,
                 Ok(Kind::File) => self.file(&from, path, None)?,
                 Ok(Kind::Other) => {}
                 // Removed meanwhile.
@@ -304,7 +307,12 @@ pub(crate) fn bring_back(files: &dyn Files, from: &Path, to: &Path, all: &[Backe
         for above in target.ancestors().skip(1).take_while(|above| above.starts_with(to)) {
             dirs.insert(above.to_owned());
         }
-        files.create_dirs(target.parent().unwrap_or(to)).map_err(say)?;
+        let dir = target.parent().unwrap_or(to);
+        files.create_dirs(dir).map_err(say)?;
+        if target.file_name().is_some_and(|name| name == ID_FILE) {
+            // A store has it, also while there is nothing in it.
+            files.create_dirs(&dir.join(PACKS_DIR)).map_err(say)?;
+        }
         let file = files.open(&from.join(path), Open::Read).map_err(say)?;
         let there = file.identity().map_err(say)?.size_bytes;
         let new = files.open(&target, Open::CreateNew).map_err(say)?;

@@ -54,13 +54,12 @@ impl Filling {
     }
 
     fn close(mut self, hash: &mut Hash) -> (u64, Vec<u8>) {
-        match u8::try_from(self.checks.len()) {
-            Ok(length) => self.row.extend_from_slice(&[CHECKS_SHORT, length]),
-            Err(_) => {
-                let length = u16::try_from(self.checks.len()).expect("a row holds a few dozen records");
-                self.row.push(CHECKS_LONG);
-                self.row.extend_from_slice(&length.to_be_bytes());
-            }
+        if let Ok(length) = u8::try_from(self.checks.len()) {
+            self.row.extend_from_slice(&[CHECKS_SHORT, length]);
+        } else {
+            let length = u16::try_from(self.checks.len()).expect("a row holds a few dozen records");
+            self.row.push(CHECKS_LONG);
+            self.row.extend_from_slice(&length.to_be_bytes());
         }
         self.row.extend_from_slice(&self.checks);
         *hash = link(hash, self.first, &self.row[32..]);

@@ -16,6 +16,9 @@ pub struct Restored {
     /// The chain's hash there.
     #[serde(with = "serde_bytes")]
     pub head_hash: Vec<u8>,
+    /// The name of the log that the backup is of; the restored one has another if its first row was cut.
+    #[serde(with = "serde_bytes")]
+    pub log: Vec<u8>,
     /// When the backup was made, milliseconds since 1970 UTC.
     pub backed_up_ms: i64,
     /// How many operations had not ended; they are parked by the records that follow.

@@ -69,7 +69,7 @@ impl Snapshot {
     pub fn log_rows<E: From<Error>>(
         &self,
         from: Seq,
-        visit: &mut dyn FnMut(Seq, &[u8]) -> Result<(), E>,
+        mut visit: impl FnMut(Seq, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let begin = self.0.row_at(from)?.map_or(from.0, |(first, _)| first);
         for row in self.0.log.range(begin..).map_err(Error::read)? {

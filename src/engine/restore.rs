@@ -71,6 +71,8 @@ pub struct RestoredLog {
 
 /// What has been read so far.
 struct Reading {
+    /// The hash of the first row.
+    log: Hash,
     /// The backup's chain.
     hash: Hash,
     last: Seq,
@@ -166,6 +168,7 @@ fn beginning(
         at: reading.kept,
         head: head_seq,
         head_hash: head_hash.to_vec(),
+        log: reading.log.to_vec(),
         backed_up_ms,
         parked: open.len() as u64,
     };
@@ -223,6 +226,7 @@ pub fn chain_of(rows: impl Iterator<Item = Result<(u64, Vec<u8>), Error>>) -> Re
 impl Default for Reading {
     fn default() -> Self {
         Self {
+            log: GENESIS,
             hash: GENESIS,
             last: Seq(0),
             kept_hash: GENESIS,
@@ -244,6 +248,9 @@ impl Reading {
         let hash = chain::link(&self.hash, first, &row[32..]);
         if chain::hash_of(row) != Some(hash) {
             return Err(broken("the chain breaks"));
+        }
+        if first == 1 {
+            self.log = hash;
         }
         (self.hash, self.last) = (hash, chain::last_of(&records, first));
         let all = records.len();

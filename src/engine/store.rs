@@ -164,8 +164,8 @@ impl Store {
 
     /// Opens a log whose file may be damaged, to look at it: nothing about its end is checked.
     pub(crate) fn look(file: Arc<dyn File>, path: &Path) -> Result<Self, Error> {
-        let opened = database_in(file.clone());
-        let db = opened.map_err(|error| Error::Open { path: path.to_owned(), why: damaged(&error) })?;
+        let db = database_in(file.clone());
+        let db = db.map_err(|error| Error::Open { path: path.to_owned(), why: damaged(&error) })?;
         let (shown, marks, here) = (Mutex::default(), Arc::default(), watch::Sender::new(()));
         Ok(Self {
             db: Some(db),

@@ -8,7 +8,7 @@ use event::Seq;
 use files::Files;
 
 use crate::request_audit::Kept;
-use crate::signer::{MALFORMED, PublicKey};
+use crate::signer::{MALFORMED, PublicKey, hexadecimal};
 use crate::view::{Fault, Head, Rebuilt, Restoration, SignedHead, SigningKeys, Verified, time_text};
 use crate::{Family, Service, Trouble};
 
@@ -58,7 +58,7 @@ impl Service {
         if self.signer.signers()?.is_empty() { self.signer.pair().map(drop) } else { Ok(()) }
     }
 
-    pub(crate) fn verify(&self, kept: Vec<Kept>) -> Result<Verified, Trouble> {
+    pub(crate) fn verify(&self, kept: &[Kept]) -> Result<Verified, Trouble> {
         let found = self.engine.verify()?;
         let snapshot = self.engine.snapshot()?;
         let log = snapshot.log_id()?.unwrap_or(NOTHING);
@@ -77,7 +77,7 @@ impl Service {
 }
 
 /// Looks at the log of a directory that does not open, and changes nothing. Nobody else may have it open.
-pub(crate) fn examine(files: &dyn Files, dir: &Path, kept: Vec<Kept>) -> Result<Verified, Trouble> {
+pub(crate) fn examine(files: &dyn Files, dir: &Path, kept: &[Kept]) -> Result<Verified, Trouble> {
     let seqs: Vec<Seq> = kept.iter().map(|kept| Seq(kept.event)).collect();
     let found = engine::examine(files, dir, &seqs)?;
     let hashes: std::collections::BTreeMap<Seq, _> = seqs.into_iter().zip(found.hashes).collect();
@@ -88,13 +88,13 @@ pub(crate) fn examine(files: &dyn Files, dir: &Path, kept: Vec<Kept>) -> Result<
 fn report(
     found: engine::Verified,
     log: [u8; 32],
-    kept: Vec<Kept>,
+    kept: &[Kept],
     hash_at: impl Fn(Seq) -> Option<[u8; 32]>,
 ) -> Result<Verified, Trouble> {
     let mut faults: Vec<Fault> = found.faults.into_iter().map(Fault::from).collect();
     let mut damaged = found.damaged;
     let mut newest_there = 0;
-    for kept in &kept {
+    for kept in kept {
         let hash: Digest = kept.hash.parse().map_err(|error: domain::NotADigest| {
             let trouble = Trouble::new(Family::Refused, MALFORMED, error.to_string());
             trouble.advise("give the file that `kiln audit head` wrote")
@@ -105,7 +105,10 @@ fn report(
             newest_there = newest_there.max(kept.event);
             continue;
         }
-        let other_log = kept.log.as_ref().is_some_and(|of| *of != Digest(log).to_string());
+        let earlier =
+            found.lineage.iter().filter_map(|lineage| lineage.restored.log.as_slice().try_into().ok());
+        let mut logs = earlier.chain([log]).map(|log| Digest(log).to_string());
+        let other_log = kept.log.as_ref().is_some_and(|of| logs.all(|log| log != *of));
         // What was signed after a restoring is of the log that it began.
         let is_before = |lineage: &&Lineage| kept.time_ms.is_none_or(|time_ms| time_ms <= lineage.time_ms);
         let given_up = found.lineage.iter().filter(is_before).find(|lineage| lineage.gave_up(seq));
@@ -180,7 +183,7 @@ fn restoration(lineage: &Lineage) -> Restoration {
         time: time_text(lineage.time_ms),
         at: restored.at.0,
         backup_event: restored.head.0,
-        backup_hash: restored.head_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        backup_hash: hexadecimal(&restored.head_hash),
         backup_time: time_text(restored.backed_up_ms),
         parked: restored.parked,
     }

@@ -70,13 +70,20 @@ pub(crate) fn copy_key(from: &Path, to: &Path) -> io::Result<String> {
 }
 
 impl Service {
-    pub(crate) async fn back_up(self: &Arc<Self>, asked: BackupAsked) -> Result<BackupMade, Trouble> {
+    pub(crate) async fn back_up(
+        self: &Arc<Self>,
+        request: &str,
+        asked: BackupAsked,
+    ) -> Result<BackupMade, Trouble> {
         let Ok(_one) = self.backing_up.try_lock() else {
             let why = "a backup is being written already";
             return Err(Trouble::new(Family::World, "Backup.Busy", why).advise("wait until it is there"));
         };
         let to = PathBuf::from(&asked.to);
         if fs::symlink_metadata(&to).is_ok() {
+            if let Some(made) = Manifest::read(&to).ok().filter(|manifest| manifest.request == request) {
+                return Ok(made_of(&made, asked.to));
+            }
             let why = format!("`{}` is there already", to.display());
             return Err(Refusal::new("InvalidTarget.Exists", why).advise("name a place that is free").into());
         }
@@ -91,7 +98,7 @@ impl Service {
         let earlier = earlier.transpose()?;
         let dir = partial(&to);
         begin(&dir).map_err(failed(&to))?;
-        let written = self.write(&dir, earlier, asked.log_only).await;
+        let written = self.write(&dir, request, earlier, asked.log_only).await;
         let manifest = match written {
             Ok(manifest) => manifest,
             Err(trouble) => {
@@ -101,27 +108,13 @@ impl Service {
             }
         };
         finish(&dir, &to).map_err(failed(&to))?;
-        let bytes_of = |all: bool| {
-            let log =
-                manifest.log.iter().filter(|segment| all || segment.reused).map(|segment| segment.bytes);
-            let stores = manifest.stores.iter().filter(|file| all || file.reused).map(|file| file.bytes);
-            log.sum::<u64>() + stores.sum::<u64>()
-        };
-        Ok(BackupMade {
-            path: asked.to,
-            event: manifest.head.event,
-            hash: manifest.head.hash.clone(),
-            time: time_text(manifest.time_ms),
-            regions: manifest.regions.clone(),
-            files: (manifest.log.len() + manifest.stores.len() + manifest.keys.len() + 1) as u64,
-            bytes: bytes_of(true),
-            reused_bytes: bytes_of(false),
-        })
+        Ok(made_of(&manifest, asked.to))
     }
 
     async fn write(
         self: &Arc<Self>,
         dir: &Path,
+        request: &str,
         earlier: Option<(PathBuf, Manifest)>,
         log_only: bool,
     ) -> Result<Manifest, Trouble> {
@@ -156,7 +149,7 @@ impl Service {
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
         let seen =
             seen.ok_or_else(|| Trouble::new(Family::Ours, "InternalError", "the log was not looked at"))?;
-        let (dir, own) = (dir.to_owned(), self.dir.clone());
+        let (dir, own, request) = (dir.to_owned(), self.dir.clone(), request.to_owned());
         let written = tokio::task::spawn_blocking(move || {
             let log = write_log(&dir, &seen, earlier.as_ref())?;
             let mut keys = Vec::new();
@@ -170,6 +163,7 @@ impl Service {
             let manifest = Manifest {
                 version: VERSION,
                 program: format!("kiln {}", env!("CARGO_PKG_VERSION")),
+                request,
                 head: seen.head,
                 time_ms: seen.time_ms,
                 incarnation: seen.incarnation,
@@ -213,6 +207,25 @@ impl Service {
     }
 }
 
+/// What is told of a backup that is whole.
+fn made_of(manifest: &Manifest, path: String) -> BackupMade {
+    let bytes_of = |all: bool| {
+        let log = manifest.log.iter().filter(|segment| all || segment.reused).map(|segment| segment.bytes);
+        let stores = manifest.stores.iter().filter(|file| all || file.reused).map(|file| file.bytes);
+        log.sum::<u64>() + stores.sum::<u64>()
+    };
+    BackupMade {
+        path,
+        event: manifest.head.event,
+        hash: manifest.head.hash.clone(),
+        time: time_text(manifest.time_ms),
+        regions: manifest.regions.clone(),
+        files: (manifest.log.len() + manifest.stores.len() + manifest.keys.len() + 1) as u64,
+        bytes: bytes_of(true),
+        reused_bytes: bytes_of(false),
+    }
+}
+
 /// The log as it was looked at.
 struct Seen {
     snapshot: Snapshot,
@@ -249,7 +262,7 @@ fn write_log(
     let mut out = RowsOut::new(&log);
     let head = Seq(seen.head.event);
     if Seq(from) <= head {
-        seen.snapshot.log_rows::<Trouble>(Seq(from), &mut |first, row| {
+        seen.snapshot.log_rows::<Trouble>(Seq(from), |first, row| {
             out.row(first.0, row).map(drop).map_err(failed(dir))
         })?;
     }

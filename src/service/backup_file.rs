@@ -40,6 +40,8 @@ pub(crate) struct Manifest {
     pub(crate) version: u32,
     /// The program that wrote it.
     pub(crate) program: String,
+    /// The request it was written for: asked again, because an answer was lost, it is there.
+    pub(crate) request: String,
     /// The head of the log; signed, if there is a key.
     pub(crate) head: SignedHead,
     /// When the log was looked at, milliseconds since 1970 UTC.
@@ -118,13 +120,12 @@ impl<'a> RowsOut<'a> {
 
     /// Takes a row; says whether a file ended with it.
     pub(crate) fn row(&mut self, first: u64, row: &[u8]) -> io::Result<bool> {
-        let (begun, mut bytes, mut file) = match self.file.take() {
-            Some(file) => file,
-            None => {
-                let mut file = BufWriter::new(File::create_new(self.dir.join(Segment::name(first)))?);
-                file.write_all(MAGIC)?;
-                (first, MAGIC.len() as u64, file)
-            }
+        let (begun, mut bytes, mut file) = if let Some(file) = self.file.take() {
+            file
+        } else {
+            let mut file = BufWriter::new(File::create_new(self.dir.join(Segment::name(first)))?);
+            file.write_all(MAGIC)?;
+            (first, MAGIC.len() as u64, file)
         };
         let length = u32::try_from(row.len()).map_err(io::Error::other)?;
         file.write_all(&first.to_le_bytes())?;

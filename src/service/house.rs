@@ -101,7 +101,7 @@ impl House {
 
     /// Looks at the log of a directory that does not open, and holds heads against it that were kept
     /// elsewhere. Changes nothing.
-    pub fn examine(&self, heads: Vec<Kept>) -> Result<Verified, Trouble> {
+    pub fn examine(&self, heads: &[Kept]) -> Result<Verified, Trouble> {
         if !self.dir.is_dir() {
             let why = format!("there is no data directory `{}`", self.dir.display());
             return Err(Trouble::new(Family::World, "Log.Unavailable", why));

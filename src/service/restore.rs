@@ -121,7 +121,7 @@ async fn bring_stores(
 ) -> Result<(Vec<String>, Vec<String>), Trouble> {
     let options = Options { dir: dir.to_owned(), wiring: wiring.clone(), drive: false };
     let service = Arc::new(Service::open_log(&options).await?);
-    let (verified, rebuilt) = (service.verify(Vec::new())?, service.rebuild()?);
+    let (verified, rebuilt) = (service.verify(&[])?, service.rebuild()?);
     if let Some(fault) = verified.fault.or_else(|| rebuilt.faults.into_iter().next()) {
         let why = format!("what was restored does not verify: {}: {}", fault.place, fault.what);
         return Err(Trouble::new(Family::Damaged, "Log.Damaged", why).advise("use another backup"));

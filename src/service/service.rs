@@ -204,7 +204,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         }
         Request::AuditVerify { heads } => {
             operator(&actor)?;
-            blocking(service, move |service| service.verify(heads)).await?.into()
+            blocking(service, move |service| service.verify(&heads)).await?.into()
         }
         Request::AuditRebuild => {
             operator(&actor)?;
@@ -212,7 +212,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         }
         Request::Backup(backup) => {
             operator(&actor)?;
-            service.back_up(backup).await?.into()
+            service.back_up(&asked.id, backup).await?.into()
         }
         Request::RegionList => service.regions(&actor)?.into(),
         Request::RegionCollect { region, after } => {
