@@ -24,6 +24,8 @@ mod readme;
 mod refusals;
 #[path = "cli/share.rs"]
 mod share;
+#[path = "cli/standing.rs"]
+mod standing;
 #[path = "cli/surface.rs"]
 mod surface;
 #[path = "cli/things.rs"]

@@ -289,6 +289,12 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "`kiln workflow list` shows those there are.",
     },
     Page {
+        code: "InvalidWorkflowName.NotFound",
+        means: "There is no kind of operation of that name.",
+        cause: "Its name is misspelt.",
+        todo: "Choose one of those the message lists.",
+    },
+    Page {
         code: "Log.Damaged",
         means: "The log is not as it was written.",
         cause: "A disk is failing, or the file was changed or rolled back.",

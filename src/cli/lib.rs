@@ -61,6 +61,7 @@ mod task;
 mod thing;
 mod user;
 mod workflow;
+mod workflow_stand;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

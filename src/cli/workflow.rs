@@ -9,6 +9,7 @@ use crate::follow;
 use crate::image::story_text;
 use crate::session::Session;
 use crate::table::{Column, draw, facts};
+use crate::workflow_stand::{Reset, Stand};
 
 /// What may be done with operations.
 #[derive(Debug, Subcommand)]
@@ -21,9 +22,13 @@ pub(crate) enum WorkflowCommand {
     Watch(Watch),
     /// Stop an operation and undo what it began
     Cancel(Word),
-    /// Let a parked operation go on where it stopped
+    /// Make operations stand still
+    Pause(Stand),
+    /// Let operations go on that were paused, or one that is parked
     #[command(alias = "retry")]
-    Resume(Word),
+    Resume(Stand),
+    /// Begin a parked operation anew from one of its events, or any from its beginning
+    Reset(Reset),
     /// Make a parked operation undo what it began
     Unwind(Word),
     /// Give a parked operation up, leaving things as they are
@@ -86,9 +91,13 @@ pub(crate) struct Word {
 impl WorkflowCommand {
     pub(crate) fn because(&self) -> Because {
         match self {
-            Self::List(_) | Self::Show(_) | Self::Abandon(_) => Because::Looks,
-            Self::Cancel(word) | Self::Resume(word) | Self::Unwind(word) if word.no_wait => Because::Looks,
-            Self::Watch(_) | Self::Cancel(_) | Self::Resume(_) | Self::Unwind(_) => Because::Waits,
+            Self::List(_) | Self::Show(_) | Self::Abandon(_) | Self::Pause(_) => Because::Looks,
+            Self::Cancel(word) | Self::Unwind(word) if word.no_wait => Because::Looks,
+            Self::Resume(stand) if !stand.waits() => Because::Looks,
+            Self::Reset(reset) if reset.no_wait => Because::Looks,
+            Self::Watch(_) | Self::Cancel(_) | Self::Resume(_) | Self::Reset(_) | Self::Unwind(_) => {
+                Because::Waits
+            }
         }
     }
 
@@ -98,10 +107,20 @@ impl WorkflowCommand {
             Self::Show(one) => show(session, one.workflow).await?,
             Self::Watch(watch) => watch.run(session).await?,
             Self::Cancel(word) => cancel(session, word).await?,
-            Self::Resume(Word { workflow, reason, no_wait }) => {
-                let view: WorkflowView = session.ask(Request::WorkflowResume { workflow, reason }).await?;
-                if !no_wait {
-                    return watch_one(session, workflow).await;
+            Self::Pause(stand) => stand.pause(session).await?,
+            Self::Resume(stand) => {
+                let waits = stand.waits();
+                match stand.resume(session).await? {
+                    Some(view) if waits => return watch_one(session, view.workflow_id).await,
+                    Some(view) => tell(session, &view),
+                    None => {}
+                }
+            }
+            Self::Reset(reset) => {
+                let waits = !reset.no_wait;
+                let view = reset.run(session).await?;
+                if waits {
+                    return watch_one(session, view.workflow_id).await;
                 }
                 tell(session, &view);
             }
@@ -185,6 +204,8 @@ fn view_text(session: &Session, view: &WorkflowView) -> String {
             ("Ended", view.end_time.clone()),
             ("Past return", yes(view.past_no_return)),
             ("Cancelled", yes(view.cancel_requested)),
+            ("Paused", view.paused.clone()),
+            ("Takes up", view.takes_up.clone()),
             ("Yielded", view.output.clone()),
             ("Code", view.error_code.clone()),
             ("Why", view.error_message.clone()),

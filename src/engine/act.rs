@@ -1,7 +1,6 @@
-//! How an action of a step is run: at once, and on a task of its own from where it first waits.
+//! How an action of a step begins: where its flow is, and not yet on a task of its own.
 //!
-//! Its panic is an answer either way. What does not wait at all costs no task and no turn of the scheduler, which is
-//! most of what a small step costs.
+//! What does not wait at all costs no task and no turn of the scheduler, which is most of what a small step costs.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,20 +13,17 @@ use crate::committer::panic_text;
 
 type Action<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
 
-/// Runs an action to its end; none if the runtime ended first. Once it has waited, it goes on to its end even if
-/// what is returned is dropped.
-pub(crate) async fn run<T: Send + 'static>(mut action: Action<T>) -> Option<Result<T, Failure>> {
-    let at_once = poll_fn(|context| {
+/// Runs an action until it first waits: its outcome, if it has one by then. A panic is one.
+///
+/// One that waits is to be polled again at once, from where it goes on: that is then woken instead.
+pub(crate) async fn at_once<T>(action: &mut Action<T>) -> Option<Result<T, Failure>> {
+    poll_fn(|context| {
         let polled = catch_unwind(AssertUnwindSafe(|| action.as_mut().poll(context)));
-        // Whatever it waits for is asked for again from the task, which is then woken.
-        Poll::Ready(polled.unwrap_or_else(|panic| Poll::Ready(Err(Failure::Ours(panic_text(&*panic))))))
-    });
-    if let Poll::Ready(outcome) = at_once.await {
-        return Some(outcome);
-    }
-    match tokio::spawn(action).await {
-        Ok(outcome) => Some(outcome),
-        Err(join) if join.is_panic() => Some(Err(Failure::Ours(panic_text(&*join.into_panic())))),
-        Err(_) => None,
-    }
+        Poll::Ready(match polled {
+            Ok(Poll::Ready(outcome)) => Some(outcome),
+            Ok(Poll::Pending) => None,
+            Err(panic) => Some(Err(Failure::Ours(panic_text(&*panic)))),
+        })
+    })
+    .await
 }

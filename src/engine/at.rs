@@ -1,12 +1,17 @@
 //! What a step's action holds: its ports, its attempt, and where to keep what it has come to.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use event::{Attempt, Failure, FlowId, Progress, Rows, Work};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
+use crate::branch::Branch;
+use crate::flow::Flow;
 use crate::live::Live;
+use crate::queue::lock;
 use crate::shared::Shared;
 
 /// One attempt at a step or at an undo.
@@ -23,22 +28,54 @@ impl<P> Clone for At<P> {
 struct Inner<P> {
     shared: Arc<Shared<P>>,
     live: Arc<Live>,
+    branch: Arc<Branch>,
+    /// Whose records and working rows they are.
     flow: FlowId,
+    /// The flow it works for, to the outside.
+    work: FlowId,
     path: String,
     attempt: Attempt,
     undoing: bool,
+    pulse: Arc<Pulse>,
+}
+
+/// What an attempt and whoever keeps its time tell each other.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    /// It has taken too long and is to stop.
+    pub(crate) overdue: AtomicBool,
+    /// When it was last at a checkpoint, or began.
+    pub(crate) beat: Mutex<Instant>,
+}
+
+impl Pulse {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { overdue: AtomicBool::new(false), beat: Mutex::new(Instant::now()) })
+    }
 }
 
 impl<P: Send + Sync + 'static> At<P> {
     pub(crate) fn new(
-        shared: Arc<Shared<P>>,
-        live: Arc<Live>,
-        flow: FlowId,
+        flow: &Flow<P>,
         path: &str,
         attempt: Attempt,
         undoing: bool,
+        pulse: Arc<Pulse>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { shared, live, flow, path: path.to_owned(), attempt, undoing }) }
+        let inner = &flow.inner;
+        Self {
+            inner: Arc::new(Inner {
+                shared: inner.shared.clone(),
+                live: inner.live.clone(),
+                branch: flow.branch.clone(),
+                flow: inner.id,
+                work: inner.work,
+                path: path.to_owned(),
+                attempt,
+                undoing,
+                pulse,
+            }),
+        }
     }
 
     /// What the step may reach.
@@ -46,9 +83,10 @@ impl<P: Send + Sync + 'static> At<P> {
         &self.inner.shared.ports
     }
 
-    /// The flow it belongs to.
+    /// The flow it belongs to, as [`Flow::id`](crate::Flow::id) has it.
     pub fn flow(&self) -> FlowId {
-        self.inner.flow
+        let Inner { work, .. } = &*self.inner;
+        *work
     }
 
     /// Which attempt this is.
@@ -117,8 +155,12 @@ impl<P: Send + Sync + 'static> Work for At<P> {
             // Nobody waits for it: it only says whether a recovery got further.
             inner.shared.queue.submit(Box::new(move |batch| batch.keep(flow, "", "progress", value)));
         }
+        *lock(&inner.pulse.beat) = Instant::now();
+        if inner.pulse.overdue.load(Ordering::Acquire) {
+            return Err(Failure::Cancelled);
+        }
         // An undo is not to be stopped: what it leaves would stay for ever.
-        if !inner.undoing && inner.live.is_cancelled() {
+        if !inner.undoing && (inner.live.is_cancelled() || inner.branch.is_stopped()) {
             return Err(Failure::Cancelled);
         }
         Ok(())

@@ -133,6 +133,16 @@ impl Batch<'_> {
         &self.overlay
     }
 
+    /// The time of what is written now, milliseconds since 1970 UTC.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// The last event written.
+    pub(crate) fn head(&self) -> Seq {
+        self.head.seq
+    }
+
     /// Asks a pure function about a scope, at the head. A panic in it is an answer, too.
     pub(crate) fn ask<T>(&self, scope: &Scope, decide: impl FnOnce(&View<'_>) -> T) -> Result<T, String> {
         let view = View::new(&self.overlay, scope, self.now_ms);

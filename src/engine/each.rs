@@ -40,6 +40,13 @@ impl<P: Send + Sync + 'static> Flow<P> {
     }
 }
 
+impl<P> Flow<P> {
+    /// The flow whose children those of a path are: an earlier one, if this one has taken its record over.
+    fn parent_at(&self, path: &str) -> FlowId {
+        lock(&self.inner.told).inherited.get(path).copied().unwrap_or(self.inner.id)
+    }
+}
+
 impl<'a, P: Send + Sync + 'static, W: Workflow<Ports = P>> Each<'a, P, W> {
     /// What takes the children that ended well back, should the parent turn; it is given their
     /// ids. Runs after every child has come to its end.
@@ -50,7 +57,8 @@ impl<'a, P: Send + Sync + 'static, W: Workflow<Ports = P>> Each<'a, P, W> {
         Fut: Future<Output = Result<D, Failure>> + Send + 'static,
     {
         let path = self.flow.next_path("");
-        let ids: Vec<_> = self.items.iter().map(|(key, _)| child_id(self.flow, &path, key)).collect();
+        let parent = self.flow.parent_at(&path);
+        let ids: Vec<_> = self.items.iter().map(|(key, _)| child_id(parent, &path, key)).collect();
         let undo: StepUndo<P> = Arc::new(move |at| {
             let undone = undo(at, ids.clone());
             Box::pin(async move { undone.await.map(Into::into) })
@@ -72,22 +80,22 @@ impl<'a, P: Send + Sync + 'static, W: Workflow<Ports = P>> Each<'a, P, W> {
         if let Some(undo) = undo {
             lock(&flow.inner.told).armed.push(Armed { path: path.clone(), undo: Undo::Step(undo) });
         }
+        let parent = flow.parent_at(&path);
         let known = flow.recall::<Gathered>(&path)?.transpose()?.is_some();
         self.check()?;
-        let ids: Vec<_> = self.items.iter().map(|(key, _)| child_id(flow, &path, key)).collect();
+        let ids: Vec<_> = self.items.iter().map(|(key, _)| child_id(parent, &path, key)).collect();
         let mut rows = BTreeMap::new();
         if known {
             for ((key, _), id) in self.items.into_iter().zip(ids) {
-                rows.insert(key, flow.inner.shared.flow_row(id)?.ok_or(Error::NoFlow(id))?);
+                rows.insert(key, flow.inner.shared.newest(id)?.ok_or(Error::NoFlow(id))?);
             }
             return ends_of::<W>(&rows);
         }
-        let turned = lock(&flow.inner.told).turned;
-        if turned || !gather(flow, self.items, &ids, self.limit, &mut rows).await? {
+        if flow.only_undoes() || !gather(flow, self.items, &ids, self.limit, &mut rows).await? {
             // Children come to their ends before anything is undone.
             flow.open()?;
             settle_children(flow, &ids).await?;
-            lock(&flow.inner.told).turned = true;
+            flow.forward()?;
             return Err(Halt::Turned);
         }
         let ends = ends_of::<W>(&rows)?;
@@ -127,7 +135,7 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
     let mut running: JoinSet<(String, Result<FlowRow, Error>)> = JoinSet::new();
     loop {
         flow.open()?;
-        while running.len() < limit && !inner.live.is_cancelled() {
+        while running.len() < limit && !flow.stops() {
             let Some(((key, item), &id)) = waiting.next() else {
                 break;
             };
@@ -136,7 +144,7 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
             running.spawn(async move {
                 let known = begun.known.await.map_err(|_| shared.queue.error());
                 let ended = match known {
-                    Ok(_) => shared.wait(id).await,
+                    Ok(_) => shared.wait_last(id).await,
                     Err(error) => Err(error),
                 };
                 (key, ended)
@@ -145,13 +153,13 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
         let pause = flow.pauses(Wait::Parts);
         let next = tokio::select! {
             next = running.join_next() => next,
-            () = inner.live.called() => {
+            () = flow.called() => {
                 flow.open()?;
                 return Ok(false);
             }
         };
         drop(pause);
-        let Some(next) = next else { return Ok(!inner.live.is_cancelled()) };
+        let Some(next) = next else { return Ok(!flow.stops()) };
         let (key, row) = next.map_err(|error| Halt::Park(format!("waiting for a child failed: {error}")))?;
         rows.insert(key, row?);
     }
@@ -166,7 +174,12 @@ async fn settle_children<P: Send + Sync + 'static>(flow: &Flow<P>, ids: &[FlowId
     for &id in ids {
         let (shared, by) = (shared.clone(), by.clone());
         cancels.spawn(async move {
-            (id, shared.cancel(by, id, "the operation it is part of was cancelled").await)
+            let newest = shared.newest(id).map(|row| row.map_or(id, |row| row.id));
+            let cancelled = match newest {
+                Ok(id) => shared.cancel(by, id, "the operation it is part of was cancelled").await,
+                Err(error) => Err(error),
+            };
+            (id, cancelled)
         });
     }
     let mut begun = Vec::new();
@@ -179,7 +192,7 @@ async fn settle_children<P: Send + Sync + 'static>(flow: &Flow<P>, ids: &[FlowId
     }
     for id in begun {
         let _pause = flow.pauses(Wait::Parts);
-        let row = shared.wait(id).await?;
+        let row = shared.wait_last(id).await?;
         if !row.state.has_ended() {
             return Err(Halt::Park(format!("its part `{id}` is parked; resume that first")));
         }
@@ -192,18 +205,18 @@ fn ends_of<W: Workflow>(rows: &BTreeMap<String, FlowRow>) -> Result<Ends<W::Outp
     rows.iter().map(|(key, row)| Ok((key.clone(), end_of::<W>(row)?))).collect()
 }
 
-fn child_id<P: Send + Sync + 'static>(flow: &Flow<P>, path: &str, key: &str) -> FlowId {
-    let mut seed = flow.id().0.to_vec();
+pub(crate) fn child_id(parent: FlowId, path: &str, key: &str) -> FlowId {
+    let mut seed = parent.0.to_vec();
     seed.extend_from_slice(path.as_bytes());
     seed.push(0);
     seed.extend_from_slice(key.as_bytes());
     // The parent's time, so that children lie next to it in the log's order of ids.
     let mut time = [0; 8];
-    time[2..].copy_from_slice(&flow.id().0[..6]);
+    time[2..].copy_from_slice(&parent.0[..6]);
     FlowId::derive(i64::from_be_bytes(time), &seed)
 }
 
-fn end_of<W: Workflow>(row: &FlowRow) -> Result<Result<W::Output, Refusal>, Halt> {
+pub(crate) fn end_of<W: Workflow>(row: &FlowRow) -> Result<Result<W::Output, Refusal>, Halt> {
     match &row.outcome {
         Some(Outcome::Done(output)) => rmp_serde::from_slice(output)
             .map(Ok)

@@ -66,6 +66,14 @@ pub enum Error {
         /// Its version.
         version: u32,
     },
+    /// No story of the book has that name.
+    #[error("there is no kind of workflow `{name}`; there are: {known}")]
+    NoStory {
+        /// The name that was asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
     /// There is no such flow.
     #[error("there is no workflow `{0}`; `kiln workflow list` shows those there are")]
     NoFlow(event::FlowId),
@@ -96,6 +104,14 @@ pub enum Denial {
     Busy,
     /// This process drives no flows.
     NotDriven,
+    /// What it was to be told is too large.
+    TooLarge,
+    /// It cannot be begun anew from there.
+    NoReset,
+    /// It waits for a person already.
+    Parked,
+    /// It was not made to stand still in that way.
+    NotPaused,
 }
 
 impl Error {

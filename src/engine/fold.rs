@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::{Facet, Pending};
 use crate::kinds::{
-    CancelRequested, Ended, KINDS, Outcome, Parked, Released, Started, TimerFired, TimerSet, Turn, Turned,
+    CancelRequested, Ended, KINDS, Lineage, Outcome, Parked, Paused, Released, Resumed, SignalTaken,
+    Signalled, Started, TimerFired, TimerSet, Turn, Turned, Which,
 };
 
 /// Raised when the code below would fold the same records to other rows.
@@ -22,6 +23,10 @@ pub(crate) const FLOWS: Table<FlowRow> = Table::new("flow");
 pub(crate) const OPEN: Table<OpenRow> = Table::new("flow-open");
 pub(crate) const TIMERS: Table<i64> = Table::new("timer");
 pub(crate) const REQUESTS: Table<FlowId> = Table::new("request");
+/// What stands still, by the kind of its flows, or all.
+pub(crate) const PAUSES: Table<Paused> = Table::new("pause");
+/// What flows were told under a key, so that it is told once, until they end.
+pub(crate) const TOLD: Table<Seq> = Table::new("told");
 const KNOWN: Table<Seq> = Table::new("kind");
 
 /// The scope of rows that belong to no account.
@@ -113,6 +118,14 @@ pub struct FlowRow {
     pub outcome: Option<Outcome>,
     /// Paths of timers that have not fired.
     pub timers: Vec<String>,
+    /// Why it stands still, if it was made to by itself.
+    pub paused: Option<String>,
+    /// How many things it was told that it has not taken yet.
+    pub signals: u32,
+    /// It was told something under a key, so there are rows to be removed at its end.
+    pub(crate) signalled: bool,
+    /// The flow that it takes up, if it does.
+    pub lineage: Option<Lineage>,
 }
 
 impl FlowRow {
@@ -124,7 +137,7 @@ impl FlowRow {
     /// The error of a flow that did not end well.
     pub fn refusal(&self) -> Option<Refusal> {
         match self.outcome.as_ref()? {
-            Outcome::Done(_) => None,
+            Outcome::Done(_) | Outcome::Continued(_) => None,
             Outcome::Undone(turn) => Some(turn.refusal()),
             Outcome::Abandoned(reason) => {
                 Some(Refusal::new("OperationAbandoned", format!("an operator gave it up: {reason}")))
@@ -324,6 +337,15 @@ pub(crate) fn kinds(rows: &dyn event::Rows) -> Vec<String> {
     found
 }
 
+/// The key of a row of [`PAUSES`].
+pub(crate) fn pause_key(which: &Which) -> String {
+    match which {
+        Which::Flow(id) => format!("flow/{id}"),
+        Which::Kind(name) => format!("kind/{name}"),
+        Which::All => "all".to_owned(),
+    }
+}
+
 fn read<E: Event>(record: &Record) -> Option<E> {
     (record.kind == E::KIND).then(|| record.get().ok()).flatten()
 }
@@ -350,6 +372,10 @@ fn begin(record: &Record, started: Started) -> FlowRow {
         parked: None,
         outcome: None,
         timers: Vec::new(),
+        paused: None,
+        signals: 0,
+        signalled: false,
+        lineage: started.lineage,
     }
 }
 
@@ -371,6 +397,24 @@ fn advance(flow: &mut FlowRow, rows: &mut dyn RowsMut, record: &Record) {
     } else if read::<Released>(record).is_some() {
         flow.parked = None;
         flow.state = if flow.turn.is_some() { State::Unwinding } else { State::Running };
+    } else if let Some(paused) = read::<Paused>(record) {
+        match &paused.which {
+            Which::Flow(_) => flow.paused = Some(paused.reason),
+            Which::Kind(_) | Which::All => PAUSES.put(rows, &house, &[&pause_key(&paused.which)], &paused),
+        }
+    } else if let Some(resumed) = read::<Resumed>(record) {
+        match &resumed.which {
+            Which::Flow(_) => flow.paused = None,
+            Which::Kind(_) | Which::All => PAUSES.remove(rows, &house, &[&pause_key(&resumed.which)]),
+        }
+    } else if let Some(told) = read::<Signalled>(record) {
+        flow.signals += 1;
+        if !told.key.is_empty() {
+            TOLD.put(rows, &house, &[&id, &told.key], &record.seq);
+            flow.signalled = true;
+        }
+    } else if read::<SignalTaken>(record).is_some() {
+        flow.signals = flow.signals.saturating_sub(1);
     } else if let Some(timer) = read::<TimerSet>(record) {
         TIMERS.put(rows, &house, &[&id, record.path.as_str()], &timer.due_ms);
         flow.timers.push(record.path.0.clone());
@@ -381,8 +425,20 @@ fn advance(flow: &mut FlowRow, rows: &mut dyn RowsMut, record: &Record) {
         for path in std::mem::take(&mut flow.timers) {
             TIMERS.remove(rows, &house, &[&id, &path]);
         }
+        let mut told = Vec::new();
+        if flow.signalled {
+            let prefix = TOLD.key(&house, &[&id, ""]);
+            rows.scan(&prefix, &mut |key, _| {
+                told.push(key.to_vec());
+                true
+            });
+        }
+        for key in told {
+            rows.set(key, None);
+        }
+        flow.paused = None;
         flow.state = match &ended.outcome {
-            Outcome::Done(_) => State::Done,
+            Outcome::Done(_) | Outcome::Continued(_) => State::Done,
             Outcome::Undone(_) => State::Undone,
             Outcome::Abandoned(_) => State::Abandoned,
         };

@@ -84,7 +84,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
         };
         tokio::select! {
             place = taken => Ok(Some(place.expect("limits are never closed"))),
-            () = live.called() => {
+            () = self.called() => {
                 self.open()?;
                 Ok(None)
             }

@@ -1,6 +1,6 @@
 //! The engine's own events: what becomes true of a flow as a flow.
 
-use event::{Actor, Event, Refusal, Subject};
+use event::{Actor, Event, FlowId, Refusal, Seq, Subject};
 use serde::{Deserialize, Serialize};
 
 /// A flow began: the story, its input, and what it is about.
@@ -18,6 +18,24 @@ pub struct Started {
     /// What it is about, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<Subject>,
+    /// The flow that it takes up, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
+}
+
+/// Which flow another takes up, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lineage {
+    /// It goes on where that one ended, with a new input and an empty history.
+    Continues(FlowId),
+    /// An operator began that one anew from before an event: what its story did until then is told from its records.
+    Resets {
+        /// The flow that was given up.
+        flow: FlowId,
+        /// The first of its events that is not taken over.
+        before: Seq,
+    },
 }
 
 impl Event for Started {
@@ -163,6 +181,136 @@ impl Event for Gathered {
     const KIND: &'static str = "flow.gathered/1";
 }
 
+/// One line of a race came to an end before the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raced {
+    /// Which, from 0.
+    pub winner: u32,
+}
+
+impl Event for Raced {
+    const KIND: &'static str = "flow.raced/1";
+}
+
+/// Somebody told the flow something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signalled {
+    /// What it is called; the story waits for a name.
+    pub name: String,
+    /// What is told, rmp-serde with field names.
+    #[serde(with = "serde_bytes")]
+    pub payload: Vec<u8>,
+    /// Who told it.
+    pub by: Actor,
+    /// What makes telling it repeatable: with the same key it is told once.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key: String,
+}
+
+impl Event for Signalled {
+    const KIND: &'static str = "flow.signalled/1";
+}
+
+/// The story has taken what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalTaken {
+    /// The event that told it.
+    pub signal: Seq,
+}
+
+impl Event for SignalTaken {
+    const KIND: &'static str = "flow.signal-taken/1";
+}
+
+/// What becomes of a child that goes on beside its parent when the parent ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParentEnd {
+    /// It goes on.
+    Leave,
+    /// It is cancelled if that is not too late; the parent's end does not wait for it.
+    Cancel,
+    /// The parent does not end before it has ended; if the parent turns, it is cancelled first.
+    Wait,
+}
+
+/// The flow started a child that goes on beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildStarted {
+    /// The child.
+    pub child: FlowId,
+    /// What becomes of it when this flow ends.
+    pub parent_end: ParentEnd,
+}
+
+impl Event for ChildStarted {
+    const KIND: &'static str = "flow.child-started/1";
+}
+
+/// The flow waited for a child that went on beside it, and the child has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildEnded {
+    /// The flow whose end it was: the child, or the last one that continued it.
+    pub child: FlowId,
+}
+
+impl Event for ChildEnded {
+    const KIND: &'static str = "flow.child-ended/1";
+}
+
+/// The story has been changed under its version, and this flow goes the new way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patched {
+    /// The change's name.
+    pub name: String,
+}
+
+impl Event for Patched {
+    const KIND: &'static str = "flow.patched/1";
+}
+
+/// Which flows are meant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// One.
+    Flow(FlowId),
+    /// Those of a story, by its name.
+    Kind(String),
+    /// All of them.
+    All,
+}
+
+/// Somebody had flows stand still: nothing new of them is done until they are let go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Which.
+    pub which: Which,
+    /// Who.
+    pub by: Actor,
+    /// Why, in their words; may be empty.
+    pub reason: String,
+}
+
+impl Event for Paused {
+    const KIND: &'static str = "flow.paused/1";
+}
+
+/// Flows that stood still were let go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// Which.
+    pub which: Which,
+    /// Who.
+    pub by: Actor,
+    /// Why, in their words; may be empty.
+    pub reason: String,
+}
+
+impl Event for Resumed {
+    const KIND: &'static str = "flow.resumed/1";
+}
+
 /// What a step did before it turned out to be undone was left as the undo found it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Superseded {
@@ -195,6 +343,8 @@ pub enum Outcome {
     Undone(Turn),
     /// An operator gave it up, leaving things as they were.
     Abandoned(String),
+    /// It goes on as another flow, with a history of its own.
+    Continued(FlowId),
 }
 
 pub(crate) const KINDS: &[&str] = &[
@@ -209,5 +359,13 @@ pub(crate) const KINDS: &[&str] = &[
     TimerFired::KIND,
     Gathered::KIND,
     Superseded::KIND,
+    Raced::KIND,
+    Signalled::KIND,
+    SignalTaken::KIND,
+    ChildStarted::KIND,
+    ChildEnded::KIND,
+    Patched::KIND,
+    Paused::KIND,
+    Resumed::KIND,
     Ended::KIND,
 ];

@@ -15,11 +15,15 @@
 //! time only through [`Clock`].
 
 mod act;
+mod again;
 mod at;
 mod attempt;
 mod audit;
+mod branch;
 mod chain;
+mod child;
 mod committer;
+mod decide;
 mod each;
 mod error;
 mod find;
@@ -34,16 +38,26 @@ mod marks;
 mod operator;
 mod order;
 mod past;
+mod patch;
+mod pause;
 mod queue;
+mod rate;
+mod reset;
 mod retell;
 mod runtime;
 mod shared;
+mod signal;
 mod snapshot;
+mod step;
 mod store;
 #[cfg(test)]
 mod tests_attempt;
 #[cfg(test)]
+mod tests_branch;
+#[cfg(test)]
 mod tests_cancel;
+#[cfg(test)]
+mod tests_child;
 #[cfg(test)]
 mod tests_compile;
 #[cfg(test)]
@@ -59,42 +73,57 @@ mod tests_hold;
 #[cfg(test)]
 mod tests_kit;
 #[cfg(test)]
+mod tests_kit_more;
+#[cfg(test)]
 mod tests_log;
 #[cfg(test)]
 mod tests_look;
+#[cfg(test)]
+mod tests_operator;
 #[cfg(test)]
 mod tests_order;
 #[cfg(test)]
 mod tests_past;
 #[cfg(test)]
+mod tests_policy;
+#[cfg(test)]
 mod tests_recover;
 #[cfg(test)]
 mod tests_retell;
 #[cfg(test)]
+mod tests_signal;
+#[cfg(test)]
 mod tests_story;
 #[cfg(test)]
 mod tests_writer;
+mod timer;
 mod unwind;
 mod witness;
 mod workflow;
 mod writer;
 
+pub use again::Next;
 pub use at::At;
 pub use audit::{Fault, Rebuilt, Verified};
+pub use branch::{BRANCHES_MAX, Branching, branch};
+pub use decide::Decide;
 pub use each::{CHILDREN_MAX, Each, Ends};
 pub use error::{Denial, Error};
 pub use find::{FOUND_MAX, Filter, Found, READS_MAX, VALUES_MAX};
-pub use flow::{Decide, Flow, Policy, Step};
+pub use flow::Flow;
 pub use fold::{FlowRow, State};
 pub use hold::Hold;
 pub use kinds::{
-    CancelRequested, Ended, Failed, Gathered, Outcome, Parked, Refused, Released, Started, Superseded,
-    TimerFired, TimerSet, Turn, Turned,
+    CancelRequested, ChildEnded, ChildStarted, Ended, Failed, Gathered, Lineage, Outcome, ParentEnd, Parked,
+    Patched, Paused, Raced, Refused, Released, Resumed, SignalTaken, Signalled, Started, Superseded,
+    TimerFired, TimerSet, Turn, Turned, Which,
 };
 pub use live::Watch;
 pub use look::Page;
 pub use past::{Moment, Past, Replay};
 pub use runtime::{Clock, Engine, Options, SystemClock};
+pub use signal::{SIGNAL_BYTES_MAX, SIGNALS_MAX};
 pub use snapshot::Snapshot;
+pub use step::{Policy, Step};
 pub use store::{DATABASE, WITNESS};
 pub use workflow::{Book, Halt, Workflow};

@@ -1,12 +1,14 @@
 //! A flow while it is driven by this process: whether it may go on, and how far it has come.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use event::Progress;
+use event::{Progress, Seq};
 use tokio::sync::{Notify, watch};
 
 use crate::fold::FlowRow;
+use crate::kinds::Signalled;
 use crate::queue::{Ahead, Queue, lock};
 
 /// A flow that is being driven here and now.
@@ -17,6 +19,10 @@ pub(crate) struct Live {
     /// It was taken up after the process before ended, and that has been counted.
     counted: AtomicBool,
     bell: Notify,
+    /// What it was told, and which of that its story has taken.
+    pub(crate) signals: Mutex<Signals>,
+    /// What its story shows of itself, by name.
+    pub(crate) shown: Mutex<HashMap<String, Vec<u8>>>,
     progress: watch::Sender<Progress>,
     /// The last checkpoint that was given to the log.
     kept: Mutex<Progress>,
@@ -25,6 +31,13 @@ pub(crate) struct Live {
     ended: OnceLock<Box<FlowRow>>,
     /// It is to be driven once more when it has come to rest; and whether it is cancelled then.
     again: Mutex<Option<bool>>,
+}
+
+/// What a flow was told.
+#[derive(Default)]
+pub(crate) struct Signals {
+    pub(crate) told: BTreeMap<Seq, Signalled>,
+    pub(crate) taken: BTreeSet<Seq>,
 }
 
 /// How far a step has to come before its checkpoint is written over the one before: often enough
@@ -39,6 +52,8 @@ impl Live {
             closing: AtomicBool::new(false),
             counted: AtomicBool::new(true),
             bell: Notify::new(),
+            signals: Mutex::default(),
+            shown: Mutex::default(),
             progress: watch::Sender::new(Progress::default()),
             kept: Mutex::default(),
             at_rest: watch::Sender::new(false),
@@ -60,13 +75,13 @@ impl Live {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Ends when the flow is cancelled, or the engine closes.
-    pub(crate) async fn called(&self) {
+    /// Ends when the flow is cancelled, the engine closes, or something else holds for which the bell was rung.
+    pub(crate) async fn called_or(&self, also: impl Fn() -> bool) {
         loop {
             let rung = self.bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            if self.is_cancelled() || self.is_closing() {
+            if self.is_cancelled() || self.is_closing() || also() {
                 return;
             }
             rung.await;
@@ -84,6 +99,11 @@ impl Live {
             }
             rung.await;
         }
+    }
+
+    /// Has everybody who waits look again.
+    pub(crate) fn ring(&self) {
+        self.bell.notify_waiters();
     }
 
     pub(crate) fn cancel(&self) {

@@ -8,9 +8,10 @@ use crate::flow::Flow;
 use crate::workflow::Halt;
 
 impl<P: Send + Sync + 'static> Flow<P> {
-    /// Waits for the flow's turn to do what stands at a path. A flow that is cancelled waits as
-    /// well; one that is to stop does not.
+    /// Waits while the flow is to stand still, and for its turn to do what is at a path. A flow that is cancelled
+    /// waits for its turn as well; one that is to stop does not.
     pub(crate) async fn turn(&self, path: &str) -> Result<(), Halt> {
+        self.gate().await?;
         let Some(order) = &self.inner.shared.order else { return Ok(()) };
         tokio::select! {
             () = order.turn(self.inner.id, path) => Ok(()),

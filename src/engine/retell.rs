@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex};
 use event::{Event as _, Record};
 
 use crate::Engine;
+use crate::branch::Branch;
 use crate::flow::{Armed, Flow, Inner, Told};
 use crate::kinds::{Ended, Outcome, Started, Turned};
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
+use crate::signal;
 use crate::unwind::{Caught, journal, leftover};
 use crate::workflow::Halt;
 
@@ -32,37 +34,44 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let turned = records.iter().any(|record| record.kind == Turned::KIND);
         let story =
             self.shared.book.find(&started.name, started.version).map_err(|error| error.to_string())?;
+        let live = Live::new(&self.shared.queue, false);
+        for (seq, signal) in signal::told(&records) {
+            live.tell(seq, signal);
+        }
         let told = Told {
-            number: 0,
-            minted: 0,
             journal: journal(records),
+            inherited: HashMap::new(),
             tried: HashMap::new(),
             armed: Vec::new(),
             committed: false,
             turned,
             last: Ticket::default(),
-            now_ms: first.time_ms,
-            pending_now: None,
-            under_way: None,
+            fresh: false,
+            patches: HashMap::new(),
+            children: Vec::new(),
             // Of one that went to its end, whatever is not in the log is a difference.
             broken: (!turned).then(|| "the story does a step that the log does not have".to_owned()),
         };
-        let live = Live::new(&self.shared.queue, false);
         // It is nobody that a commit waits for, and was not taken up.
         live.ahead.gone();
         live.takes_counted();
-        let (id, scope) = (first.flow, first.scope);
-        let inner = Inner { id, scope, shared: self.shared.clone(), live, told: Mutex::new(told) };
-        let flow = Flow { inner: Arc::new(inner) };
+        let (id, scope, name) = (first.flow, first.scope, started.name.clone());
+        let (shared, told) = (self.shared.clone(), Mutex::new(told));
+        let inner = Inner { id, work: id, resets: 0, name, scope, shared, live, told };
+        let flow = Flow { inner: Arc::new(inner), branch: Branch::trunk(first.time_ms) };
         let result = Caught(story(flow.clone(), started.input)).await;
         let told = lock(&flow.inner.told);
         match (result, &outcome) {
-            (Err(Halt::Park(why)), _) => return Err(format!("{why} (it came to step {})", told.number)),
+            (Err(Halt::Park(why)), _) => {
+                let number = lock(&flow.branch.line).number;
+                return Err(format!("{why} (it came to step {number})"));
+            }
             (Err(Halt::Stopped(error)), _) => return Err(error.to_string()),
             (Ok(output), Outcome::Done(known)) if output != *known => {
                 return Err("it ends with another output".to_owned());
             }
-            (Ok(_), Outcome::Done(_)) => {}
+            (Ok(_), Outcome::Done(_)) | (Err(Halt::Continued(_)), Outcome::Continued(_)) => {}
+            (_, Outcome::Continued(_)) => return Err("it no longer goes on as another flow".to_owned()),
             (_, Outcome::Done(_)) => return Err("it no longer comes to its end".to_owned()),
             // It was turned from outside, at the end of its steps or before.
             _ => {}

@@ -17,6 +17,7 @@ use crate::committer::Committer;
 use crate::fold::{self, EngineFold, FlowRow, State};
 use crate::hold::{Returning, Returns};
 use crate::live::{Live, Watch};
+use crate::pause::Pauses;
 use crate::queue::{Queue, Ticket, lock};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
@@ -108,6 +109,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
         }
         store.commit(&changes).map_err(|error| store.not_opened(&error))?;
         let fold = EngineFold::resume(options.fold.clone(), &store.snapshot()?);
+        let pauses = Pauses::of_log(&store.snapshot()?);
         let keys = store.snapshot()?.work_keys(&[])?;
         let workers = keys.iter().filter_map(|key| key.first_chunk().map(|flow| FlowId(*flow))).collect();
         let queue = Arc::new(Queue::default());
@@ -137,6 +139,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
             live: Mutex::default(),
             limits: Mutex::default(),
             numbers: Mutex::default(),
+            rates: Mutex::default(),
+            pauses,
             returning,
             arrivals: Notify::new(),
             departures: Arc::default(),

@@ -16,7 +16,9 @@ use crate::fold::{self, FLOWS, FlowRow, REQUESTS, State, house};
 use crate::hold::{Returning, Returns};
 use crate::kinds::{CancelRequested, Released, Started};
 use crate::live::Live;
+use crate::pause::Pauses;
 use crate::queue::{Queue, Ticket, lock};
+use crate::rate::Rates;
 use crate::store::Store;
 use crate::workflow::{Book, Workflow};
 use crate::{Clock, Denial, Error, unwind};
@@ -43,6 +45,10 @@ pub(crate) struct Shared<P> {
     /// Number of the last attempt that failed at a step or its undo in this incarnation: a later one
     /// fences those before, whatever made it be tried again.
     pub(crate) numbers: Mutex<HashMap<FlowId, HashMap<String, u32>>>,
+    /// When what steps with a rate were let begin is spent.
+    pub(crate) rates: Mutex<Rates>,
+    /// What stands still.
+    pub(crate) pauses: Pauses,
     /// Who is still to be heard of after an opening.
     pub(crate) returning: Arc<Returning>,
     /// Rings when a flow begins to be driven.
@@ -112,13 +118,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
         cause: Cause,
         workflow: &W,
     ) -> Begun {
-        let started = Started {
-            name: W::NAME.to_owned(),
-            version: W::VERSION,
-            label: workflow.label(),
-            input: rmp_serde::to_vec_named(workflow).expect("an input is plain data"),
-            subjects: workflow.subjects(),
-        };
+        let started = Started::of(workflow);
         let scope = workflow.scope();
         let draft = Draft::of(&started);
         let live = self.is_driving().then(|| self.enlist(id)).flatten();

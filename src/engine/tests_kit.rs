@@ -21,6 +21,7 @@ use sim::SimFiles;
 use tokio::sync::watch;
 
 use crate::queue::lock;
+pub(crate) use crate::tests_kit_more::*;
 pub(crate) use crate::tests_look::*;
 use crate::{At, Book, Clock, Engine, Flow, FlowRow, Halt, Options, Policy, Superseded, Workflow};
 
@@ -265,6 +266,7 @@ pub(crate) enum Op {
     Both(String, String),
     /// Begins a step, and drops it.
     Drop(String),
+    More(More),
 }
 
 /// The story of all tests.
@@ -291,7 +293,7 @@ impl Workflow for Script {
     }
 }
 
-fn made(flow: &Flow<World>, key: String) -> crate::Step<'_, World, Made> {
+pub(crate) fn made(flow: &Flow<World>, key: String) -> crate::Step<'_, World, Made> {
     flow.step(move |at| {
         let key = key.clone();
         async move {
@@ -302,7 +304,7 @@ fn made(flow: &Flow<World>, key: String) -> crate::Step<'_, World, Made> {
     })
 }
 
-async fn unmade(at: At<World>, key: String) -> Result<Unmade, Failure> {
+pub(crate) async fn unmade(at: At<World>, key: String) -> Result<Unmade, Failure> {
     at.ports().work(&at, &format!("~{key}")).await?;
     lock(&at.ports().things).remove(&key);
     Ok(Unmade { key })
@@ -326,7 +328,7 @@ async fn take_name(flow: &Flow<World>, name: String) -> Result<Taken, Halt> {
         .await
 }
 
-async fn note(flow: &Flow<World>, text: String) -> Result<Noted, Halt> {
+pub(crate) async fn note(flow: &Flow<World>, text: String) -> Result<Noted, Halt> {
     flow.decide(scope(), move |_| Ok(Noted { text })).nothing_to_undo("a note may stay").await
 }
 
@@ -386,7 +388,8 @@ async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
             made(flow, key).undo(move |at| unmade(at, undone.clone())).await.map(|made| made.key)
         }
         Op::MakeTwice(key) => {
-            let policy = Policy { attempts_max: 2, backoff_ms: 60_000, backoff_ms_max: 60_000 };
+            let policy =
+                Policy { attempts_max: 2, backoff_ms: 60_000, backoff_ms_max: 60_000, ..Policy::default() };
             let undone = key.clone();
             let step = made(flow, key).policy(policy).undo(move |at| unmade(at, undone.clone()));
             step.await.map(|made| made.key)
@@ -441,6 +444,7 @@ async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
             let (one, two) = tokio::join!(one, two);
             Ok(one?.key + &two?.key)
         }
+        Op::More(more) => tell_more(flow, more).await,
         Op::Drop(key) => {
             let step = made(flow, key.clone()).nothing_to_undo("a test");
             tokio::select! {

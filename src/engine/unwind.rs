@@ -12,17 +12,19 @@ use tokio::sync::oneshot;
 
 use crate::at::work_key;
 use crate::attempt::{self, Tried};
+use crate::branch::Branch;
 use crate::committer::{Batch, Slot, panic_text};
-use crate::flow::{Armed, Flow, Inner, Policy, Told, Undo};
+use crate::flow::{Armed, Flow, Inner, Told, Undo};
 use crate::fold::{self, FlowRow, State};
 use crate::hold::Returns;
-use crate::kinds::{Ended, Failed, Outcome, Parked, Refused, Released, Started, Turn, Turned};
+use crate::kinds::{Ended, Failed, Lineage, Outcome, Parked, Refused, Released, Started, Turn, Turned};
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
 use crate::shared::Shared;
+use crate::step::Policy;
 use crate::store::Snapshot;
 use crate::workflow::Halt;
-use crate::{Error, audit};
+use crate::{Error, again, audit, patch, signal};
 
 /// Recoveries of a flow that ended before it got any further, after which it parks instead of
 /// taking the process down again.
@@ -107,31 +109,34 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
     begin: Option<Begin>,
 ) -> Result<(), Error> {
     let mut told = Told {
-        number: 0,
-        minted: 0,
         journal: HashMap::new(),
+        inherited: HashMap::new(),
         tried: HashMap::new(),
         armed: Vec::new(),
         committed: false,
         turned: false,
         last: Ticket::default(),
-        now_ms: 0,
-        pending_now: None,
-        under_way: None,
+        fresh: false,
+        patches: HashMap::new(),
+        children: Vec::new(),
         broken: None,
     };
-    let (scope, started, turn) = if let Some(begin) = begin {
+    let mut origin = Origin { work: id, resets: 0 };
+    let (scope, started, turn, time_ms) = if let Some(begin) = begin {
         told.last = begin.ticket;
-        told.now_ms = begin.time_ms;
-        (begin.scope, begin.started, None)
+        told.fresh = true;
+        (begin.scope, begin.started, None, begin.time_ms)
     } else {
-        match audit::guarded(|| load(shared, id, live, &mut told))? {
+        match audit::guarded(|| load(shared, id, live, &mut told, &mut origin))? {
             Some(loaded) => loaded,
             None => return Ok(()),
         }
     };
-    let inner = Inner { id, scope, shared: shared.clone(), live: live.clone(), told: Mutex::new(told) };
-    let flow = Flow { inner: Arc::new(inner) };
+    let name = started.name.clone();
+    let (shared_ours, live) = (shared.clone(), live.clone());
+    let Origin { work, resets } = origin;
+    let inner = Inner { id, work, resets, name, scope, shared: shared_ours, live, told: Mutex::new(told) };
+    let flow = Flow { inner: Arc::new(inner), branch: Branch::trunk(time_ms) };
     let story = match shared.book.find(&started.name, started.version) {
         Ok(story) => story,
         Err(error) => return park(shared, id, &error.to_string()).await,
@@ -141,13 +146,17 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
     finish(&flow, result, turn).await
 }
 
+/// What the log has of a flow: its scope, its start, its turn, the time of its first record.
+type Loaded = (Scope, Started, Option<Turn>, i64);
+
 /// Reads what the log has of a flow; none if there is nothing to drive.
 fn load<P>(
     shared: &Shared<P>,
     id: FlowId,
     live: &Live,
     told: &mut Told<P>,
-) -> Result<Option<(Scope, Started, Option<Turn>)>, Error> {
+    origin: &mut Origin,
+) -> Result<Option<Loaded>, Error> {
     // The row and its records out of one snapshot: a later row may speak of records that an earlier one lacks.
     let snapshot = shared.store.snapshot()?;
     let row = fold::flow(&snapshot, id).ok_or(Error::NoFlow(id))?;
@@ -157,14 +166,47 @@ fn load<P>(
     if row.cancel.is_some() && !row.committed {
         live.cancel();
     }
-    let records = records_of(&snapshot, &row)?;
-    let first = records.first().ok_or(Error::NoFlow(id))?;
-    told.now_ms = first.time_ms;
+    let own = records_of(&snapshot, &row)?;
+    let first = own.first().ok_or(Error::NoFlow(id))?;
+    let time_ms = first.time_ms;
     told.turned = row.turn.is_some();
     let started: Started = first.get().map_err(Error::read)?;
+    let mut records = Vec::new();
+    if let Some(Lineage::Resets { .. }) = &started.lineage {
+        records = inherited(&snapshot, started.lineage.as_ref(), origin)?;
+        let steps = records.iter().filter(|record| !record.path.as_str().is_empty());
+        told.inherited = steps.map(|record| (record.path.0.clone(), record.flow)).collect();
+    }
+    records.extend(own);
+    for (seq, signal) in signal::told(&records) {
+        live.tell(seq, signal);
+    }
     told.journal = journal(records);
     told.tried = tried(&snapshot, id)?;
-    Ok(Some((row.scope, started, row.turn)))
+    Ok(Some((row.scope, started, row.turn, time_ms)))
+}
+
+/// Where a flow comes from that was reset: the first one's id, and how many resets ago that was.
+struct Origin {
+    work: FlowId,
+    resets: u32,
+}
+
+/// What a flow that was reset is told from: the records of the one before up to where it was, and so on back to the
+/// first, under whose id the steps work.
+fn inherited(
+    snapshot: &Snapshot,
+    lineage: Option<&Lineage>,
+    origin: &mut Origin,
+) -> Result<Vec<Record>, Error> {
+    let Some(Lineage::Resets { flow, before }) = lineage else { return Ok(Vec::new()) };
+    *origin = Origin { work: *flow, resets: origin.resets + 1 };
+    let row = fold::flow(snapshot, *flow).ok_or(Error::NoFlow(*flow))?;
+    let own = records_of(snapshot, &row)?;
+    let first: Started = own.first().ok_or(Error::NoFlow(*flow))?.get().map_err(Error::read)?;
+    let mut records = inherited(snapshot, first.lineage.as_ref(), origin)?;
+    records.extend(own.into_iter().filter(|record| record.seq < *before));
+    Ok(records)
 }
 
 /// What the story is answered from: the newest record at each path.
@@ -228,12 +270,32 @@ async fn finish<P: Send + Sync + 'static>(
         }
         // A cancel that was accepted while the last step ran is kept: what it did is undone.
         Ok(output) if !turned => {
+            if let Err(why) = flow.leave_children().await? {
+                return park(shared, id, &why).await;
+            }
             if end_well(flow, output).await? {
                 return Ok(());
             }
             None
         }
-        Ok(_) | Err(Halt::Turned) => None,
+        Err(Halt::Continued(next)) if !turned => {
+            let armed = lock(&flow.inner.told).armed.last().map(|armed| armed.path.clone());
+            if let Some(path) = armed.filter(|_| !flow.is_committed()) {
+                let why = format!(
+                    "it would go on as a new flow, which could not undo its step {path}; a story does that when \
+                     nothing is left to undo"
+                );
+                return park(shared, id, &why).await;
+            }
+            if let Err(why) = flow.leave_children().await? {
+                return park(shared, id, &why).await;
+            }
+            if again::go_on(flow, *next).await? {
+                return Ok(());
+            }
+            None
+        }
+        Ok(_) | Err(Halt::Turned | Halt::Continued(_)) => None,
         Err(Halt::Refused(refusal) | Halt::Failed(refusal)) => Some(Turn::Failed(refusal)),
     };
     let turn = match turn {
@@ -250,6 +312,7 @@ async fn finish<P: Send + Sync + 'static>(
 pub(crate) fn leftover<P>(told: &Told<P>) -> Option<String> {
     let armed = |path: &str| told.armed.iter().any(|armed| armed.path == path);
     let left = told.journal.keys().filter(|path| path.strip_suffix('~').is_none_or(|path| !armed(path)));
+    let left = left.filter(|path| !patch::is_passed_over(path));
     left.min().cloned()
 }
 
@@ -292,6 +355,17 @@ async fn turn_around<P: Send + Sync + 'static>(
 /// Runs the undos of all that began, newest first.
 async fn unwind<P: Send + Sync + 'static>(flow: &Flow<P>, turn: Turn) -> Result<(), Error> {
     let armed = std::mem::take(&mut lock(&flow.inner.told).armed);
+    if let Err(why) = undo_all(flow, armed).await? {
+        return park(&flow.inner.shared, flow.inner.id, &why).await;
+    }
+    end(flow, Outcome::Undone(turn)).await
+}
+
+/// Runs undos, the newest first; says in words which could not be.
+pub(crate) async fn undo_all<P: Send + Sync + 'static>(
+    flow: &Flow<P>,
+    armed: Vec<Armed<P>>,
+) -> Result<Result<(), String>, Error> {
     for Armed { path, undo } in armed.into_iter().rev() {
         let path = format!("{path}~");
         if lock(&flow.inner.told).journal.remove(&path).is_some() {
@@ -299,7 +373,7 @@ async fn unwind<P: Send + Sync + 'static>(flow: &Flow<P>, turn: Turn) -> Result<
         }
         let undone = match undo {
             Undo::Decide(scope, undo) => undo_decide(flow, &path, scope, undo).await?,
-            Undo::Step(undo) => match attempt::run(flow, &path, &undo, Policy::of_undo(), true).await {
+            Undo::Step(undo) => match attempt::run(flow, &path, &undo, Policy::of_undo(), None).await {
                 Ok(Ok(draft)) => {
                     flow.append(&path, draft);
                     Ok(())
@@ -311,11 +385,10 @@ async fn unwind<P: Send + Sync + 'static>(flow: &Flow<P>, turn: Turn) -> Result<
             },
         };
         if let Err(why) = undone {
-            let why = format!("step {} could not be undone: {why}", path.trim_end_matches('~'));
-            return park(&flow.inner.shared, flow.inner.id, &why).await;
+            return Ok(Err(format!("step {} could not be undone: {why}", path.trim_end_matches('~'))));
         }
     }
-    end(flow, Outcome::Undone(turn)).await
+    Ok(Ok(()))
 }
 
 async fn undo_decide<P: Send + Sync + 'static>(
@@ -334,12 +407,12 @@ async fn undo_decide<P: Send + Sync + 'static>(
         });
         let _ = sender.send(answer);
     }));
-    lock(&inner.told).last = ticket;
+    flow.submitted(ticket);
     receiver.await.map_err(|_| inner.shared.queue.error())
 }
 
 /// Waits for the flow's turn to do something that is no step.
-async fn come_to<P: Send + Sync + 'static>(flow: &Flow<P>, place: &str) -> Result<(), Error> {
+pub(crate) async fn come_to<P: Send + Sync + 'static>(flow: &Flow<P>, place: &str) -> Result<(), Error> {
     flow.turn(place).await.map_err(|_| flow.inner.shared.queue.error())
 }
 
@@ -366,7 +439,7 @@ async fn end_well<P: Send + Sync + 'static>(flow: &Flow<P>, output: Vec<u8>) -> 
     let (cancelled, row) = receiver.await.map_err(|_| inner.shared.queue.error())?;
     if let Some(row) = row {
         inner.live.end(row);
-        lock(&inner.shared.numbers).remove(&id);
+        lock(&inner.shared.numbers).remove(&inner.work);
     }
     Ok(!cancelled)
 }

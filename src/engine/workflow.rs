@@ -10,6 +10,8 @@ use event::{Refusal, Scope, Subject};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::again::Next;
+use crate::kinds::Started;
 use crate::{Error, Flow};
 
 /// Why a story does not go on. Hand it on with `?`; a story may look at [`Halt::Refused`] and
@@ -26,6 +28,15 @@ pub enum Halt {
     Park(String),
     /// The log has stopped, so the process has to.
     Stopped(Error),
+    /// The story goes on as a new flow; made by [`Flow::continue_as`].
+    Continued(Box<Next>),
+}
+
+impl Halt {
+    /// Whether it ends the whole story, and not only what is being tried.
+    pub(crate) fn is_grave(&self) -> bool {
+        matches!(self, Self::Park(_) | Self::Stopped(_) | Self::Continued(_))
+    }
 }
 
 impl From<Error> for Halt {
@@ -57,6 +68,20 @@ pub trait Workflow: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The story. It runs again from the beginning after a restart, with what it did before
     /// answered from the log, so it must do nothing but through `flow`.
     async fn run(self, flow: &Flow<Self::Ports>) -> Result<Self::Output, Halt>;
+}
+
+impl Started {
+    /// The first record of a flow with this story and input.
+    pub(crate) fn of<W: Workflow>(workflow: &W) -> Self {
+        Self {
+            name: W::NAME.to_owned(),
+            version: W::VERSION,
+            label: workflow.label(),
+            input: rmp_serde::to_vec_named(workflow).expect("an input is plain data"),
+            subjects: workflow.subjects(),
+            lineage: None,
+        }
+    }
 }
 
 type Told = Pin<Box<dyn Future<Output = Result<Vec<u8>, Halt>> + Send>>;

@@ -17,6 +17,8 @@ pub enum Wait {
     Place,
     /// The flows that are its parts.
     Parts,
+    /// Somebody's word: something it is to be told, or to be let go on.
+    Word,
 }
 
 /// Lets flows go one after another.

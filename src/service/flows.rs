@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::port::Collected;
-use engine::{FlowRow, Outcome, Workflow as _};
+use engine::{FlowRow, Lineage, Outcome, Workflow as _};
 use event::{Actor, FlowId};
 use workflows::CollectChunks;
 
@@ -67,11 +67,7 @@ impl Service {
         id: FlowId,
         reason: &str,
     ) -> Result<WorkflowView, Trouble> {
-        let flow = self.flow(&actor, id)?;
-        // One that is not parked goes on anyway: resuming it is watching it.
-        if flow.parked.is_some() {
-            self.engine.retry(actor.clone(), id, reason).await?;
-        }
+        self.lets_go_on(&actor, id, reason).await?;
         self.workflow(&actor, id)
     }
 
@@ -97,7 +93,7 @@ impl Service {
         self.workflow(&actor, id)
     }
 
-    fn view_of(&self, actor: &Actor, flow: &FlowRow) -> WorkflowView {
+    pub(crate) fn view_of(&self, actor: &Actor, flow: &FlowRow) -> WorkflowView {
         let watch = self.engine.watch(flow.id);
         let progress = watch.as_ref().map(|watch| watch.progress.borrow().clone());
         let progress = progress.filter(|progress| !progress.doing.is_empty());
@@ -113,7 +109,7 @@ impl Service {
             workflow_id: flow.id,
             name: flow.name.clone(),
             label: flow.label.clone(),
-            state: format!("{:?}", flow.state),
+            state: self.state_of(flow),
             driven: watch.is_some(),
             progress: progress.map(|progress| Progress {
                 doing: progress.doing,
@@ -132,7 +128,18 @@ impl Service {
             output: done.map(output_text).unwrap_or_default(),
             collected: collected.map(Into::into),
             account_id: flow.actor.account.clone(),
+            paused: self.engine.stands_still(flow).unwrap_or_default(),
+            takes_up: takes_up(flow),
         }
+    }
+}
+
+/// The operation that one takes up, in words.
+fn takes_up(flow: &FlowRow) -> String {
+    match &flow.lineage {
+        None => String::new(),
+        Some(Lineage::Continues(before)) => before.to_string(),
+        Some(Lineage::Resets { flow, before }) => format!("{flow} from before event {before}"),
     }
 }
 

@@ -85,6 +85,7 @@ mod service;
 mod session_token;
 mod share;
 mod snapshots;
+mod standing;
 mod story;
 mod story_access;
 mod story_text;
@@ -122,6 +123,7 @@ mod when;
 
 pub use asked::TOKEN_MS;
 pub use domain::policy::Context;
+pub use engine::Which;
 pub use frame::{decode, digest, encode};
 pub use house::{Because, House, LOCK, SOCKET};
 pub use identity::{Denied, Identity, Principal};

@@ -6,7 +6,8 @@ use domain::RegionId;
 use domain::events::Attributes;
 use domain::machine::MachineAsked;
 use domain::port::{Compression, Format};
-use event::{Actor, FlowId};
+use engine::Which;
+use event::{Actor, FlowId, Seq};
 use serde::{Deserialize, Serialize};
 
 use crate::request_access::{AccessRequest, KeyRequest};
@@ -220,6 +221,29 @@ pub enum Request {
     WorkflowCancel {
         /// The operation.
         workflow: FlowId,
+        /// Why.
+        reason: String,
+    },
+    /// Makes operations stand still.
+    WorkflowPause {
+        /// Which; all but one concern all accounts.
+        which: Which,
+        /// Why.
+        reason: String,
+    },
+    /// Lets operations go on that were made to stand still together.
+    WorkflowResumeAll {
+        /// Which.
+        which: Which,
+        /// Why.
+        reason: String,
+    },
+    /// Begins an operation anew, from before one of its events or from its beginning.
+    WorkflowReset {
+        /// Which.
+        workflow: FlowId,
+        /// The first event that is not taken over; its beginning if none is given.
+        before: Option<Seq>,
         /// Why.
         reason: String,
     },

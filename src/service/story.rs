@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use engine::{
-    CancelRequested, Ended, Failed, Outcome, Parked, Refused, Released, Snapshot, Started as FlowStarted,
-    Superseded, Turn, Turned,
+    CancelRequested, ChildEnded, ChildStarted, Ended, Failed, Outcome, Parked, Patched, Paused, Raced,
+    Refused, Released, Resumed, SignalTaken, Signalled, Snapshot, Started as FlowStarted, Superseded, Turn,
+    Turned, Which,
 };
 use event::{Actor, Event, FlowId, Record};
 
@@ -73,6 +74,18 @@ fn read<E: Event>(record: &Record) -> Option<E> {
     E::reads(&record.kind).then(|| record.get().ok()).flatten()
 }
 
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}
+
+fn whom(which: &Which) -> String {
+    match which {
+        Which::Flow(_) => "it".to_owned(),
+        Which::Kind(kind) => format!("all operations of the kind `{kind}`"),
+        Which::All => "all operations".to_owned(),
+    }
+}
+
 fn flow_text(record: &Record) -> Option<String> {
     let who = |actor: &Actor| format!("account `{}`", actor.account);
     if let Some(event) = read::<FlowStarted>(record) {
@@ -92,14 +105,39 @@ fn flow_text(record: &Record) -> Option<String> {
         });
     }
     if let Some(event) = read::<CancelRequested>(record) {
-        let why = if event.reason.is_empty() { String::new() } else { format!(": {}", event.reason) };
-        return Some(format!("{} cancelled it{why}", who(&event.by)));
+        return Some(format!("{} cancelled it{}", who(&event.by), because(&event.reason)));
     }
     if let Some(event) = read::<Parked>(record) {
         return Some(format!("parked, for a person to look at: {}", event.why));
     }
     if let Some(event) = read::<Released>(record) {
         return Some(format!("{} let it go on: {}", who(&event.by), event.reason));
+    }
+    if let Some(event) = read::<Paused>(record) {
+        let whom = whom(&event.which);
+        return Some(format!("{} had {whom} stand still{}", who(&event.by), because(&event.reason)));
+    }
+    if let Some(event) = read::<Resumed>(record) {
+        let whom = whom(&event.which);
+        return Some(format!("{} let {whom} go on{}", who(&event.by), because(&event.reason)));
+    }
+    if let Some(event) = read::<Signalled>(record) {
+        return Some(format!("{} told it `{}`", who(&event.by), event.name));
+    }
+    if let Some(event) = read::<SignalTaken>(record) {
+        return Some(format!("took what it was told in event {}", event.signal));
+    }
+    if let Some(event) = read::<Raced>(record) {
+        return Some(format!("line {} of the race was first", event.winner));
+    }
+    if let Some(event) = read::<ChildStarted>(record) {
+        return Some(format!("began `{}`, which goes on beside it", event.child));
+    }
+    if let Some(event) = read::<ChildEnded>(record) {
+        return Some(format!("saw the end of `{}`", event.child));
+    }
+    if let Some(event) = read::<Patched>(record) {
+        return Some(format!("goes the new way of the change `{}`", event.name));
     }
     if let Some(event) = read::<Superseded>(record) {
         return Some(format!("left alone what was no longer its own: {}", event.what));
@@ -109,6 +147,7 @@ fn flow_text(record: &Record) -> Option<String> {
             Outcome::Done(_) => "done".to_owned(),
             Outcome::Undone(turn) => format!("ended, with everything undone: {}", turn.refusal().message),
             Outcome::Abandoned(reason) => format!("was given up, leaving things as they are: {reason}"),
+            Outcome::Continued(next) => format!("goes on as `{next}`"),
         });
     }
     None

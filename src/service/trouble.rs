@@ -110,6 +110,7 @@ impl From<engine::Error> for Trouble {
             E::UnknownKind { .. } | E::UnknownWorkflow { .. } => (Family::World, "Log.Newer"),
             E::Stopped { .. } => (Family::World, "Log.Stopped"),
             E::NoFlow(_) => (Family::Refused, "InvalidWorkflowId.NotFound"),
+            E::NoStory { .. } => (Family::Refused, "InvalidWorkflowName.NotFound"),
             E::Denied { .. } => (Family::Refused, "IncorrectWorkflowStatus"),
         };
         let trouble = Self::new(family, code, error.to_string());

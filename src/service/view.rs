@@ -151,6 +151,10 @@ views! {
         collected: Option<Collected>,
         /// The account that asked for it.
         account_id: String,
+        /// Why it stands still, if somebody made it; empty if no reason was given or it does not.
+        paused: String,
+        /// The operation that it takes up, if it does.
+        takes_up: String,
     }
     /// Operations.
     Workflows {
@@ -287,9 +291,10 @@ views! {
 }
 
 impl WorkflowView {
-    /// Whether nothing more will happen to it, or nothing without a person.
+    /// Whether nothing more will happen to it, or nothing without a person who looks at it. One that stands still
+    /// goes on when whoever made it says so.
     pub fn rests(&self) -> bool {
-        !matches!(self.state.as_str(), "Running" | "Unwinding")
+        !matches!(self.state.as_str(), "Running" | "Unwinding" | "Paused")
     }
 
     /// What is wrong with an operation that did not end well, or is parked.

@@ -1,0 +1,93 @@
+//! Going on as a new flow, for a story that lives for years: the history of each flow stays short.
+
+use event::{Cause, Draft, FlowId, Scope};
+use tokio::sync::oneshot;
+
+use crate::Error;
+use crate::committer::{Origin, Slot};
+use crate::flow::Flow;
+use crate::fold::FlowRow;
+use crate::kinds::{Ended, Lineage, Outcome, Started};
+use crate::queue::lock;
+use crate::shared::Shared;
+use crate::unwind;
+use crate::workflow::{Halt, Workflow};
+
+/// The flow that another goes on as.
+#[derive(Clone, Debug)]
+pub struct Next {
+    scope: Scope,
+    started: Started,
+}
+
+impl<P: Send + Sync + 'static> Flow<P> {
+    /// What a story returns (as its error) to go on as a new flow with another input and an empty history. The end of
+    /// this one and the start of that one are one commit; what this one was told and has not taken is told to that
+    /// one. Nothing may be left to undo: a flow with an undo that is still armed and no point of no return parks.
+    ///
+    /// ```text
+    /// return Err(flow.continue_as(&Watch { round: self.round + 1, ..self }));
+    /// ```
+    pub fn continue_as<W: Workflow<Ports = P>>(&self, next: &W) -> Halt {
+        let scope = next.scope();
+        let lineage = Some(Lineage::Continues(self.inner.id));
+        let started = Started { lineage, ..Started::of(next) };
+        Halt::Continued(Box::new(Next { scope, started }))
+    }
+}
+
+/// Ends a flow that goes on as another, and drives that one; says no if it was cancelled just before.
+pub(crate) async fn go_on<P: Send + Sync + 'static>(flow: &Flow<P>, next: Next) -> Result<bool, Error> {
+    let inner = &flow.inner;
+    unwind::come_to(flow, "end").await?;
+    let (id, scope, live) = (inner.id, inner.scope.clone(), inner.live.clone());
+    let (sender, receiver) = oneshot::channel();
+    let ticket = inner.shared.queue.submit(Box::new(move |batch| {
+        let row = batch.flow(id).filter(|row| row.cancel.is_none() || row.committed);
+        let Some(actor) = row.map(|row| row.actor.clone()) else {
+            let _ = sender.send(None);
+            return;
+        };
+        let mut seed = id.0.to_vec();
+        seed.extend_from_slice(b" continued");
+        let next_id = FlowId::derive(batch.now_ms(), &seed);
+        let slot = Slot { flow: next_id, path: "", scope: &next.scope };
+        batch.begin(&slot, Origin { actor, cause: Cause::Parent(id) }, Draft::of(&next.started));
+        for told in live.signals_left() {
+            batch.append(&slot, Draft::of(&told));
+        }
+        let ended = Ended { outcome: Outcome::Continued(next_id) };
+        batch.append(&Slot { flow: id, path: "", scope: &scope }, Draft::of(&ended));
+        batch.clear_work(id, "");
+        let _ = sender.send(Some(next_id));
+    }));
+    inner.shared.queue.durable(ticket).await?;
+    let next_id = receiver.await.map_err(|_| inner.shared.queue.error())?;
+    lock(&inner.shared.numbers).remove(&inner.work);
+    if let Some(next_id) = next_id
+        && inner.shared.is_driving()
+    {
+        inner.shared.spawn(next_id, false);
+    }
+    Ok(next_id.is_some())
+}
+
+impl<P: Send + Sync + 'static> Shared<P> {
+    /// The flow, or the last one that continues it.
+    pub(crate) fn newest(&self, id: FlowId) -> Result<Option<FlowRow>, Error> {
+        let mut row = self.flow_row(id)?;
+        while let Some(Outcome::Continued(next)) = row.as_ref().and_then(|row| row.outcome.clone()) {
+            row = self.flow_row(next)?;
+        }
+        Ok(row)
+    }
+
+    /// Waits until the flow, or the last one that continues it, has ended or parked.
+    pub(crate) async fn wait_last(&self, id: FlowId) -> Result<FlowRow, Error> {
+        let mut row = self.wait(id).await?;
+        while let Some(Outcome::Continued(next)) = row.outcome {
+            row = self.wait(next).await?;
+        }
+        Ok(row)
+    }
+}

@@ -1,0 +1,218 @@
+//! Making flows stand still, and letting them go on: one, those of a story, or all.
+//!
+//! A flow that stands still finishes the attempt it is at, and that becomes an event as ever; it begins nothing new:
+//! no step, no decide, no undo, no end. Timers run on and are looked at when it goes on. A cancel goes through: what is
+//! cancelled is not kept waiting. All of it is in the log, so that a restart changes nothing.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use event::{Actor, Cause, Draft, FlowId, Rows, Wait};
+use tokio::sync::{Notify, oneshot};
+
+use crate::committer::{Batch, Origin, Slot};
+use crate::flow::Flow;
+use crate::fold::{self, FlowRow, OPEN, OpenRow, PAUSES, house};
+use crate::kinds::{Ended, Outcome, Paused, Resumed, Started, Which};
+use crate::queue::lock;
+use crate::workflow::Halt;
+use crate::{Denial, Engine, Error, Snapshot};
+
+/// What stands still now, as the log has it.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses {
+    /// How many entries there are, so that a house in which nothing stands still does not look.
+    count: AtomicUsize,
+    reasons: Mutex<HashMap<Which, String>>,
+    bell: Notify,
+}
+
+impl Pauses {
+    /// What stands still by the rows of a log.
+    pub(crate) fn of_log(rows: &dyn Rows) -> Self {
+        let pauses = Self::default();
+        for paused in PAUSES.list(rows, &house(), &[]) {
+            pauses.set(paused.which, Some(paused.reason));
+        }
+        for OpenRow { id, .. } in OPEN.list(rows, &house(), &[]) {
+            if let Some(reason) = fold::flow(rows, id).and_then(|flow| flow.paused) {
+                pauses.set(Which::Flow(id), Some(reason));
+            }
+        }
+        pauses
+    }
+
+    pub(crate) fn set(&self, which: Which, reason: Option<String>) {
+        {
+            let mut reasons = lock(&self.reasons);
+            match reason {
+                Some(reason) => _ = reasons.insert(which, reason),
+                None => _ = reasons.remove(&which),
+            }
+            self.count.store(reasons.len(), Ordering::Release);
+        }
+        self.bell.notify_waiters();
+    }
+
+    /// Why a flow stands still, if it does.
+    fn of(&self, id: FlowId, name: &str) -> Option<String> {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let reasons = lock(&self.reasons);
+        let found = reasons.get(&Which::Flow(id)).or_else(|| reasons.get(&Which::All));
+        found.or_else(|| reasons.get(&Which::Kind(name.to_owned()))).cloned()
+    }
+}
+
+impl<P: Send + Sync + 'static> Flow<P> {
+    /// Waits while the flow is to stand still; not if it is cancelled, or the engine closes.
+    pub(crate) async fn gate(&self) -> Result<(), Halt> {
+        let (inner, pauses) = (&self.inner, &self.inner.shared.pauses);
+        while let Some(reason) = pauses.of(inner.id, &inner.name) {
+            if inner.live.is_cancelled() {
+                break;
+            }
+            self.open()?;
+            let rung = pauses.bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            if pauses.of(inner.id, &inner.name).is_none() {
+                break;
+            }
+            self.waits();
+            let shown = if reason.is_empty() { "paused".to_owned() } else { format!("paused: {reason}") };
+            let before = inner.live.says(shown);
+            let pause = self.pauses(Wait::Word);
+            tokio::select! {
+                () = rung => {}
+                () = inner.live.called_or(|| false) => {}
+            }
+            drop(pause);
+            inner.live.says(before);
+        }
+        Ok(())
+    }
+}
+
+impl<P: Send + Sync + 'static> Engine<P> {
+    /// Makes flows stand still; durable on return. What stands still already is as it was wished.
+    ///
+    /// # Errors
+    /// [`Error::NoFlow`]; [`Error::NoStory`]; [`Error::Denied`] with [`Denial::Ended`], or [`Denial::Parked`], for
+    /// a flow that waits for a person stands still anyway.
+    pub async fn pause(&self, by: Actor, which: Which, reason: &str) -> Result<(), Error> {
+        let paused = Paused { which: which.clone(), by: by.clone(), reason: reason.to_owned() };
+        self.stand(by, which, Some(reason.to_owned()), Draft::of(&paused)).await
+    }
+
+    /// Lets flows go on that were made to stand still in the same way: to let all go on does not let one go on that
+    /// was paused by itself.
+    ///
+    /// # Errors
+    /// [`Error::NoFlow`]; [`Error::NoStory`]; [`Error::Denied`] with [`Denial::Ended`] or [`Denial::NotPaused`].
+    pub async fn resume(&self, by: Actor, which: Which, reason: &str) -> Result<(), Error> {
+        let resumed = Resumed { which: which.clone(), by: by.clone(), reason: reason.to_owned() };
+        self.stand(by, which, None, Draft::of(&resumed)).await
+    }
+
+    /// Why a flow stands still, if it does and has not ended: by itself, with its kind, or with all.
+    pub fn stands_still(&self, flow: &FlowRow) -> Option<String> {
+        if flow.state.has_ended() { None } else { self.shared.pauses.of(flow.id, &flow.name) }
+    }
+
+    async fn stand(&self, by: Actor, which: Which, why: Option<String>, draft: Draft) -> Result<(), Error> {
+        if let Which::Kind(name) = &which {
+            let mut known: Vec<_> = self.shared.book.stories().map(|(name, _)| name).collect();
+            known.sort_unstable();
+            known.dedup();
+            if !known.contains(name) {
+                return Err(Error::NoStory { name: name.clone(), known: known.join(", ") });
+            }
+        }
+        let id = if let Which::Flow(id) = which { id } else { FlowId([0; 16]) };
+        self.shared.admit(id)?;
+        let (sender, receiver) = oneshot::channel();
+        let shared = self.shared.clone();
+        let ticket = self.shared.queue.submit(Box::new(move |batch| {
+            let answer = match &which {
+                Which::Flow(id) => stand_one(batch, *id, why.is_some(), draft),
+                Which::Kind(_) | Which::All => stand_many(batch, &which, by, why.is_some(), draft),
+            };
+            if answer.is_ok() {
+                shared.pauses.set(which, why);
+            }
+            // Nobody may be waiting for the answer.
+            let _ = sender.send(answer);
+        }));
+        let answer = receiver.await.map_err(|_| self.shared.queue.error())?;
+        answer.map_err(|no| match no {
+            Some((denial, why)) => Error::Denied { flow: id, denial, why: why.to_owned() },
+            None => Error::NoFlow(id),
+        })?;
+        self.shared.queue.durable(ticket).await
+    }
+}
+
+type Stood = Result<(), Option<(Denial, &'static str)>>;
+
+fn stand_one(batch: &mut Batch<'_>, id: FlowId, still: bool, draft: Draft) -> Stood {
+    let Some(flow) = batch.flow(id).cloned() else {
+        let known = fold::flow(batch.rows(), id).is_some() || batch.ended(id).is_some();
+        return Err(known.then_some((Denial::Ended, "has ended already")));
+    };
+    match (still, flow.paused.is_some()) {
+        (true, true) => return Ok(()),
+        (true, false) if flow.parked.is_some() => {
+            return Err(Some((Denial::Parked, "is parked, so it stands still anyway")));
+        }
+        (false, false) => return Err(Some((Denial::NotPaused, "was not paused by itself"))),
+        _ => {}
+    }
+    batch.append(&Slot { flow: id, path: "", scope: &flow.scope }, draft);
+    Ok(())
+}
+
+/// What concerns flows that are not known yet stands in the log as a flow of its own, which is over at once.
+fn stand_many(batch: &mut Batch<'_>, which: &Which, by: Actor, still: bool, draft: Draft) -> Stood {
+    let paused = PAUSES.get(batch.rows(), &house(), &[&fold::pause_key(which)]).is_some();
+    match (still, paused) {
+        (true, true) => return Ok(()),
+        (false, false) => return Err(Some((Denial::NotPaused, "those flows were not paused together"))),
+        _ => {}
+    }
+    let seed = format!("{which:?} {still} {}", batch.head());
+    let id = FlowId::derive(batch.now_ms(), seed.as_bytes());
+    let (name, does) = if still { ("pause_workflows", "pause") } else { ("resume_workflows", "resume") };
+    let whom = match which {
+        Which::Kind(kind) => format!("all of `{kind}`"),
+        _ => "all workflows".to_owned(),
+    };
+    let label = format!("{does} {whom}");
+    let started = Started {
+        name: name.to_owned(),
+        version: 1,
+        label,
+        input: NOTHING.to_vec(),
+        subjects: Vec::new(),
+        lineage: None,
+    };
+    let scope = house();
+    let slot = Slot { flow: id, path: "", scope: &scope };
+    let cause = Cause::Request(format!("{does}/{id}"));
+    batch.begin(&slot, Origin { actor: by, cause }, Draft::of(&started));
+    batch.append(&slot, draft);
+    batch.append(&slot, Draft::of(&Ended { outcome: Outcome::Done(NOTHING.to_vec()) }));
+    Ok(())
+}
+
+/// `()` in rmp.
+const NOTHING: [u8; 1] = [0xc0];
+
+impl Snapshot {
+    /// What stands still together: all flows, or those of a story.
+    pub fn pauses(&self) -> Vec<Paused> {
+        PAUSES.list(&self.0, &house(), &[])
+    }
+}

@@ -1,0 +1,258 @@
+//! Several lines of a story at once: in any order the same log, one winner, losers undone, no step twice.
+
+use std::time::Duration;
+
+use crate::queue::lock;
+use crate::tests_kit::*;
+use crate::{Flow, Halt, Outcome, State, Workflow, branch};
+
+fn output(row: &crate::FlowRow) -> Vec<String> {
+    let Some(Outcome::Done(output)) = &row.outcome else { panic!("{row:?}") };
+    rmp_serde::from_slice(output).unwrap()
+}
+
+#[test]
+fn lines_that_are_joined_run_at_once_and_answer_in_their_own_order() {
+    let house = House::new();
+    house.world.plan("a", [Plan::Gate("a")]);
+    house.world.plan("b", [Plan::Gate("b")]);
+    let row = house.live(async |engine| {
+        let script = Script(vec![join([vec![make("a")], vec![make("b"), note_op("x")]]), note_op("end")]);
+        let id = engine.start(actor(), "r", script).await.unwrap();
+        house.world.until_at_work("a").await;
+        house.world.until_at_work("b").await;
+        house.world.open_gate("b");
+        house.world.until(|world| world.calls_of("b ends").len() == 1).await;
+        house.world.open_gate("a");
+        engine.wait(id).await.unwrap()
+    });
+    assert_eq!(output(&row), ["a; b,x", "end"]);
+    let told = house.story(row.id);
+    for line in
+        ["1.0/1 thing.made/1 a", "1.1/1 thing.made/1 b", "1.1/2 note.written/1 x", "2 note.written/1 end"]
+    {
+        assert!(told.contains(&line.to_owned()), "{told:?} lacks {line}");
+    }
+    house.check();
+}
+
+#[test]
+fn a_line_that_is_in_the_log_is_not_done_again_after_a_crash_whichever_came_first() {
+    let house = House::new();
+    house.world.plan("a", [Plan::Gate("never"), Plan::Succeed]);
+    let id = house.crash(async |engine| {
+        let script = Script(vec![join([vec![make("a"), Op::NoteId], vec![make("b"), Op::NoteId]])]);
+        let id = engine.start(actor(), "r", script).await.unwrap();
+        house.world.until_at_work("a").await;
+        house.world.until(|world| world.calls_of("b ends").len() == 1).await;
+        while engine.snapshot().unwrap().flow(id).unwrap().records < 3 {
+            settle(engine).await;
+        }
+        id
+    });
+    let row = house.rest(id);
+    assert_eq!(row.state, State::Done);
+    assert_eq!(house.world.calls_of("a").len(), 2);
+    assert_eq!(house.world.calls_of("b").len(), 1);
+    let ids: Vec<_> = house.story(id).into_iter().filter(|line| line.contains("/2 note")).collect();
+    assert_eq!(ids.len(), 2);
+    assert_ne!(ids[0].split(' ').nth(2), ids[1].split(' ').nth(2), "each line mints ids of its own");
+    house.check();
+}
+
+#[test]
+fn a_no_in_one_line_lets_the_others_come_to_their_ends_and_then_all_is_undone() {
+    let house = House::new();
+    house.world.plan("b", [Plan::Gate("b")]);
+    let row = house.live(async |engine| {
+        let script = Script(vec![make("z"), join([vec![Op::Refuse], vec![make("b"), make("c")]])]);
+        let id = engine.start(actor(), "r", script).await.unwrap();
+        house.world.until_at_work("b").await;
+        house.world.open_gate("b");
+        engine.wait(id).await.unwrap()
+    });
+    assert_eq!(row.state, State::Undone);
+    assert_eq!(row.refusal().unwrap().code, "No");
+    assert_eq!(house.world.calls_of("c").len(), 1);
+    assert!(house.world.is_clean());
+    house.check();
+}
+
+#[test]
+fn the_first_line_to_come_to_its_end_wins_and_what_the_others_began_is_undone() {
+    let house = House::new();
+    house.world.plan("slow", [Plan::UntilCancelled("stops")]);
+    house.world.open_gate("stops");
+    house.world.plan("a", [Plan::Gate("a")]);
+    let row = house.live(async |engine| {
+        let lines = [vec![take_op("n"), make("b"), make("slow"), make("never")], vec![make("a")]];
+        let script = Script(vec![race(lines), note_op("end")]);
+        let id = engine.start(actor(), "r", script).await.unwrap();
+        house.world.until_at_work("slow").await;
+        house.world.until_at_work("a").await;
+        house.world.open_gate("a");
+        engine.wait(id).await.unwrap()
+    });
+    assert_eq!(row.state, State::Done);
+    assert_eq!(output(&row), ["1: a", "end"]);
+    assert_eq!(lock(&house.world.things).iter().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(house.world.calls_of("never").len(), 0);
+    let told = house.story(row.id);
+    let at = |line: &str| {
+        told.iter().position(|told| told == line).unwrap_or_else(|| panic!("{told:?} lacks {line}"))
+    };
+    assert!(at("1 flow.raced/1") < at("1.0/2~ thing.unmade/1 b"));
+    assert!(at("1.0/3~ thing.unmade/1 slow") < at("1.0/2~ thing.unmade/1 b"));
+    assert!(at("1.0/2~ thing.unmade/1 b") < at("1.0/1~ name.given/1 n"));
+    assert!(at("1.0/1~ name.given/1 n") < at("2 note.written/1 end"));
+    house.check();
+}
+
+#[test]
+fn who_won_wins_again_after_a_crash_and_losers_are_undone_once() {
+    let house = House::new();
+    house.world.plan("a", [Plan::Gate("a")]);
+    house.world.plan("~b", [Plan::Gate("never"), Plan::Succeed]);
+    let script = || Script(vec![race([vec![make("b"), signal("never")], vec![make("a")]]), note_op("end")]);
+    let id = house.crash(async |engine| {
+        let id = engine.start(actor(), "r", script()).await.unwrap();
+        house.world.until(|world| world.calls_of("b ends").len() == 1).await;
+        house.world.until_at_work("a").await;
+        house.world.open_gate("a");
+        house.world.until_at_work("~b").await;
+        id
+    });
+    // Told again, the loser may be quicker than the winner: it stays the loser.
+    let row = house.rest(id);
+    assert_eq!(output(&row), ["1: a", "end"]);
+    assert_eq!(house.world.calls_of("a").len(), 1);
+    assert_eq!(house.world.calls_of("b").len(), 1);
+    assert_eq!(lock(&house.world.things).iter().collect::<Vec<_>>(), ["a"]);
+    house.check();
+}
+
+#[test]
+fn a_cancel_during_a_race_undoes_all_lines() {
+    let house = House::new();
+    house.world.plan("b", [Plan::UntilCancelled("stops")]);
+    house.world.open_gate("stops");
+    let row = house.live(async |engine| {
+        let script = Script(vec![make("z"), race([vec![make("a"), signal("never")], vec![make("b")]])]);
+        let id = engine.start(actor(), "r", script).await.unwrap();
+        house.world.until_at_work("b").await;
+        house.world.until(|world| world.calls_of("a ends").len() == 1).await;
+        engine.cancel(actor(), id, "enough").await.unwrap();
+        engine.wait(id).await.unwrap()
+    });
+    assert_eq!(row.state, State::Undone);
+    assert!(house.world.is_clean());
+    assert!(!house.story(row.id).iter().any(|line| line.contains("raced")), "nobody has won");
+    house.check();
+}
+
+#[test]
+fn what_may_take_so_long_at_most_is_undone_when_the_time_is_over() {
+    let house = House::new();
+    house.world.plan("slow", [Plan::UntilCancelled("stops")]);
+    house.world.open_gate("stops");
+    let within = |ms, ops| more(More::Within(ms, ops));
+    let row = house.run("r", [within(50, vec![make("a"), make("slow")]), within(50, vec![note_op("quick")])]);
+    assert_eq!(output(&row)[0], "too late");
+    assert!(house.world.is_clean());
+    house.check();
+}
+
+#[test]
+fn a_point_of_no_return_in_a_race_parks_for_a_loser_could_not_be_undone() {
+    let house = House::new();
+    let row = house.run("r", [race([vec![Op::Seal("s".to_owned())], vec![signal("never")]])]);
+    assert!(parked(&row).contains("has no way back, but stands in a race"), "{row:?}");
+    assert!(!house.story(row.id).iter().any(|line| line.contains("sealed")));
+}
+
+#[test]
+fn a_line_that_parks_stops_the_others_and_all_go_on_when_retried() {
+    let house = House::new();
+    house.world.plan("a", [Plan::Ours, Plan::Succeed]);
+    let id = house.live(async |engine| {
+        let script = Script(vec![join([vec![make("a")], vec![make("b"), signal("go"), make("c")]])]);
+        let row = engine.run(actor(), "r", script).await.unwrap();
+        assert!(parked(&row).contains("two and two are five"), "{row:?}");
+        engine.retry(actor(), row.id, "mended").await.unwrap();
+        engine.signal(actor(), row.id, "go", &"now", "").await.unwrap();
+        let row = engine.wait(row.id).await.unwrap();
+        assert_eq!(output(&row), ["a; b,now,c"]);
+        row.id
+    });
+    assert_eq!(house.world.calls_of("b").len(), 1);
+    assert_eq!(house.story(id).last().unwrap(), "flow.ended/1");
+    house.check();
+}
+
+#[test]
+fn lines_within_lines_have_paths_within_paths() {
+    let house = House::new();
+    let inner = join([vec![make("a")], vec![race([vec![make("b")], vec![signal("never")]])]]);
+    let row = house.run("r", [join([vec![inner, note_op("x")], vec![make("c")]])]);
+    assert_eq!(output(&row), ["a; 0: b,x; c"]);
+    assert!(house.story(row.id).contains(&"1.0/1.1/1.0/1 thing.made/1 b".to_owned()));
+    house.check();
+}
+
+#[test]
+fn as_many_lines_as_may_be_are_told_and_one_more_parks() {
+    let lines = |count: usize| (0..count).map(|n| vec![note_op(&n.to_string())]).collect::<Vec<_>>();
+    let house = House::new();
+    assert_eq!(house.run("r", [join(lines(crate::BRANCHES_MAX))]).state, State::Done);
+    let row = house.run("s", [join(lines(crate::BRANCHES_MAX + 1))]);
+    assert!(parked(&row).contains("65 lines, at most 64"), "{row:?}");
+    assert!(parked(&house.run("t", [race([])])).contains("has no lines"));
+    assert_eq!(output(&house.run("u", [join([])])), [""]);
+}
+
+/// A story whose lines yield different things.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Mixed;
+
+#[async_trait::async_trait]
+impl Workflow for Mixed {
+    type Ports = World;
+    type Output = (u64, i64);
+    const NAME: &'static str = "mixed";
+    const VERSION: u32 = 1;
+
+    fn scope(&self) -> event::Scope {
+        scope()
+    }
+
+    fn label(&self) -> String {
+        "mixed".to_owned()
+    }
+
+    async fn run(self, flow: &Flow<World>) -> Result<(u64, i64), Halt> {
+        let waits = |ms: u64| {
+            branch(move |flow: Flow<World>| async move {
+                flow.sleep(Duration::from_millis(ms)).await?;
+                Ok(ms)
+            })
+        };
+        let (_, first) = flow.race(vec![waits(5_000), waits(100), waits(9_000)]).await?;
+        Ok((first, flow.now_ms().await))
+    }
+}
+
+#[test]
+fn of_several_waits_the_shortest_wins_and_the_time_is_the_newest_records() {
+    let house = House::new();
+    let mut options = house.options();
+    options.book = crate::Book::default().with::<Mixed>();
+    let engine = crate::Engine::open(options).unwrap();
+    runtime().block_on(async {
+        engine.drive().await.unwrap();
+        let row = engine.run(actor(), "r", Mixed).await.unwrap();
+        let Some(Outcome::Done(output)) = row.outcome else { panic!("{row:?}") };
+        let (first, now_ms): (u64, i64) = rmp_serde::from_slice(&output).unwrap();
+        assert_eq!((first, now_ms), (100, 1_700_000_000_000));
+        engine.close().await;
+    });
+}

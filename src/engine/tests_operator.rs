@@ -1,0 +1,213 @@
+//! Standing still and going on: one, a kind, all; and beginning anew from an earlier step.
+
+use event::{FlowId, Seq};
+
+use crate::queue::lock;
+use crate::tests_kit::*;
+use crate::{Denial, Engine, Error, Lineage, Outcome, State, Which};
+
+fn denial(error: &Error) -> Option<Denial> {
+    if let Error::Denied { denial, .. } = error { Some(*denial) } else { None }
+}
+
+fn output(row: &crate::FlowRow) -> Vec<String> {
+    let Some(Outcome::Done(output)) = &row.outcome else { panic!("{row:?}") };
+    rmp_serde::from_slice(output).unwrap()
+}
+
+/// Gives whatever would go on the time to.
+async fn a_while(engine: &Engine<World>) {
+    for _ in 0..30 {
+        settle(engine).await;
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_flow_that_stands_still_ends_its_attempt_and_begins_nothing_until_it_goes_on() {
+    for which in [None, Some(Which::Kind("script".to_owned())), Some(Which::All)] {
+        let house = House::new();
+        house.world.plan("a", [Plan::Gate("a")]);
+        house.live(async |engine| {
+            let script = Script(vec![make("a"), make("b")]);
+            let id = engine.start(actor(), "r", script).await.unwrap();
+            let which = which.clone().unwrap_or(Which::Flow(id));
+            house.world.until_at_work("a").await;
+            engine.pause(actor(), which.clone(), "maintenance").await.unwrap();
+            house.world.open_gate("a");
+            let mut watch = engine.watch(id).unwrap();
+            watch.progress.wait_for(|progress| progress.doing == "paused: maintenance").await.unwrap();
+            a_while(engine).await;
+            assert_eq!(house.world.calls_of("b").len(), 0);
+            assert!(story(engine, id).contains(&"1 thing.made/1 a".to_owned()), "its attempt is an event");
+            engine.resume(actor(), which, "done").await.unwrap();
+            assert_eq!(engine.wait(id).await.unwrap().state, State::Done);
+        });
+        house.check();
+    }
+}
+
+#[test]
+fn what_stands_still_does_so_after_a_crash_too_and_what_is_started_meanwhile_waits() {
+    let house = House::new();
+    house.world.plan("a", [Plan::Gate("never"), Plan::Succeed]);
+    let id = house.crash(async |engine| {
+        let id = engine.start(actor(), "r", Script(vec![make("a"), make("b")])).await.unwrap();
+        house.world.until_at_work("a").await;
+        engine.pause(actor(), Which::Flow(id), "one").await.unwrap();
+        engine.pause(actor(), Which::Kind("script".to_owned()), "all of them").await.unwrap();
+        id
+    });
+    house.live(async |engine| {
+        let other = engine.start(actor(), "s", Script(vec![note_op("x")])).await.unwrap();
+        a_while(engine).await;
+        assert_eq!(house.world.calls_of("a").len(), 1);
+        assert_eq!(engine.snapshot().unwrap().pauses().len(), 1);
+        engine.resume(actor(), Which::Kind("script".to_owned()), "").await.unwrap();
+        assert_eq!(engine.wait(other).await.unwrap().state, State::Done);
+        a_while(engine).await;
+        assert_eq!(house.world.calls_of("a").len(), 1, "it was paused by itself as well");
+        engine.resume(actor(), Which::Flow(id), "").await.unwrap();
+        assert_eq!(engine.wait(id).await.unwrap().state, State::Done);
+    });
+    house.check();
+}
+
+#[test]
+fn a_cancel_goes_through_where_everything_stands_still() {
+    let house = House::new();
+    house.world.plan("b", [Plan::Gate("b")]);
+    house.live(async |engine| {
+        let id = engine.start(actor(), "r", Script(vec![make("a"), make("b"), make("c")])).await.unwrap();
+        house.world.until_at_work("b").await;
+        engine.pause(actor(), Which::All, "").await.unwrap();
+        house.world.open_gate("b");
+        a_while(engine).await;
+        engine.cancel(actor(), id, "enough").await.unwrap();
+        assert_eq!(engine.wait(id).await.unwrap().state, State::Undone);
+        assert!(house.world.is_clean());
+    });
+    house.check();
+}
+
+#[test]
+fn pausing_twice_is_pausing_once_and_what_cannot_be_says_why() {
+    let house = House::new();
+    let ended = house.run("r", [note_op("a")]).id;
+    house.world.plan("p", [Plan::Ours]);
+    let parked = house.run("p", [make("p")]).id;
+    house.live(async |engine| {
+        let id = engine.start(actor(), "s", Script(vec![signal("x")])).await.unwrap();
+        engine.pause(actor(), Which::Flow(id), "").await.unwrap();
+        engine.pause(actor(), Which::All, "").await.unwrap();
+        let head = engine.snapshot().unwrap().head().unwrap();
+        engine.pause(actor(), Which::Flow(id), "again").await.unwrap();
+        engine.pause(actor(), Which::All, "again").await.unwrap();
+        let no = |error: Result<(), Error>| denial(&error.unwrap_err());
+        assert_eq!(no(engine.pause(actor(), Which::Flow(ended), "").await), Some(Denial::Ended));
+        assert_eq!(no(engine.pause(actor(), Which::Flow(parked), "").await), Some(Denial::Parked));
+        let kind = Which::Kind("script".to_owned());
+        assert_eq!(no(engine.resume(actor(), kind, "").await), Some(Denial::NotPaused));
+        let unknown = engine.pause(actor(), Which::Kind("scrip".to_owned()), "").await.unwrap_err();
+        assert_eq!(unknown.to_string(), "there is no kind of workflow `scrip`; there are: script");
+        let nobody = FlowId::derive(1, b"nobody");
+        assert!(matches!(engine.resume(actor(), Which::Flow(nobody), "").await, Err(Error::NoFlow(_))));
+        assert_eq!(engine.snapshot().unwrap().head().unwrap(), head, "nothing was written for any of it");
+    });
+    house.check();
+}
+
+/// The place of the event of a flow that stands at a path.
+fn seq_at(engine: &Engine<World>, id: FlowId, path: &str) -> Seq {
+    let snapshot = engine.snapshot().unwrap();
+    let row = snapshot.flow(id).unwrap();
+    let records = snapshot.records_of(&row).unwrap();
+    records.iter().find(|record| record.path.as_str() == path).expect("it has one").seq
+}
+
+#[test]
+fn a_parked_flow_is_begun_anew_from_an_earlier_step_and_undoes_what_came_before_if_it_turns() {
+    let house = House::new();
+    house.world.plan("c", [Plan::Ours, Plan::Succeed]);
+    let id = house.run("r", [take_op("n"), Op::NoteId, make("a"), make("b"), make("c")]).id;
+    let next = house.live(async |engine| {
+        let before = seq_at(engine, id, "4");
+        let next = engine.reset(actor(), id, Some(before), "b was wrong").await.unwrap();
+        let row = engine.wait(next).await.unwrap();
+        assert_eq!(row.state, State::Done);
+        assert_eq!(row.lineage, Some(Lineage::Resets { flow: id, before }));
+        let old = engine.snapshot().unwrap().flow(id).unwrap();
+        assert!(
+            matches!(&old.outcome, Some(Outcome::Abandoned(why)) if why.contains("b was wrong")),
+            "{old:?}"
+        );
+        next
+    });
+    assert_eq!(house.world.calls_of("a").len(), 1, "it is told from the old records");
+    assert_eq!(house.world.calls_of("b").len(), 2);
+    let told = house.story(next);
+    let steps: Vec<_> = told.iter().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).collect();
+    assert_eq!(steps, ["4 thing.made/1 b", "5 thing.made/1 c"]);
+    house.check();
+}
+
+#[test]
+fn one_that_was_begun_anew_undoes_all_of_it_also_after_crashes_and_a_second_reset() {
+    let house = House::new();
+    house.world.plan("c", [Plan::Ours, Plan::Ours, Plan::Gate("never"), Plan::Caller]);
+    let id = house.run("r", [take_op("n"), make("a"), make("b"), make("c")]).id;
+    let last = house.crash(async |engine| {
+        let next = engine.reset(actor(), id, Some(seq_at(engine, id, "3")), "").await.unwrap();
+        assert_eq!(engine.wait(next).await.unwrap().state, State::Parked);
+        let last = engine.reset(actor(), next, Some(seq_at(engine, next, "3")), "").await.unwrap();
+        house.world.until(|world| world.calls_of("c").len() == 3).await;
+        last
+    });
+    assert_eq!(house.rest(last).state, State::Undone);
+    assert!(house.world.is_clean());
+    assert_eq!(house.world.calls_of("a").len(), 1);
+    assert_eq!(house.world.calls_of("b").len(), 3);
+    let names = house.live(async |engine| NAMES.list(&engine.snapshot().unwrap(), &scope(), &[]).len());
+    assert_eq!(names, 0, "the name that the first one took is given back");
+    let fences: Vec<_> = house.world.calls_of("b").iter().map(|attempt| attempt.number).collect();
+    assert!(fences[0] < fences[1], "of one incarnation the later fences the earlier: {fences:?}");
+    house.check();
+}
+
+#[test]
+fn one_that_has_ended_is_begun_anew_only_from_its_beginning() {
+    let house = House::new();
+    let id = house.run("r", [make("a"), note_op("x")]).id;
+    house.live(async |engine| {
+        let error = engine.reset(actor(), id, Some(seq_at(engine, id, "2")), "").await.unwrap_err();
+        assert_eq!(denial(&error), Some(Denial::NoReset));
+        let next = engine.reset(actor(), id, None, "once more").await.unwrap();
+        assert_eq!(output(&engine.wait(next).await.unwrap()), ["a", "x"]);
+        assert_ne!(next, id);
+    });
+    assert_eq!(house.world.calls_of("a").len(), 2);
+    house.check();
+}
+
+#[test]
+fn what_cannot_be_begun_anew_says_why_and_stays_as_it_is() {
+    let house = House::new();
+    house.world.plan("b", [Plan::Ours]);
+    house.world.plan("~d", [Plan::Ours]);
+    let sealed = house.run("r", [make("a"), Op::Seal("s".to_owned()), make("b")]).id;
+    let turned = house.run("s", [make("d"), Op::Refuse]).id;
+    house.live(async |engine| {
+        let no = async |id, before| denial(&engine.reset(actor(), id, before, "").await.unwrap_err());
+        let runs = engine.start(actor(), "t", Script(vec![signal("x")])).await.unwrap();
+        let head = engine.snapshot().unwrap().head().unwrap();
+        assert_eq!(no(sealed, None).await, Some(Denial::NoReset), "before its point of no return");
+        assert_eq!(no(sealed, Some(seq_at(engine, sealed, "2!"))).await, Some(Denial::NoReset));
+        assert_eq!(no(sealed, Some(Seq(999))).await, Some(Denial::NoReset), "no event of it");
+        assert_eq!(no(turned, None).await, Some(Denial::NoReset), "half undone");
+        assert_eq!(no(runs, None).await, Some(Denial::NoReset), "it goes on");
+        assert_eq!(engine.snapshot().unwrap().head().unwrap(), head);
+        assert_eq!(engine.snapshot().unwrap().flow(sealed).unwrap().state, State::Parked);
+    });
+    assert_eq!(lock(&house.world.things).len(), 2);
+    house.check();
+}
