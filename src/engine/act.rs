@@ -1,7 +1,6 @@
-//! How an action of a step is run: at once, and on a task of its own from where it first waits.
+//! How an action of a step begins: where its flow is, and not yet on a task of its own.
 //!
-//! Its panic is an answer either way. What does not wait at all costs no task and no turn of the scheduler, which is
-//! most of what a small step costs.
+//! What does not wait at all costs no task and no turn of the scheduler, which is most of what a small step costs.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,22 +11,19 @@ use event::Failure;
 
 use crate::committer::panic_text;
 
-/// Runs an action to its end; none if the runtime ended first. Once it has waited, it goes on to its end even if
-/// what is returned is dropped.
-pub(crate) async fn run<T: Send + 'static>(
-    mut action: impl Future<Output = Result<T, Failure>> + Send + Unpin + 'static,
+/// Runs an action until it first waits: its outcome, if it has one by then. A panic is one.
+///
+/// One that waits is to be polled again at once, from where it goes on: that is then woken instead.
+pub(crate) async fn at_once<T>(
+    action: &mut (impl Future<Output = Result<T, Failure>> + Unpin),
 ) -> Option<Result<T, Failure>> {
-    let at_once = poll_fn(|context| {
-        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut action).poll(context)));
-        // Whatever it waits for is asked for again from the task, which is then woken.
-        Poll::Ready(polled.unwrap_or_else(|panic| Poll::Ready(Err(Failure::Ours(panic_text(&*panic))))))
-    });
-    if let Poll::Ready(outcome) = at_once.await {
-        return Some(outcome);
-    }
-    match tokio::spawn(action).await {
-        Ok(outcome) => Some(outcome),
-        Err(join) if join.is_panic() => Some(Err(Failure::Ours(panic_text(&*join.into_panic())))),
-        Err(_) => None,
-    }
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *action).poll(context)));
+        Poll::Ready(match polled {
+            Ok(Poll::Ready(outcome)) => Some(outcome),
+            Ok(Poll::Pending) => None,
+            Err(panic) => Some(Err(Failure::Ours(panic_text(&*panic)))),
+        })
+    })
+    .await
 }

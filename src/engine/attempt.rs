@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use crate::act;
 use crate::at::{At, Pulse, work_key};
 use crate::committer::panic_text;
 use crate::flow::Flow;
@@ -199,13 +200,12 @@ async fn attempted<P: Send + Sync + 'static, T: Send + 'static>(
 ) -> Result<Result<T, Failure>, Halt> {
     let pulse = Pulse::new();
     let at = At::new(flow, path, attempt, path.ends_with('~'), pulse.clone());
-    // A panic in it is an answer, and it ends before anything follows.
     let span = crate::spans::of_attempt(flow.inner.id, path, attempt.number);
-    let action = act(at).instrument(span);
-    if limits.end.is_none() && limits.silence.is_none() {
-        let outcome = crate::act::run(action).await;
-        return outcome.ok_or_else(|| Halt::Stopped(flow.inner.shared.queue.error()));
+    let mut action = act(at).instrument(span);
+    if let Some(outcome) = act::at_once(&mut action).await {
+        return Ok(outcome);
     }
+    // On a task of its own: a panic in it is an answer, and it ends before anything follows.
     let mut task = tokio::spawn(action);
     let late = overdue(&pulse, limits);
     let (joined, late) = tokio::select! {

@@ -12,7 +12,8 @@
 //! up for, so about a third of what the bare group commit does when the processor is the limit; at 64,
 //! far fewer than one sync a workflow; a decide-only operation alone is one commit, which is one sync.
 //!
-//! `cargo bench -p engine --bench commit -- [--dir DIR] [--seconds S] [--clients N] [--only one|steps|decides] [--threads]`
+//! `cargo bench -p engine --bench commit -- [--dir DIR] [--seconds S] [--clients N] [--only one|steps|decides]
+//! [--threads]`
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^52")]
 

@@ -78,9 +78,8 @@ impl Workflow for Eight {
     async fn run(self, flow: &Flow<()>) -> Result<(), Halt> {
         for n in 0..DECIDES {
             let (name, no) = (self.key.clone(), self.refused && n + 1 == DECIDES);
-            let decided = flow.decide(scope(), move |_| match no {
-                false => Ok(Taken { name }),
-                true => Err(Refusal::new("NameTaken", "it is taken")),
+            let decided = flow.decide(scope(), move |_| {
+                if no { Err(Refusal::new("NameTaken", "it is taken")) } else { Ok(Taken { name }) }
             });
             decided.nothing_to_undo("a bench keeps its names").await?;
         }
@@ -134,7 +133,7 @@ fn main() {
     for (what, bytes, limit) in
         [("the log", stored, LOG_MAX), ("the whole file", file.blocks() as f64 * 512.0, FILE_MAX)]
     {
-        let (mib, ratio) = (bytes / 1048576.0, bytes / encoded);
+        let (mib, ratio) = (bytes / f64::from(1 << 20), bytes / encoded);
         println!(
             "| {what}, of the encoded records | | {mib:.0} MiB | {ratio:.2} | at most {limit} | {} |",
             word(ratio <= limit)
@@ -310,8 +309,7 @@ fn bare(dir: &Path) -> Database {
 /// Reads and decodes all records: how many, and their bytes.
 fn scan(dir: &Path) -> (u64, u64) {
     let db = bare(dir);
-    let log =
-        db.begin_read().and_then(|txn| Ok(txn.open_table(LOG))).expect("it reads").expect("it has a log");
+    let log = db.begin_read().map(|txn| txn.open_table(LOG)).expect("it reads").expect("it has a log");
     let (mut events, mut bytes) = (0, 0);
     for row in log.iter().expect("it reads") {
         let (_, row) = row.expect("it reads");
@@ -329,8 +327,7 @@ fn scan(dir: &Path) -> (u64, u64) {
 /// What the log's table takes in the file.
 fn stored(dir: &Path) -> u64 {
     let db = bare(dir);
-    let log =
-        db.begin_read().and_then(|txn| Ok(txn.open_table(LOG))).expect("it reads").expect("it has a log");
+    let log = db.begin_read().map(|txn| txn.open_table(LOG)).expect("it reads").expect("it has a log");
     let stats = log.stats().expect("it reads");
     stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes()
 }

@@ -11,8 +11,6 @@
 //!
 //! `cargo bench -p engine --bench recover -- [--dir DIR] [--flows N] [--quick]`
 
-#![expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^52")]
-
 mod bench_kit;
 
 use std::cell::RefCell;

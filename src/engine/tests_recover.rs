@@ -1,4 +1,5 @@
-//! Recovery goes on: whatever is wrong with one flow's records, that flow parks alone and the others come to their ends.
+//! Recovery goes on: whatever is wrong with one flow's records, that flow parks alone and the others come to
+//! their ends.
 
 use async_trait::async_trait;
 use event::{FlowId, Scope};
@@ -142,9 +143,10 @@ fn a_flow_of_a_story_or_a_version_that_is_not_in_the_book_parks_alone() {
         let (runtime, disk) = (runtime(), house.disk.clone());
         let bad = runtime.block_on(async {
             engine.drive().await.unwrap();
-            let bad = match newer {
-                false => engine.start(actor(), "another", Other::<1>).await,
-                true => engine.start(actor(), "another", Other::<99>).await,
+            let bad = if newer {
+                engine.start(actor(), "another", Other::<99>).await
+            } else {
+                engine.start(actor(), "another", Other::<1>).await
             };
             house.world.until_at_work("gate").await;
             disk.power_cut();

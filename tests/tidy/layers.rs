@@ -19,6 +19,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("service", &["event", "domain", "engine", "workflows", "files"]),
     ("wire", &[]),
     ("kiln-fuzz", &["wire"]),
+    ("kiln-peers", &["event", "files", "engine"]),
     ("ecs", &["event", "domain", "service", "wire"]),
     ("oss", &["event", "domain", "service"]),
     ("s3", &["event", "domain", "service", "oss"]),
