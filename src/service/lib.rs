@@ -37,6 +37,8 @@ mod asked;
 mod audit;
 mod audit_log;
 mod audit_story;
+mod batch_run;
+mod batches;
 mod buckets;
 mod copies;
 mod could;
@@ -64,6 +66,9 @@ mod lookup;
 mod lookup_family;
 mod lookup_things;
 mod making;
+mod manifest;
+mod manifest_csv;
+mod manifests;
 mod network;
 mod objects;
 mod operation;
@@ -78,6 +83,7 @@ mod regions;
 mod request;
 mod request_access;
 mod request_audit;
+mod request_batch;
 mod request_image;
 mod request_network;
 mod request_share;
@@ -118,6 +124,7 @@ mod unfinished;
 mod view;
 mod view_access;
 mod view_audit;
+mod view_batch;
 mod view_image;
 mod view_network;
 mod view_share;
@@ -133,6 +140,9 @@ pub use house::{Because, House, LOCK, SOCKET};
 pub use identity::{Denied, Identity, Principal};
 pub use keys::AccessKey;
 pub use lookup::slips;
+pub use manifest::{
+    BAD_LINES_MAX, BadLine, Form, LINE_BYTES_MAX, Line, MANIFEST_BYTES_MAX, Manifest, csv_row, form_of,
+};
 pub use objects::OwnBucket;
 pub use operation::{BETWEEN, Known, OPERATION, Operation, Parameter, Takes, Wrong, operations};
 pub use request::{
@@ -140,6 +150,7 @@ pub use request::{
 };
 pub use request_access::{AccessRequest, Grantee, KeyRequest, PolicyType};
 pub use request_audit::{Action, AuditRequest, LogAsked, Replayed};
+pub use request_batch::{BatchRequest, BatchRun};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_network::{GroupQuery, ItemQuery, NetworkRequest};
 pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
@@ -168,6 +179,7 @@ pub use view_audit::{
     Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota, PastRows, PastShare,
     PastSnapshot, PastView, Told, Verdict,
 };
+pub use view_batch::{BatchLines, BatchView, Batches, LineView, LinesTried, ManifestHave};
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
 pub use view_network::{GroupView, Groups, ItemView, Items, KeyPairStarted};
 pub use view_share::{

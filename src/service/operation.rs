@@ -389,7 +389,7 @@ fn parameter(known: &Known, name: &str) -> Option<&'static Parameter> {
 }
 
 /// A name without what people write differently.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     let letters = name.trim().chars().filter(|letter| !matches!(letter, '-' | '_' | ' '));
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }
