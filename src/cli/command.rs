@@ -10,6 +10,7 @@ use service::{Because, House, Manner, Wiring};
 
 use crate::account::AccountCommand;
 use crate::audit::Audit;
+use crate::batch::BatchCommand;
 use crate::bucket::BucketCommand;
 use crate::completions::Completions;
 use crate::demo::Demo;
@@ -128,6 +129,9 @@ enum Command {
     /// See, wait for, stop and release operations
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// Do many operations of one manifest
+    #[command(subcommand)]
+    Batch(BatchCommand),
     /// Read the log, and prove that it and everything made of it is as it was written
     #[command(subcommand)]
     Audit(Audit),
@@ -171,6 +175,7 @@ impl Command {
             Self::Bucket(command) => command.because(),
             Self::Tag(command) => command.because(),
             Self::Workflow(command) => command.because(),
+            Self::Batch(command) => command.because(),
             Self::Task(command) => command.because(),
             Self::Region(command) => command.because(),
             Self::Family(command) => command.because(),
@@ -225,6 +230,7 @@ impl Kiln {
             Command::Bucket(command) => command.run(&session).await,
             Command::Tag(command) => command.run(&session).await,
             Command::Workflow(command) => command.run(&session).await,
+            Command::Batch(command) => command.run(&session).await,
             Command::Task(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Account(command) => command.run(&session).await,

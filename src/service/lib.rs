@@ -106,6 +106,8 @@ mod tests_access;
 #[cfg(test)]
 mod tests_audit;
 #[cfg(test)]
+mod tests_batch;
+#[cfg(test)]
 mod tests_identity;
 #[cfg(test)]
 mod tests_images;
@@ -141,7 +143,8 @@ pub use identity::{Denied, Identity, Principal};
 pub use keys::AccessKey;
 pub use lookup::slips;
 pub use manifest::{
-    BAD_LINES_MAX, BadLine, Form, LINE_BYTES_MAX, Line, MANIFEST_BYTES_MAX, Manifest, csv_row, form_of,
+    BAD_LINES_MAX, BadLine, Form, LINE_BYTES_MAX, Line, LinesDigest, MANIFEST_BYTES_MAX, Manifest, csv_row,
+    form_of,
 };
 pub use objects::OwnBucket;
 pub use operation::{BETWEEN, Known, OPERATION, Operation, Parameter, Takes, Wrong, operations};

@@ -221,6 +221,30 @@ impl Line {
     }
 }
 
+/// Lines in the form they are kept in, as they are counted and hashed.
+#[derive(Clone, Debug, Default)]
+pub struct LinesDigest {
+    hasher: blake3::Hasher,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// How many.
+    pub lines: u64,
+}
+
+impl LinesDigest {
+    /// Takes the next line.
+    pub fn add(&mut self, kept: &str) {
+        self.hasher.update(kept.as_bytes());
+        self.bytes += kept.len() as u64;
+        self.lines += 1;
+    }
+
+    /// The digest of all.
+    pub fn digest(&self) -> String {
+        self.hasher.finalize().to_hex().to_string()
+    }
+}
+
 /// What a file of that name is written in, if its name says so.
 pub fn form_of(name: &str) -> Option<Form> {
     let ending = name.rsplit_once('.')?.1.to_ascii_lowercase();
