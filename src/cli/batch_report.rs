@@ -26,8 +26,8 @@ const RESULTS: [&str; 7] =
 #[derive(Debug, Args)]
 #[command(
     after_help = "Files are CSV, or JSON lines if their names end in .jsonl. The failures file is a manifest: lines
-that failed or were refused, and, of a batch that was cancelled, those that were never started. Why they failed stands in
-columns that begin with `#`, which are not read.
+that failed or were refused, and, of a batch that was cancelled, those that were never started. Why they
+failed stands in columns that begin with `#`, which are not read.
 
 Examples:
   kiln batch report nightly

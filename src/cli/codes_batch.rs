@@ -85,6 +85,12 @@ pub(crate) const BATCH: &[Page] = &[
         todo: "Say it shorter.",
     },
     Page {
+        code: "InvalidSource.NotHere",
+        means: "A request from elsewhere names a file of the server's computer.",
+        cause: "A path stands where only an object in a bucket can be reached.",
+        todo: "Put the file into a bucket and name the object: `oss://BUCKET/KEY`.",
+    },
+    Page {
         code: "QuotaExceed.Batch",
         means: "The account has as many batches as it may have.",
         cause: "Batches that have ended stay in the list.",

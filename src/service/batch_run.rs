@@ -1,41 +1,41 @@
 //! How the lines of a batch are done, by whatever process drives operations.
 //!
 //! ```text
-//!  manifest ──▶ next line ──▶ started under `batch/ID/LINE` ──▶ its flow ──▶ ended: well, badly, parked
-//!                  ▲   at most so many at once, so many a minute              │
-//!                  └──────────────── budget, canary, pause, cancel ◀──────────┘
-//!                                                    │
-//!                          now and then: `batch.noted`, so many lines in a row have ended
+//!  manifest ──▶ next line ──▶ `batch/ID/LINE` ──▶ its flow ──▶ ended: well, badly, parked
+//!                  ▲  so many at once, so many a minute         │
+//!                  └────────── budget, canary, pause, cancel ◀────┘
+//!                                              │
+//!                    now and then: `batch.noted`, so many lines in a row have ended
 //! ```
 //!
-//! Nothing is kept of a line but its flow. After a restart the lines behind the last note are asked for again under the
-//! same requests: those that had been started are found by them and waited for, and only the others begin. A line that
-//! is refused before it is an operation leaves no flow; it stands in the next note, and if that was not written it
-//! is asked again.
+//! Nothing is kept of a line but its flow. After a restart the lines behind the last note are asked for again under
+//! the same requests: those that had been started are found by them and waited for, and only the others begin. A
+//! line that is refused before it is an operation leaves no flow; it stands in the next note, and if that was not
+//! written it is asked again.
 //!
-//! It deliberately holds nothing up: a line waits for a place among those of all batches, and for nothing of a person's.
+//! It deliberately holds nothing up: a line waits for a place among those of all batches, and nothing of a
+//! person's waits behind more than those.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::batch::{
-    BATCH_LINES, BATCHES, Batch, BatchChange, BatchId, BatchNote, BatchState, Counts, Sort, UNSTARTED_MAX,
-    Unstarted, line_part,
+    BATCH_LINES, BATCHES, Batch, BatchChange, BatchId, BatchState, Counts, Sort, UNSTARTED_MAX, line_part,
 };
 use domain::image::house;
-use engine::{FlowRow, State};
+use engine::State;
 use event::FlowId;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use workflows::ChangeBatch;
 
-use crate::batches::{Seen, ask_line, call_of};
+use crate::batch_course::{Course, Speed};
+use crate::batch_line::{Ended, request_of, started, to_end};
+use crate::batches::Seen;
 use crate::manifest::Line;
 use crate::manifests::{Kept, Place, damaged};
-use crate::request::Reply;
 use crate::service::blocking;
 use crate::{Family, Service, Trouble};
 
@@ -44,13 +44,8 @@ const BATCHES_AT_ONCE_MAX: usize = 16;
 /// How often it is noted how far a batch has come. A note is three events, whatever the batch does meanwhile; after a
 /// kill, as many lines are looked up again as ended since.
 const NOTE_PAUSE: Duration = Duration::from_secs(5);
-/// Tries at starting a line where the world stood in the way, with pauses that double.
-const TRIES_MAX: u32 = 8;
-const TRY_PAUSE: Duration = Duration::from_millis(50);
 /// Starts that were due and could not be are made up for, this long at most.
 const LATE_MAX: Duration = Duration::from_secs(1);
-/// The stretch of time by which speed is told.
-const SPEED_SPAN: Duration = Duration::from_secs(10);
 /// Bytes of what lines are sorted by: what differs behind is not told apart.
 const SORT_BYTES_MAX: usize = 256;
 
@@ -78,25 +73,6 @@ impl Live {
     pub(crate) async fn ended(&self) {
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
-}
-
-/// The request under which a line is started.
-pub(crate) fn request_of(batch: &BatchId, line: &Line) -> String {
-    match &line.key {
-        Some(key) => format!("batch/{batch}/key/{key}"),
-        None => format!("batch/{batch}/{}", line_part(line.number)),
-    }
-}
-
-/// How a line came to its end.
-enum Ended {
-    Well,
-    Badly,
-    Parked,
-    /// It never became an operation of its own.
-    Unstarted(Unstarted, bool),
-    /// The process is ending.
-    Not,
 }
 
 impl Service {
@@ -187,71 +163,6 @@ struct Run {
     hard: bool,
 }
 
-/// Which lines have ended.
-#[derive(Debug, Default)]
-struct Course {
-    /// So many in a row have.
-    settled: u64,
-    /// How those did.
-    row: Counts,
-    /// How all that have ended did.
-    all: Counts,
-    /// Behind those in a row: how each did that has ended.
-    behind: VecDeque<Option<Counts>>,
-    /// Those that never became operations, since the last note.
-    unstarted: Vec<Unstarted>,
-}
-
-impl Course {
-    fn put(&mut self, place: u64, how: Counts) {
-        add(&mut self.all, how);
-        let at = usize::try_from(place - self.settled).unwrap_or(usize::MAX);
-        while self.behind.len() <= at {
-            self.behind.push_back(None);
-        }
-        self.behind[at] = Some(how);
-        while let Some(Some(how)) = self.behind.front().copied() {
-            self.behind.pop_front();
-            add(&mut self.row, how);
-            self.settled += 1;
-        }
-    }
-
-    fn note(&mut self) -> BatchNote {
-        BatchNote { settled: self.settled, counts: self.row, unstarted: std::mem::take(&mut self.unstarted) }
-    }
-}
-
-fn add(counts: &mut Counts, more: Counts) {
-    counts.done += more.done;
-    counts.failed += more.failed;
-    counts.parked += more.parked;
-}
-
-/// How many lines ended, and when.
-#[derive(Debug)]
-struct Speed {
-    marks: VecDeque<(Instant, u64)>,
-}
-
-impl Speed {
-    fn mark(&mut self, all: u64) -> f64 {
-        let now = Instant::now();
-        let is_new = self.marks.back().is_none_or(|(at, _)| now - *at > SPEED_SPAN / 100);
-        if is_new {
-            self.marks.push_back((now, all));
-        }
-        while self.marks.len() > 2 && self.marks.front().is_some_and(|(at, _)| now - *at > SPEED_SPAN) {
-            self.marks.pop_front();
-        }
-        let Some((since, before)) = self.marks.front() else { return 0.0 };
-        let seconds = (now - *since).as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "a speed for people")]
-        let lines = all.saturating_sub(*before) as f64;
-        if seconds > 0.0 { lines / seconds } else { 0.0 }
-    }
-}
-
 impl Run {
     async fn begin(service: &Arc<Service>, batch: Batch, live: &Arc<Live>) -> Result<Self, Trouble> {
         let (of, sort) = (batch.clone(), batch.plan.sort.clone());
@@ -264,10 +175,9 @@ impl Run {
             Ok((kept, places))
         })
         .await?;
-        let course =
-            Course { settled: batch.settled, row: batch.counts, all: batch.counts, ..Course::default() };
+        let course = Course::from(batch.settled, batch.counts);
         let now = Instant::now();
-        let speed = Speed { marks: VecDeque::from([(now, batch.counts.all())]) };
+        let speed = Speed::from(batch.counts.all());
         Ok(Self {
             service: service.clone(),
             live: live.clone(),
@@ -486,86 +396,6 @@ impl Run {
     }
 }
 
-/// Starts a line, or finds it started.
-async fn started(service: &Arc<Service>, batch: &Batch, line: &Line) -> Result<FlowId, Ended> {
-    let place = [batch.account.as_str(), batch.id.as_str(), &line_part(line.number)];
-    let id = request_of(&batch.id, line);
-    let unstarted = |trouble: Trouble| {
-        let Trouble { code, message, .. } = trouble;
-        Ended::Unstarted(Unstarted { line: line.number, code, message, joined: None }, false)
-    };
-    let Ok(rows) = service.engine.snapshot() else { return Err(Ended::Not) };
-    // Noted by an earlier process, ahead of lines that had not ended.
-    if let Some(noted) = BATCH_LINES.get(&rows, &house(), &place) {
-        return noted.joined.ok_or(Ended::Badly);
-    }
-    drop(rows);
-    let request = line.operation.request().map_err(unstarted)?;
-    let mut pause = TRY_PAUSE;
-    for _ in 1..TRIES_MAX {
-        match ask_line(service.clone(), call_of(batch, id.clone(), request.clone())).await {
-            Ok(reply) => return flow_of(reply, line),
-            Err(trouble) if trouble.code == "Log.Stopped" || trouble.code == "Stopped" => {
-                return Err(Ended::Not);
-            }
-            Err(trouble) if trouble.family == Family::World => {}
-            Err(trouble) => return Err(unstarted(trouble)),
-        }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
-    }
-    let last = ask_line(service.clone(), call_of(batch, id, request)).await;
-    last.map_err(unstarted).and_then(|reply| flow_of(reply, line))
-}
-
-/// The operation an answer tells of.
-fn flow_of(reply: Reply, line: &Line) -> Result<FlowId, Ended> {
-    let joined = |flow| Unstarted {
-        line: line.number,
-        code: String::new(),
-        message: String::new(),
-        joined: Some(flow),
-    };
-    match reply {
-        Reply::Started(started) if started.joined => {
-            Err(Ended::Unstarted(joined(started.workflow_id), false))
-        }
-        Reply::Started(started) => Ok(started.workflow_id),
-        Reply::CopiesStarted(copies) => {
-            copies.copies.first().map(|copy| copy.workflow_id).ok_or(Ended::Badly)
-        }
-        _ => Err(Ended::Badly),
-    }
-}
-
-/// Waits for a line's operation, and cancels it if that is said.
-async fn to_end(service: &Service, batch: &Batch, flow: FlowId, mut hard: watch::Receiver<bool>) -> Ended {
-    let said = async { hard.wait_for(|hard| *hard).await.is_ok() };
-    let ended = tokio::select! {
-        ended = service.engine.wait(flow) => Some(ended),
-        _ = said => None,
-    };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            let reason = format!("its batch `{}` was cancelled", batch.name);
-            // One that is past its point of no return comes to its end.
-            let _ = service.engine.cancel(batch.actor.clone(), flow, &reason).await;
-            service.engine.wait(flow).await
-        }
-    };
-    ended.map_or(Ended::Not, |flow| how(&flow))
-}
-
-fn how(flow: &FlowRow) -> Ended {
-    match flow.state {
-        State::Done => Ended::Well,
-        State::Parked => Ended::Parked,
-        State::Undone | State::Abandoned => Ended::Badly,
-        State::Running | State::Unwinding => Ended::Not,
-    }
-}
-
 /// The lines in the order of what a parameter of each says.
 fn sorted(kept: &Kept, places: Vec<Place>, by: &Sort) -> std::io::Result<Vec<Place>> {
     let mut keyed = Vec::with_capacity(places.len());
@@ -598,20 +428,6 @@ impl Sorted {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_course_is_settled_as_far_as_every_line_has_ended() {
-        let (well, badly) =
-            (Counts { done: 1, ..Counts::default() }, Counts { failed: 1, ..Counts::default() });
-        let mut course = Course { settled: 10, ..Course::default() };
-        course.put(12, well);
-        course.put(11, badly);
-        assert_eq!((course.settled, course.row.all(), course.all.all()), (10, 0, 2));
-        course.put(10, well);
-        assert_eq!((course.settled, course.row.done, course.row.failed), (13, 2, 1));
-        course.put(13, well);
-        assert_eq!((course.note().settled, course.behind.len()), (14, 0));
-    }
 
     #[test]
     fn numbers_are_sorted_as_numbers_and_before_texts() {

@@ -18,7 +18,8 @@ use tokio::sync::Semaphore;
 use workflows::{BeginBatch, ChangeBatch};
 
 use crate::asked::Asked;
-use crate::batch_run::{Live, request_of};
+use crate::batch_line::request_of;
+use crate::batch_run::Live;
 use crate::lookup::{account, nearest};
 use crate::manifest::{BAD_LINES_MAX, Line};
 use crate::manifests::{Kept, damaged};

@@ -37,6 +37,8 @@ mod asked;
 mod audit;
 mod audit_log;
 mod audit_story;
+mod batch_course;
+mod batch_line;
 mod batch_run;
 mod batches;
 mod buckets;

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measurements, each beside a peer in the same run.
 //!
-//! `commit`, `million`, `open` and `wire` are bench targets of the product and only started here. `import` compares
+//! `batch`, `commit`, `million`, `open` and `wire` are bench targets of the product and only started here. `import` compares
 //! programs with each other and is a chore, in its own file.
 
 use crate::bench_import;
@@ -11,15 +11,19 @@ use std::process::Stdio;
 pub(crate) const HELP: &str = "\
 Measure Kiln beside its peers
 
-Usage: cargo xtask bench [commit|import|million|open|wire] [OPTIONS]
+Usage: cargo xtask bench [batch|commit|import|million|open|wire] [OPTIONS]
 
-Without a name all five run. Goals that are missed are named; the exit code is 0 all the same.
+Without a name all six run. Goals that are missed are named; the exit code is 0 all the same.
 
+  batch   100,000 operations by a batch beside the same operations without one
   commit  durable events per second beside a bare redb group commit
   import  importing, exporting and storing a real Debian disk beside qemu-img and casync
   million asking a million images the questions that are asked of ten thousand
   open    opening a data directory of a million events beside a bare redb repair
   wire    64 signed clients of a server of a million images beside a bare handler that verifies the signature
+
+Options of `batch`:
+  --lines N   how many operations (default 100000)
 
 Options of `import`:
   --rounds N  how many times each program runs, in turns (default 5)
@@ -41,13 +45,19 @@ Options of the others are handed on to the bench.
 ";
 
 /// The bench targets of the product, and the rooms they are beside.
-const TARGETS: [(&str, &str); 4] =
-    [("commit", "engine"), ("million", "service"), ("open", "engine"), ("wire", "server")];
+const TARGETS: [(&str, &str); 5] = [
+    ("batch", "service"),
+    ("commit", "engine"),
+    ("million", "service"),
+    ("open", "engine"),
+    ("wire", "server"),
+];
 
 /// Runs one bench or all.
 pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
     match arguments.split_first() {
         None => {
+            target("batch", "service", &[])?;
             target("commit", "engine", &[])?;
             bench_import::begin(&[])?;
             target("million", "service", &[])?;
