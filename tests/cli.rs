@@ -12,6 +12,8 @@ mod access;
 mod audit;
 #[path = "cli/auditor.rs"]
 mod auditor;
+#[path = "cli/batches.rs"]
+mod batches;
 #[path = "cli/images.rs"]
 mod images;
 #[path = "cli/kit.rs"]
