@@ -46,6 +46,8 @@ const BATCHES_AT_ONCE_MAX: usize = 16;
 const NOTE_PAUSE: Duration = Duration::from_secs(5);
 /// Starts that were due and could not be are made up for, this long at most.
 const LATE_MAX: Duration = Duration::from_secs(1);
+/// Characters of why a batch was stopped.
+const WHY_CHARS_MAX: usize = 500;
 /// Bytes of what lines are sorted by: what differs behind is not told apart.
 const SORT_BYTES_MAX: usize = 256;
 
@@ -126,7 +128,7 @@ fn run_boxed(
     live: Arc<Live>,
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
-        let id = batch.id.clone();
+        let (id, of) = (batch.id.clone(), batch.clone());
         let ran = Run::begin(&service, batch, &live).await;
         let ran = match ran {
             Ok(mut run) => run.to_rest().await,
@@ -136,7 +138,14 @@ fn run_boxed(
         match ran {
             // It may have been resumed while it came to rest, and others may wait for its place.
             Ok(()) => service.run_batches(),
-            Err(trouble) => tracing::warn!(batch = %id, %trouble, "a batch does not go on here"),
+            Err(trouble) => {
+                tracing::warn!(batch = %id, %trouble, "a batch does not go on here");
+                // A manifest that cannot be read is a person's to look at, and whoever waits is told.
+                if trouble.family == Family::Damaged {
+                    let why = trouble.message.chars().take(WHY_CHARS_MAX).collect();
+                    let _ = service.tell_batch(&of, "stop", BatchChange::Stop { why }).await;
+                }
+            }
         }
     })
 }
@@ -239,7 +248,7 @@ impl Run {
             let rows = self.service.engine.snapshot()?;
             let is_known = rows.started_by(&request_of(&self.batch.id, &line)).is_some()
                 || BATCH_LINES
-                    .get(&rows, &house(), &self.noted_at(&line.number).each_ref().map(String::as_str))
+                    .get(&rows, &house(), &self.noted_at(line.number).each_ref().map(String::as_str))
                     .is_some();
             if is_known {
                 self.start(self.next, line);
@@ -252,8 +261,8 @@ impl Run {
         Ok(())
     }
 
-    fn noted_at(&self, line: &u64) -> [String; 3] {
-        [self.batch.account.0.clone(), self.batch.id.0.clone(), line_part(*line)]
+    fn noted_at(&self, line: u64) -> [String; 3] {
+        [self.batch.account.0.clone(), self.batch.id.0.clone(), line_part(line)]
     }
 
     /// Reads what was said of the batch meanwhile.
@@ -366,7 +375,7 @@ impl Run {
         }
         let Some(why) = self.batch.is_spent(self.course.all) else { return Ok(()) };
         let stopped = self.service.tell_batch(&self.batch, "stop", BatchChange::Stop { why }).await;
-        self.unless_said_otherwise(stopped)
+        unless_said_otherwise(stopped)
     }
 
     /// What follows when nothing runs and nothing is to be started.
@@ -384,15 +393,15 @@ impl Run {
             return Ok(());
         }
         let ended = self.service.tell_batch(&self.batch, "end", BatchChange::End(all)).await;
-        self.unless_said_otherwise(ended)
+        unless_said_otherwise(ended)
     }
+}
 
-    /// A person may have been quicker, and said something else of the batch: then that counts.
-    fn unless_said_otherwise(&mut self, told: Result<(), Trouble>) -> Result<(), Trouble> {
-        match told {
-            Err(trouble) if trouble.code == "IncorrectBatchStatus" => Ok(()),
-            told => told,
-        }
+/// A person may have been quicker, and said something else of the batch: then that counts.
+fn unless_said_otherwise(told: Result<(), Trouble>) -> Result<(), Trouble> {
+    match told {
+        Err(trouble) if trouble.code == "IncorrectBatchStatus" => Ok(()),
+        told => told,
     }
 }
 

@@ -367,3 +367,22 @@ async fn a_batch_is_its_accounts_alone() {
     assert_eq!(image.image_name, "web-1");
     close(scene.service).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_manifest_is_gone_stops_and_says_so() {
+    let scene = Scene::new().await;
+    let lines: Vec<Line> = (1..=5).map(tag).collect();
+    let slow = BatchPlan { per_minute: Some(1), ..BatchPlan::default() };
+    scene.run(&lines, "slow", slow).await.unwrap();
+    let pause = BatchRequest::Pause { batch: "slow".to_owned(), reason: String::new() };
+    scene.ask::<BatchView>(pause).await.unwrap();
+    let paused = scene.at_rest("slow").await;
+    let file = scene.place.path().join("data/manifests").join(format!("100000-{}", paused.manifest));
+    std::fs::write(&file, "nonsense\n".repeat(5)).unwrap();
+    let resume = BatchRequest::Resume { batch: "slow".to_owned(), reason: String::new() };
+    scene.ask::<BatchView>(resume).await.unwrap();
+    let stopped = scene.at_rest("slow").await;
+    assert_eq!(stopped.state, "Stopped");
+    assert!(stopped.reason.contains("cannot be read"), "{}", stopped.reason);
+    close(scene.service).await;
+}

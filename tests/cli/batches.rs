@@ -48,8 +48,9 @@ fn a_manifest_is_run_once_told_line_by_line_and_what_failed_is_a_manifest_again(
 fn bad_lines_are_told_with_their_numbers_before_anything_starts() {
     let place = Place::new();
     place.image("web-1", &[]);
-    let manifest = "{\"operation\":\"image.deprecate\",\"image\":\"web-1\"}\n{\"operation\":\"image.modfiy\"}\nnonsense\n";
-    place.write("bad.jsonl", manifest.as_bytes());
+    let lines =
+        [r#"{"operation":"image.deprecate","image":"web-1"}"#, r#"{"operation":"image.modfiy"}"#, "nonsense"];
+    place.write("bad.jsonl", lines.join("\n").as_bytes());
     let run = place.run(&["batch", "run", "bad.jsonl"]);
     assert_eq!(run.code, 3, "{}", run.err);
     for said in

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: measurements, each beside a peer in the same run.
 //!
-//! `batch`, `commit`, `million`, `open` and `wire` are bench targets of the product and only started here. `import` compares
-//! programs with each other and is a chore, in its own file.
+//! `batch`, `commit`, `million`, `open` and `wire` are bench targets of the product and only started here. `import`
+//! compares programs with each other and is a chore, in its own file.
 
 use crate::bench_import;
 use crate::error::{Error, Result};
