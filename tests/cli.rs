@@ -14,6 +14,8 @@ mod audit;
 mod auditor;
 #[path = "cli/backup.rs"]
 mod backup;
+#[path = "cli/batches.rs"]
+mod batches;
 #[path = "cli/finding.rs"]
 mod finding;
 #[path = "cli/images.rs"]

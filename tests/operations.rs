@@ -10,6 +10,8 @@
 
 #[path = "operations/access.rs"]
 mod access;
+#[path = "operations/batches.rs"]
+mod batches;
 #[path = "operations/cases.rs"]
 mod cases;
 #[path = "operations/faults.rs"]

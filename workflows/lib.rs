@@ -8,7 +8,9 @@ mod add_region;
 mod arrival;
 mod assume_role;
 mod attach_policy;
+mod begin_batch;
 mod change_access_key;
+mod change_batch;
 mod change_rules;
 mod change_shares;
 mod check_image;
@@ -64,7 +66,9 @@ use event::{Failure, View};
 pub use add_region::AddRegion;
 pub use assume_role::AssumeRole;
 pub use attach_policy::AttachPolicy;
+pub use begin_batch::BeginBatch;
 pub use change_access_key::ChangeAccessKey;
+pub use change_batch::ChangeBatch;
 pub use change_rules::ChangeRules;
 pub use change_shares::ChangeShares;
 pub use check_image::CheckImage;
@@ -128,7 +132,9 @@ pub fn book() -> engine::Book<Ports> {
         .with::<AddRegion>()
         .with::<AssumeRole>()
         .with::<AttachPolicy>()
+        .with::<BeginBatch>()
         .with::<ChangeAccessKey>()
+        .with::<ChangeBatch>()
         .with::<ChangeRules>()
         .with::<ChangeShares>()
         .with::<CheckImage>()

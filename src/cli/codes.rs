@@ -1,10 +1,11 @@
-//! What every code means, that a refusal or a failure can have: one table, in five files.
+//! What every code means, that a refusal or a failure can have: one table, in six files.
 //!
 //! A page says what the code means, what is most likely the cause, and what to do. The message of a
 //! refusal says what it was about; this says what it is about in general, so it names no thing. A test
 //! looks through the rooms for codes that have no page.
 
 pub(crate) use crate::codes_access::ACCESS;
+pub(crate) use crate::codes_batch::BATCH;
 pub(crate) use crate::codes_bucket::BUCKET;
 pub(crate) use crate::codes_disk::DISK;
 pub(crate) use crate::codes_house::HOUSE;
@@ -29,7 +30,7 @@ pub(crate) struct Page {
 
 /// Every page there is.
 pub(crate) fn pages() -> impl Iterator<Item = &'static Page> {
-    IMAGE.iter().chain(DISK).chain(HOUSE).chain(ACCESS).chain(BUCKET).chain(NETWORK)
+    IMAGE.iter().chain(DISK).chain(HOUSE).chain(ACCESS).chain(BUCKET).chain(NETWORK).chain(BATCH)
 }
 
 /// The page of a code, in any case of letters.
@@ -172,7 +173,7 @@ mod tests {
                 assert!(text.ends_with(['.', ')']) && !text.contains("  "), "{page:?}");
             }
         }
-        for part in [IMAGE, DISK, HOUSE, ACCESS, BUCKET, NETWORK] {
+        for part in [IMAGE, DISK, HOUSE, ACCESS, BUCKET, NETWORK, BATCH] {
             assert!(part.is_sorted_by_key(|page| page.code));
         }
     }

@@ -11,6 +11,7 @@ use service::{Because, House, Manner, Wiring};
 use crate::account::AccountCommand;
 use crate::audit::Audit;
 use crate::backup::{Backup, Restore};
+use crate::batch::BatchCommand;
 use crate::bucket::BucketCommand;
 use crate::completions::Completions;
 use crate::demo::Demo;
@@ -132,6 +133,9 @@ enum Command {
     Workflow(WorkflowCommand),
     /// Look on at what goes on at this moment
     Top(Top),
+    /// Do many operations of one manifest
+    #[command(subcommand)]
+    Batch(BatchCommand),
     /// Read the log, and prove that it and everything made of it is as it was written
     #[command(subcommand)]
     Audit(Audit),
@@ -179,6 +183,7 @@ impl Command {
             Self::Bucket(command) => command.because(),
             Self::Tag(command) => command.because(),
             Self::Workflow(command) => command.because(),
+            Self::Batch(command) => command.because(),
             Self::Task(command) => command.because(),
             Self::Region(command) => command.because(),
             Self::Family(command) => command.because(),
@@ -240,6 +245,7 @@ impl Kiln {
             Command::Bucket(command) => command.run(&session).await,
             Command::Tag(command) => command.run(&session).await,
             Command::Workflow(command) => command.run(&session).await,
+            Command::Batch(command) => command.run(&session).await,
             Command::Task(command) => command.run(&session).await,
             Command::Top(top) => top.run(&session).await,
             Command::Audit(command) => command.run(&session).await,

@@ -6,6 +6,7 @@ use event::Subject;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessKeyId, Arn};
+use crate::batch::BatchId;
 use crate::group::GroupId;
 use crate::image::DiskKind;
 use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme, SecureBoot};
@@ -32,6 +33,7 @@ concerned!(
     AccessKeyId,
     AccountId,
     Arn,
+    BatchId,
     DiskId,
     GroupId,
     ImageId,

@@ -13,6 +13,10 @@ pub use crate::events_access::{
     AccessKeyCreated, AccessKeyDeleted, AccessKeyDisabled, AccessKeyEnabled, PolicyAttached, PolicyCreated,
     PolicyDeleted, PolicyDetached, RoleAssumed, RoleCreated, RoleDeleted, UserCreated, UserDeleted,
 };
+pub use crate::events_batch::{
+    BatchBegun, BatchCancelled, BatchEnded, BatchForgotten, BatchNoted, BatchPaused, BatchResumed,
+    BatchStopped,
+};
 use crate::image::{DiskKind, Making, Quotas};
 use crate::machine::Machine;
 use crate::port::{CheckItem, Collected, Location, Source, StoredDisk, Transferred};

@@ -18,8 +18,8 @@ use crate::image::{
 };
 use crate::port::CheckItem;
 use crate::{
-    ImageId, Listed, events_access, events_network, fold_access, fold_disks, fold_network, fold_shares,
-    listed,
+    ImageId, Listed, events_access, events_batch, events_network, fold_access, fold_batch, fold_disks,
+    fold_network, fold_shares, listed,
 };
 
 /// The system's own tags, set when an image check has ended.
@@ -38,7 +38,8 @@ impl Fold for Projections {
     }
 
     fn knows(&self, kind: &str) -> bool {
-        KINDS.contains(&kind) || events_access::KINDS.contains(&kind) || events_network::KINDS.contains(&kind)
+        let all = [KINDS, events_access::KINDS, events_batch::KINDS, events_network::KINDS];
+        all.iter().any(|kinds| kinds.contains(&kind))
     }
 
     fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
@@ -47,7 +48,8 @@ impl Fold for Projections {
             || fold_shares::apply(rows, record)
             || fold_disks::apply(rows, record)
             || fold_access::apply(rows, record)
-            || fold_network::apply(rows, record);
+            || fold_network::apply(rows, record)
+            || fold_batch::apply(rows, record);
         // The others are told for the reader's sake and change no row.
         let _ = known;
     }

@@ -5,13 +5,16 @@
 //! reads those. Nothing here does I/O or knows the time.
 
 pub mod access;
+pub mod batch;
 mod details;
 pub mod events;
 mod events_access;
+mod events_batch;
 pub mod events_network;
 mod family;
 mod fold;
 mod fold_access;
+mod fold_batch;
 mod fold_disks;
 mod fold_network;
 mod fold_shares;
@@ -32,6 +35,7 @@ pub mod port_compute;
 pub mod port_objects;
 pub mod rules;
 mod rules_access;
+mod rules_batch;
 mod rules_disk;
 mod rules_house;
 mod rules_network;
@@ -43,6 +47,8 @@ mod test_family;
 mod tests;
 #[cfg(test)]
 mod tests_access;
+#[cfg(test)]
+mod tests_batch;
 #[cfg(test)]
 mod tests_disk;
 #[cfg(test)]

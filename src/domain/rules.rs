@@ -22,6 +22,7 @@ use crate::port::{CheckItem, Target};
 use crate::{ImageId, SnapshotId, TaskId, name};
 
 pub use crate::rules_access::*;
+pub use crate::rules_batch::*;
 pub use crate::rules_disk::*;
 pub use crate::rules_house::*;
 pub use crate::rules_network::*;

@@ -54,6 +54,9 @@ fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, 
     let permission = format!("kiln:{}", call.request.action_name());
     let resource = format!("acs:kiln:*:{}:*", proved.identity.account);
     gate.may(&proved.identity, &permission, &resource, &whole.context)?;
+    for action in call.request.asks_beside() {
+        gate.may(&proved.identity, &format!("kiln:{action}"), &resource, &whole.context)?;
+    }
     let actor = proved.identity.actor();
     // An id that another account has chosen finds nothing of it.
     let id = format!("v1/{}/{}", actor.account, call.id);

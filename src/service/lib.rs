@@ -32,12 +32,17 @@
 //!
 //! It deliberately prints nothing and knows no wire of the outside world.
 
+mod amount;
 mod asked;
 mod audit;
 mod audit_log;
 mod audit_story;
 mod backup;
 mod backup_file;
+mod batch_course;
+mod batch_line;
+mod batch_run;
+mod batches;
 mod buckets;
 mod copies;
 mod could;
@@ -65,8 +70,13 @@ mod lookup;
 mod lookup_family;
 mod lookup_things;
 mod making;
+mod manifest;
+mod manifest_csv;
+mod manifests;
 mod network;
 mod objects;
+mod operation;
+mod operations;
 mod operator;
 mod page;
 mod past;
@@ -77,6 +87,7 @@ mod regions;
 mod request;
 mod request_access;
 mod request_audit;
+mod request_batch;
 mod request_image;
 mod request_network;
 mod request_share;
@@ -103,6 +114,8 @@ mod tests_access;
 #[cfg(test)]
 mod tests_audit;
 #[cfg(test)]
+mod tests_batch;
+#[cfg(test)]
 mod tests_identity;
 #[cfg(test)]
 mod tests_images;
@@ -110,6 +123,8 @@ mod tests_images;
 mod tests_leaks;
 #[cfg(test)]
 mod tests_network;
+#[cfg(test)]
+mod tests_operation;
 #[cfg(test)]
 mod tests_queries;
 #[cfg(test)]
@@ -122,6 +137,7 @@ mod unfinished;
 mod view;
 mod view_access;
 mod view_audit;
+mod view_batch;
 mod view_image;
 mod view_network;
 mod view_share;
@@ -131,6 +147,7 @@ mod view_top;
 mod when;
 mod workflow_list;
 
+pub use amount::{size, span_ms};
 pub use asked::TOKEN_MS;
 pub use domain::policy::Context;
 pub use engine::Which;
@@ -140,12 +157,18 @@ pub use house::{Because, House, LOCK, SOCKET};
 pub use identity::{Denied, Identity, Principal};
 pub use keys::AccessKey;
 pub use lookup::slips;
+pub use manifest::{
+    BAD_LINES_MAX, BadLine, Form, LINE_BYTES_MAX, Line, LinesDigest, MANIFEST_BYTES_MAX, Manifest, csv_row,
+    form_of,
+};
 pub use objects::OwnBucket;
+pub use operation::{BETWEEN, Known, OPERATION, Operation, Parameter, Takes, Wrong, operations};
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
 pub use request_access::{AccessRequest, Grantee, KeyRequest, PolicyType};
 pub use request_audit::{Action, AuditRequest, BackupAsked, Kept, LogAsked, Replayed};
+pub use request_batch::{BatchRequest, BatchRun};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_network::{GroupQuery, ItemQuery, NetworkRequest};
 pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
@@ -177,6 +200,7 @@ pub use view_audit::{
     BackupMade, Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota, PastRows,
     PastShare, PastSnapshot, PastView, RestoreMade, Told, Verdict,
 };
+pub use view_batch::{BatchLines, BatchView, Batches, LineView, LinesTried, ManifestHave};
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
 pub use view_network::{GroupView, Groups, ItemView, Items, KeyPairStarted};
 pub use view_share::{

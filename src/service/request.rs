@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::request_access::{AccessRequest, KeyRequest};
 use crate::request_audit::{AuditRequest, BackupAsked, Kept};
+use crate::request_batch::BatchRequest;
 use crate::request_image::{ImageQuery, ImageRequest};
 use crate::request_network::NetworkRequest;
 use crate::request_share::ShareRequest;
@@ -24,6 +25,7 @@ use crate::view::{
 };
 use crate::view_access::{KeyCreated, Keys, Policies, PolicyView, RoleView, Roles, UserView, Users};
 use crate::view_audit::{BackupMade, Differences, Judged, PastView, Told};
+use crate::view_batch::{BatchLines, BatchView, Batches, LinesTried, ManifestHave};
 use crate::view_image::{ImageView, Images};
 use crate::view_network::{Groups, Items, KeyPairStarted};
 use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
@@ -319,6 +321,8 @@ pub enum Request {
     Access(AccessRequest),
     /// Something about what machines stand in.
     Network(NetworkRequest),
+    /// Something about batches.
+    Batch(BatchRequest),
 }
 
 macro_rules! replies {
@@ -400,7 +404,12 @@ replies!(
     Told,
     Groups,
     Items,
-    KeyPairStarted
+    KeyPairStarted,
+    BatchView,
+    Batches,
+    ManifestHave,
+    LinesTried,
+    BatchLines
 );
 
 impl Request {
@@ -409,12 +418,23 @@ impl Request {
         crate::asked::action(self)
     }
 
+    /// What it asks for beside, as policies name it: what the lines of a batch do.
+    pub fn asks_beside(&self) -> &[String] {
+        match self {
+            Self::Batch(BatchRequest::Run(run)) => &run.actions,
+            Self::Batch(BatchRequest::Plan { actions, .. }) => actions,
+            _ => &[],
+        }
+    }
+
     /// Whether it names a file of the computer it is answered on.
     pub fn names_files(&self) -> bool {
         match self {
             Self::ImageImport(import) => import.disks.iter().any(|disk| disk.at.bucket.is_none()),
             Self::ImageExport(export) => matches!(export.to, ExportTo::File(_)),
             Self::Bucket(BucketRequest::Put { .. } | BucketRequest::Get { .. }) | Self::Backup(_) => true,
+            Self::Batch(BatchRequest::Run(run)) => run.names_files,
+            Self::Batch(BatchRequest::Plan { names_files, .. }) => *names_files,
             _ => false,
         }
     }

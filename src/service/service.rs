@@ -20,11 +20,13 @@ use workflows::{
 };
 
 use crate::asked::{Asked, Tokens};
+use crate::batches::Running;
 use crate::create::NoCompute;
 use crate::kept_lists::KeptLists;
 use crate::kept_rows::KeptRows;
 use crate::keys::AccessKey;
 use crate::lookup::account;
+use crate::manifests::Manifests;
 use crate::operator::{operator, sees_flow};
 use crate::policies::Policies;
 use crate::request::{Call, Reply, Request};
@@ -107,6 +109,10 @@ pub struct Service {
     pub(crate) tokens: Tokens,
     /// Whether what is due is started here.
     pub(crate) keeping: AtomicBool,
+    /// Manifests of batches.
+    pub(crate) manifests: Manifests,
+    /// Batches whose lines are started here.
+    pub(crate) running: Running,
     /// What waits here for an operation to end, to start what follows it.
     pub(crate) following: std::sync::Mutex<JoinSet<()>>,
 }
@@ -229,6 +235,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::Tag(request) => service.tag(actor, asked, request).await?,
         Request::Network(request) => service.network(actor, asked, request).await?,
         Request::Share(ask) => service.share(actor, asked, ask).await?,
+        Request::Batch(request) => service.batch(actor, asked, request).await?,
         Request::Key(request) => service.key(actor, asked, request).await?,
         Request::Access(request) => service.access(actor, asked, request).await?,
         Request::RegionCheck { region, deep } => {
@@ -304,6 +311,8 @@ impl Service {
             starting: Mutex::default(),
             tokens: Tokens::default(),
             keeping: AtomicBool::new(false),
+            manifests: Manifests::of(wiring.files.clone(), dir),
+            running: Running::default(),
             following: std::sync::Mutex::default(),
         })
     }
@@ -366,6 +375,8 @@ impl Service {
         // A first start drives by itself, before there is anything to keep.
         if !self.keeping.swap(true, Ordering::AcqRel) {
             self.keep();
+            self.sweep_manifests();
+            self.run_batches();
         }
         Ok(())
     }

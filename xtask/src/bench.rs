@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measurements, each beside a peer in the same run.
 //!
-//! `commit`, `flows`, `million`, `open`, `recover` and `wire` are bench targets of the product and only started here.
+//! `batch`, `commit`, `flows`, `million`, `open`, `recover` and `wire` are bench targets of the product and only started here.
 //! `peers` is a package outside the workspace, as the peers' crates are no part of the product. `import` compares
 //! programs with each other and is a chore, in its own file.
 
@@ -12,10 +12,10 @@ use std::process::{Command, Stdio};
 pub(crate) const HELP: &str = "\
 Measure Kiln beside its peers
 
-Usage: cargo xtask bench [commit|flows|import|million|open|peers|recover|wire] [OPTIONS]
+Usage: cargo xtask bench [batch|commit|flows|import|million|open|peers|recover|wire] [OPTIONS]
 
-Without a name all eight run. Goals that are missed are named; the exit code is 0 all the same.
-
+Without a name all nine run. Goals that are missed are named; the exit code is 0 all the same.
+  batch   100,000 operations by a batch beside the same operations without one
   commit  durable events per second beside a bare redb group commit
   flows   a million finished flows beside ten thousand, and proving their log beside a bare scan
   import  importing, exporting and storing a real Debian disk beside qemu-img and casync
@@ -24,6 +24,9 @@ Without a name all eight run. Goals that are missed are named; the exit code is 
   peers   durable workflows beside DBOS on PostgreSQL, duroxide and a bare redb group commit
   recover ten thousand flows after a kill, beside a bare redb repair and the same work undisturbed
   wire    64 signed clients of a server of a million images beside a bare handler that verifies the signature
+
+Options of `batch`:
+  --lines N   how many operations (default 100000)
 
 Options of `import`:
   --rounds N  how many times each program runs, in turns (default 5)
@@ -58,7 +61,8 @@ Options of the others are handed on to the bench.
 ";
 
 /// The bench targets of the product, and the rooms they are beside.
-const TARGETS: [(&str, &str); 6] = [
+const TARGETS: [(&str, &str); 7] = [
+    ("batch", "service"),
     ("commit", "engine"),
     ("flows", "engine"),
     ("million", "service"),

@@ -84,6 +84,13 @@ const SOAKS: &[Soak] = &[
         how_much: HowMuch::Count("KILN_COPIES_KILLS", 50),
     },
     Soak {
+        name: "batches",
+        judges: "issue 5, line 6: a batch of 100,000 lines, killed ten times on the way",
+        package: "kiln",
+        tests: "batches_killed",
+        how_much: HowMuch::Count("KILN_BATCH_LINES", 100_000),
+    },
+    Soak {
         name: "wire-kills",
         judges: "issue 4, line 7: SIGKILL in the middle of a hundred mixed requests",
         package: "kiln",

@@ -1,0 +1,124 @@
+//! A line of a batch as it is done: started under a request of its own, or found started, and waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::batch::{BATCH_LINES, Batch, BatchId, Unstarted, line_part};
+use domain::image::house;
+use engine::{FlowRow, State};
+use event::FlowId;
+use tokio::sync::watch;
+
+use crate::batches::{ask_line, call_of};
+use crate::manifest::Line;
+use crate::request::Reply;
+use crate::{Family, Service, Trouble};
+
+/// Tries at starting a line where the world stood in the way, with pauses that double.
+const TRIES_MAX: u32 = 8;
+const TRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// The request under which a line is started.
+pub(crate) fn request_of(batch: &BatchId, line: &Line) -> String {
+    match &line.key {
+        Some(key) => format!("batch/{batch}/key/{key}"),
+        None => format!("batch/{batch}/{}", line_part(line.number)),
+    }
+}
+
+/// How a line came to its end.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Well,
+    Badly,
+    Parked,
+    /// It never became an operation of its own.
+    Unstarted(Unstarted, bool),
+    /// The process is ending.
+    Not,
+}
+
+/// Starts a line, or finds it started.
+pub(crate) async fn started(service: &Arc<Service>, batch: &Batch, line: &Line) -> Result<FlowId, Ended> {
+    let place = [batch.account.as_str(), batch.id.as_str(), &line_part(line.number)];
+    let id = request_of(&batch.id, line);
+    let unstarted = |trouble: Trouble| {
+        let Trouble { code, message, .. } = trouble;
+        Ended::Unstarted(Unstarted { line: line.number, code, message, joined: None }, false)
+    };
+    let Ok(rows) = service.engine.snapshot() else { return Err(Ended::Not) };
+    // Noted by an earlier process, ahead of lines that had not ended.
+    if let Some(noted) = BATCH_LINES.get(&rows, &house(), &place) {
+        return noted.joined.ok_or(Ended::Badly);
+    }
+    drop(rows);
+    let request = line.operation.request().map_err(unstarted)?;
+    let mut pause = TRY_PAUSE;
+    for _ in 1..TRIES_MAX {
+        match ask_line(service.clone(), call_of(batch, id.clone(), request.clone())).await {
+            Ok(reply) => return flow_of(reply, line),
+            Err(trouble) if trouble.code == "Log.Stopped" || trouble.code == "Stopped" => {
+                return Err(Ended::Not);
+            }
+            Err(trouble) if trouble.family == Family::World => {}
+            Err(trouble) => return Err(unstarted(trouble)),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    let last = ask_line(service.clone(), call_of(batch, id, request)).await;
+    last.map_err(unstarted).and_then(|reply| flow_of(reply, line))
+}
+
+/// The operation an answer tells of.
+fn flow_of(reply: Reply, line: &Line) -> Result<FlowId, Ended> {
+    let joined = |flow| Unstarted {
+        line: line.number,
+        code: String::new(),
+        message: String::new(),
+        joined: Some(flow),
+    };
+    match reply {
+        Reply::Started(started) if started.joined => {
+            Err(Ended::Unstarted(joined(started.workflow_id), false))
+        }
+        Reply::Started(started) => Ok(started.workflow_id),
+        Reply::CopiesStarted(copies) => {
+            copies.copies.first().map(|copy| copy.workflow_id).ok_or(Ended::Badly)
+        }
+        _ => Err(Ended::Badly),
+    }
+}
+
+/// Waits for a line's operation, and cancels it if that is said.
+pub(crate) async fn to_end(
+    service: &Service,
+    batch: &Batch,
+    flow: FlowId,
+    mut hard: watch::Receiver<bool>,
+) -> Ended {
+    let said = async { hard.wait_for(|hard| *hard).await.is_ok() };
+    let ended = tokio::select! {
+        ended = service.engine.wait(flow) => Some(ended),
+        _ = said => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            let reason = format!("its batch `{}` was cancelled", batch.name);
+            // One that is past its point of no return comes to its end.
+            let _ = service.engine.cancel(batch.actor.clone(), flow, &reason).await;
+            service.engine.wait(flow).await
+        }
+    };
+    ended.map_or(Ended::Not, |flow| how(&flow))
+}
+
+fn how(flow: &FlowRow) -> Ended {
+    match flow.state {
+        State::Done => Ended::Well,
+        State::Parked => Ended::Parked,
+        State::Undone | State::Abandoned => Ended::Badly,
+        State::Running | State::Unwinding => Ended::Not,
+    }
+}
