@@ -39,7 +39,6 @@ use cron::Cron;
 pub use cron::SEARCH_DAYS_MAX;
 pub use error::{About, Error};
 pub use jitter::{JITTER_MS_MAX, jitter_ms};
-use moments::Once;
 pub use moments::{span_ms, time_ms};
 use zone::Instant;
 pub use zone::Zone;

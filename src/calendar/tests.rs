@@ -112,8 +112,8 @@ fn a_day_may_begin_without_its_midnight_or_have_it_twice() {
     check(
         "@daily",
         "Asia/Beirut",
-        "2023-03-29T12:00",
-        &["2023-03-30T01:00:00+03:00", "2023-03-31T00:00:00+03:00"],
+        "2023-03-25T12:00",
+        &["2023-03-26T01:00:00+03:00", "2023-03-27T00:00:00+03:00"],
     );
     check(
         "0 0 * * FRI",
@@ -182,7 +182,7 @@ fn a_zone_may_change_its_time_for_good_and_once_had_the_suns() {
         "45 23 * * *",
         "Asia/Pyongyang",
         "2018-05-03T12:00",
-        &["2018-05-03T23:45:00+08:30", "2018-05-04T23:45:00+09:00"],
+        &["2018-05-03T23:45:00+08:30", "2018-05-05T00:00:00+09:00"],
     );
     check("50 23 4 5 *", "Asia/Pyongyang", "2018-01-01T00:00", &["2018-05-05T00:00:00+09:00"]);
     check("0 0 7 1 *", "Africa/Monrovia", "1972-01-01T00:00", &["1972-01-07T00:44:30+00:00"]);
@@ -203,7 +203,7 @@ fn years_far_away_are_told_and_beyond_them_there_are_none() {
     let calendar = Calendar::read(&Spec { when: "* * * * *", zone: "Pacific/Apia", ..Spec::default() })
         .expect("a calendar");
     assert_eq!(calendar.next_after(i64::MAX), None);
-    assert_eq!(calendar.next_after(253_402_207_200_000 - 1_000), None, "the last second that can be told");
+    assert_eq!(calendar.next_after(253_402_207_200_000), None, "the last second that can be told");
     assert!(calendar.next_after(i64::MIN).is_some());
     let every = Calendar::read(&Spec { when: "every 1w", ..Spec::default() }).expect("a calendar");
     assert_eq!(every.next_after(i64::MAX), None);

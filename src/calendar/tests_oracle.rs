@@ -40,10 +40,10 @@ const ODD: [(&str, i64, &str); 34] = [
     ("Asia/Manila", 1844, "no 31 December, by the sun's time"),
     ("America/Sitka", 1867, "a day twice"),
     ("Africa/Casablanca", 2026, "winter time in the month of fasting"),
-    ("Africa/Casablanca", 2031, "fasting twice in a year"),
+    ("Africa/Casablanca", 2012, "fasting in the midst of summer time"),
     ("Asia/Pyongyang", 2015, "half an hour back for good"),
     ("Asia/Pyongyang", 2018, "half an hour forward, before midnight"),
-    ("Asia/Kathmandu", 1986, "a quarter of an hour"),
+    ("Asia/Kathmandu", 1985, "a quarter of an hour"),
     ("Antarctica/Troll", 2026, "two hours"),
     ("Antarctica/Casey", 2010, "three hours back"),
     ("America/Caracas", 2007, "half an hour back at three in the night"),
@@ -421,7 +421,6 @@ fn walk(clock: &Clock, made: &[Made], first: i64, last: i64) -> Vec<Vec<i64>> {
         furthest = now;
         if second >= first {
             for (place, ticks) in ticks.iter_mut().enumerate().filter(|(place, _)| shown[*place]) {
-                debug_assert!(shown[place]);
                 ticks.push(second * 1000);
             }
         }
