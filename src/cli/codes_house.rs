@@ -127,6 +127,12 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "Give the file that `kiln audit head` was written to.",
     },
     Page {
+        code: "InvalidOperation.NotFound",
+        means: "There is no operation of that name to put in a manifest.",
+        cause: "It is misspelt.",
+        todo: "`kiln batch operations` lists those there are, with their parameters.",
+    },
+    Page {
         code: "InvalidParameter",
         means: "Something in the request does not go together, or is too much.",
         cause: "The message says what.",
@@ -155,6 +161,12 @@ pub(crate) const HOUSE: &[Page] = &[
         means: "That is no moment the log knows of.",
         cause: "The time is not written as the API writes times, or is to come.",
         todo: "Write it so: `2026-03-01T12:00:00Z`, or give the number of an event.",
+    },
+    Page {
+        code: "InvalidParameter.NotFound",
+        means: "The operation has no parameter of that name.",
+        cause: "A column or field is misspelt, or belongs to another operation.",
+        todo: "`kiln batch operations OPERATION` lists what it takes.",
     },
     Page {
         code: "InvalidParameter.PageNumber",

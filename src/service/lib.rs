@@ -32,6 +32,7 @@
 //!
 //! It deliberately prints nothing and knows no wire of the outside world.
 
+mod amount;
 mod asked;
 mod audit;
 mod audit_log;
@@ -65,6 +66,8 @@ mod lookup_things;
 mod making;
 mod network;
 mod objects;
+mod operation;
+mod operations;
 mod operator;
 mod page;
 mod past;
@@ -105,6 +108,8 @@ mod tests_leaks;
 #[cfg(test)]
 mod tests_network;
 #[cfg(test)]
+mod tests_operation;
+#[cfg(test)]
 mod tests_queries;
 #[cfg(test)]
 mod tests_share;
@@ -120,6 +125,7 @@ mod view_task;
 mod view_things;
 mod when;
 
+pub use amount::{size, span_ms};
 pub use asked::TOKEN_MS;
 pub use domain::policy::Context;
 pub use frame::{decode, digest, encode};
@@ -128,6 +134,7 @@ pub use identity::{Denied, Identity, Principal};
 pub use keys::AccessKey;
 pub use lookup::slips;
 pub use objects::OwnBucket;
+pub use operation::{BETWEEN, Known, OPERATION, Operation, Parameter, Takes, Wrong, operations};
 pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
