@@ -9,11 +9,13 @@ mod details;
 pub mod events;
 mod events_access;
 pub mod events_network;
+pub mod events_schedule;
 mod family;
 mod fold;
 mod fold_access;
 mod fold_disks;
 mod fold_network;
+mod fold_schedule;
 mod fold_shares;
 pub mod group;
 mod id;
@@ -36,7 +38,9 @@ mod rules_disk;
 mod rules_house;
 mod rules_network;
 mod rules_ram;
+mod rules_schedule;
 mod rules_share;
+pub mod schedule;
 #[cfg(test)]
 mod test_family;
 #[cfg(test)]
@@ -60,9 +64,12 @@ mod tests_ram;
 #[cfg(test)]
 mod tests_random;
 #[cfg(test)]
+mod tests_schedule;
+#[cfg(test)]
 mod tests_share;
 #[cfg(test)]
 mod tests_status;
+mod time;
 mod told;
 
 pub use fold::Projections;
