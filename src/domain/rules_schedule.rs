@@ -135,6 +135,24 @@ pub fn pause_schedule(
     Ok(SchedulePaused { schedule: schedule.id, why })
 }
 
+/// Lets a schedule tick no more that has failed too often in a row. That somebody has paused it meanwhile is as well.
+pub fn pause_failing(
+    view: &View<'_>,
+    account: &AccountId,
+    id: &ScheduleId,
+    ending: &Ending,
+) -> Result<SchedulePaused, Refusal> {
+    let schedule = own_schedule(view, account, id)?;
+    let last = match ending {
+        Ending::Failed(refusal) => format!(", the last with {}: {}", refusal.code, refusal.message),
+        Ending::Done | Ending::Cancelled => String::new(),
+    };
+    Ok(SchedulePaused {
+        schedule: schedule.id,
+        why: format!("{} runs failed in a row{last}", schedule.failures),
+    })
+}
+
 /// Lets it tick again, from what comes after a time and has not ticked yet. What was to tick meanwhile never does;
 /// a backfill makes up for it.
 pub fn resume_schedule(

@@ -51,9 +51,12 @@ fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, 
         let trouble = Trouble::new(Family::Refused, "InvalidSource.NotHere", why);
         return Ok(Err(trouble.advise("put the file into a bucket and name the object: `oss://BUCKET/KEY`")));
     }
-    let permission = format!("kiln:{}", call.request.action_name());
     let resource = format!("acs:kiln:*:{}:*", proved.identity.account);
-    gate.may(&proved.identity, &permission, &resource, &whole.context)?;
+    // What is asked for later is asked for by the account: whether who asks now may is settled now.
+    let later = call.request.begins_later().map(|later| later.action_name());
+    for action in std::iter::once(call.request.action_name()).chain(later) {
+        gate.may(&proved.identity, &format!("kiln:{action}"), &resource, &whole.context)?;
+    }
     let actor = proved.identity.actor();
     // An id that another account has chosen finds nothing of it.
     let id = format!("v1/{}/{}", actor.account, call.id);

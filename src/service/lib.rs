@@ -80,9 +80,11 @@ mod request_access;
 mod request_audit;
 mod request_image;
 mod request_network;
+mod request_schedule;
 mod request_share;
 mod request_task;
 mod request_things;
+mod schedules;
 mod seal;
 mod service;
 mod session_token;
@@ -90,6 +92,7 @@ mod share;
 mod snapshots;
 mod story;
 mod story_access;
+mod story_schedule;
 mod story_text;
 mod tags;
 mod tasks;
@@ -112,7 +115,10 @@ mod tests_operation;
 #[cfg(test)]
 mod tests_queries;
 #[cfg(test)]
+mod tests_schedule;
+#[cfg(test)]
 mod tests_share;
+mod ticker;
 mod trouble;
 mod unfinished;
 mod view;
@@ -120,6 +126,7 @@ mod view_access;
 mod view_audit;
 mod view_image;
 mod view_network;
+mod view_schedule;
 mod view_share;
 mod view_task;
 mod view_things;
@@ -142,6 +149,7 @@ pub use request_access::{AccessRequest, Grantee, KeyRequest, PolicyType};
 pub use request_audit::{Action, AuditRequest, LogAsked, Replayed};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_network::{GroupQuery, ItemQuery, NetworkRequest};
+pub use request_schedule::{PreviewOf, ScheduleCreate, ScheduleRequest, TicksAsked};
 pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
 pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
@@ -170,6 +178,7 @@ pub use view_audit::{
 };
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
 pub use view_network::{GroupView, Groups, ItemView, Items, KeyPairStarted};
+pub use view_schedule::{RunView, ScheduleView, Schedules, TickView, Ticks};
 pub use view_share::{
     AccountView, Accounts, CopiesStarted, CopyStarted, QuotaItem, QuotaView, QuotaViews, Shares,
 };

@@ -13,6 +13,7 @@ use crate::request_access::{AccessRequest, KeyRequest};
 use crate::request_audit::AuditRequest;
 use crate::request_image::{ImageQuery, ImageRequest};
 use crate::request_network::NetworkRequest;
+use crate::request_schedule::ScheduleRequest;
 use crate::request_share::ShareRequest;
 use crate::request_task::TaskRequest;
 use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
@@ -24,6 +25,7 @@ use crate::view_access::{KeyCreated, Keys, Policies, PolicyView, RoleView, Roles
 use crate::view_audit::{Differences, Judged, PastView, Told};
 use crate::view_image::{ImageView, Images};
 use crate::view_network::{Groups, Items, KeyPairStarted};
+use crate::view_schedule::{ScheduleView, Schedules, Ticks};
 use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
 use crate::view_task::{TaskView, Tasks};
 use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
@@ -287,6 +289,8 @@ pub enum Request {
     Access(AccessRequest),
     /// Something about what machines stand in.
     Network(NetworkRequest),
+    /// Something about schedules.
+    Schedule(ScheduleRequest),
 }
 
 macro_rules! replies {
@@ -364,7 +368,10 @@ replies!(
     Told,
     Groups,
     Items,
-    KeyPairStarted
+    KeyPairStarted,
+    ScheduleView,
+    Schedules,
+    Ticks
 );
 
 impl Request {
@@ -379,7 +386,16 @@ impl Request {
             Self::ImageImport(import) => import.disks.iter().any(|disk| disk.at.bucket.is_none()),
             Self::ImageExport(export) => matches!(export.to, ExportTo::File(_)),
             Self::Bucket(BucketRequest::Put { .. } | BucketRequest::Get { .. }) => true,
-            _ => false,
+            _ => self.begins_later().is_some_and(|later| later.names_files()),
+        }
+    }
+
+    /// What it has be asked for later, in the name of who asks now: whoever may not ask for that may not have it
+    /// asked for. What makes no sense is for the door to refuse.
+    pub fn begins_later(&self) -> Option<Self> {
+        match self {
+            Self::Schedule(ScheduleRequest::Create(create)) => create.operation.request().ok(),
+            _ => None,
         }
     }
 }
