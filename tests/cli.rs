@@ -22,6 +22,8 @@ mod making;
 mod readme;
 #[path = "cli/refusals.rs"]
 mod refusals;
+#[path = "cli/schedules.rs"]
+mod schedules;
 #[path = "cli/share.rs"]
 mod share;
 #[path = "cli/surface.rs"]

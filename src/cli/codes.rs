@@ -1,4 +1,4 @@
-//! What every code means, that a refusal or a failure can have: one table, in five files.
+//! What every code means, that a refusal or a failure can have: one table, in a few files.
 //!
 //! A page says what the code means, what is most likely the cause, and what to do. The message of a
 //! refusal says what it was about; this says what it is about in general, so it names no thing. A test
@@ -10,6 +10,7 @@ pub(crate) use crate::codes_disk::DISK;
 pub(crate) use crate::codes_house::HOUSE;
 pub(crate) use crate::codes_image::IMAGE;
 pub(crate) use crate::codes_network::NETWORK;
+pub(crate) use crate::codes_schedule::SCHEDULE;
 
 /// Changes of a letter that still count as a slip of the hand: codes are long.
 const SLIPS_MAX: usize = 6;
@@ -29,7 +30,7 @@ pub(crate) struct Page {
 
 /// Every page there is.
 pub(crate) fn pages() -> impl Iterator<Item = &'static Page> {
-    IMAGE.iter().chain(DISK).chain(HOUSE).chain(ACCESS).chain(BUCKET).chain(NETWORK)
+    IMAGE.iter().chain(DISK).chain(HOUSE).chain(ACCESS).chain(BUCKET).chain(NETWORK).chain(SCHEDULE)
 }
 
 /// The page of a code, in any case of letters.
@@ -172,7 +173,7 @@ mod tests {
                 assert!(text.ends_with(['.', ')']) && !text.contains("  "), "{page:?}");
             }
         }
-        for part in [IMAGE, DISK, HOUSE, ACCESS, BUCKET, NETWORK] {
+        for part in [IMAGE, DISK, HOUSE, ACCESS, BUCKET, NETWORK, SCHEDULE] {
             assert!(part.is_sorted_by_key(|page| page.code));
         }
     }

@@ -23,6 +23,7 @@ use crate::policy::PolicyCommand;
 use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
 use crate::role::RoleCommand;
+use crate::schedule::ScheduleCommand;
 use crate::screen::Screen;
 use crate::serve::Serve;
 use crate::session::{At, Session};
@@ -128,6 +129,9 @@ enum Command {
     /// See, wait for, stop and release operations
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// Start operations by the clock: create, preview, pause and make up for schedules
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Read the log, and prove that it and everything made of it is as it was written
     #[command(subcommand)]
     Audit(Audit),
@@ -172,6 +176,7 @@ impl Command {
             Self::Tag(command) => command.because(),
             Self::Workflow(command) => command.because(),
             Self::Task(command) => command.because(),
+            Self::Schedule(command) => command.because(),
             Self::Region(command) => command.because(),
             Self::Family(command) => command.because(),
             Self::Account(command) => command.because(),
@@ -226,6 +231,7 @@ impl Kiln {
             Command::Tag(command) => command.run(&session).await,
             Command::Workflow(command) => command.run(&session).await,
             Command::Task(command) => command.run(&session).await,
+            Command::Schedule(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Account(command) => command.run(&session).await,
             Command::Key(command) => command.run(&session).await,

@@ -154,7 +154,8 @@ impl Service {
                 .into());
         }
         let rows = self.engine.snapshot()?;
-        let has_run = |at_ms: i64| rows.started_by(&ticker::request(&schedule.id, &run_name(at_ms))).is_some();
+        let has_run =
+            |at_ms: i64| rows.started_by(&ticker::request(&schedule.id, &run_name(at_ms))).is_some();
         // What comes next is not passed: it ticks by itself in a moment.
         let to_come = |at_ms: i64| schedule.next.is_some_and(|next| at_ms >= next.at_ms);
         let ticks = calendar.between(first_ms, last_ms).take(BACKFILL_LOOKED_MAX);
@@ -168,7 +169,13 @@ impl Service {
         self.decide(actor, asked, flow, rule).await
     }
 
-    fn preview(&self, actor: &Actor, of: PreviewOf, from: Option<&str>, count: u32) -> Result<Ticks, Trouble> {
+    fn preview(
+        &self,
+        actor: &Actor,
+        of: PreviewOf,
+        from: Option<&str>,
+        count: u32,
+    ) -> Result<Ticks, Trouble> {
         let now_ms = self.clock.now_ms();
         let (plan, id) = match of {
             PreviewOf::Ticks(ticks) => (plan(&ticks, now_ms)?, ScheduleId::default()),
@@ -178,7 +185,8 @@ impl Service {
             }
         };
         let calendar = rules::read(&plan)?;
-        let after_ms = from.map_or(Ok(now_ms), |from| Ok::<_, Trouble>(time_ms(from, calendar.zone())? - 1))?;
+        let after_ms =
+            from.map_or(Ok(now_ms), |from| Ok::<_, Trouble>(time_ms(from, calendar.zone())? - 1))?;
         let mut ticks = calendar.after(after_ms).peekable();
         let mut told = Vec::new();
         while told.len() < count.min(PREVIEW_MAX) as usize {

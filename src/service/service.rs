@@ -15,8 +15,8 @@ use files::Files;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use workflows::{
-    AddRegion, CopyImage, CopySnapshot, CreateAccount, CreateDisk, CreateImage, CreateSchedule, CreateSnapshot, DeleteDisk,
-    DeleteImage, DeleteSnapshot, ImportImage, Ports,
+    AddRegion, CopyImage, CopySnapshot, CreateAccount, CreateDisk, CreateImage, CreateSchedule,
+    CreateSnapshot, DeleteDisk, DeleteImage, DeleteSnapshot, ImportImage, Ports,
 };
 
 use crate::asked::{Asked, Tokens};

@@ -66,7 +66,9 @@ impl Service {
         let mut done = 0;
         // Those that have ended make room before anything new ticks.
         let runs = RUNNING.list_all(&self.engine.snapshot()?);
-        tried.0.retain(|request, _| runs.iter().any(|run| self::request(&run.schedule, &run.name) == *request));
+        tried
+            .0
+            .retain(|request, _| runs.iter().any(|run| self::request(&run.schedule, &run.name) == *request));
         for run in runs {
             done += usize::from(self.keep_run(tried, run, now_ms).await?);
         }
@@ -153,9 +155,12 @@ impl Service {
         if flows.is_empty() {
             return self.end_run(schedule, run, Ending::Done).await;
         }
+        let Some(request) = unused(&self.engine.snapshot()?, format!("{request}/began"), now_ms) else {
+            return Ok(false);
+        };
         let (account, id, name) = (run.account.clone(), run.schedule.clone(), run.name.clone());
         let flow = BeginRun { account, schedule: id, run: name, flows };
-        self.engine.run(actor_of(schedule), &format!("{request}/began"), flow).await?;
+        self.engine.run(actor_of(schedule), &request, flow).await?;
         Ok(true)
     }
 
