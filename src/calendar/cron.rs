@@ -104,7 +104,7 @@ impl Cron {
         // Any day will do to begin the 400 years with.
         if cron.next(jiff::civil::date(2000, 1, 1).at(0, 0, 0, 0)).is_none() {
             let message = format!(
-                "{} never comes: no day in {SEARCH_DAYS_MAX} (400 years, after which the calendar repeats) is meant by it",
+                "{} never comes: no day of {SEARCH_DAYS_MAX} is meant by it, and after those 400 years they repeat",
                 quoted(text)
             );
             return Err(Error::when(

@@ -102,8 +102,8 @@ impl Zone {
         }
     }
 
-    /// The first local time that no instant up to this one has had, or only this one: what comes after it has not
-    /// run yet. Within the second half of a fold that is the end of the fold.
+    /// The local time from which on nothing has been shown before this instant: what it shows itself, or, in the
+    /// second half of a fold, the end of the fold.
     pub(crate) fn fresh(&self, at: Timestamp) -> DateTime {
         let local = self.local(at);
         let AmbiguousOffset::Fold { before, after } = self.rules.to_ambiguous_timestamp(local).offset()

@@ -24,7 +24,8 @@ fn a_schedule_is_created_shown_run_paused_made_up_for_and_deleted() {
     assert_eq!(text(&ran["Recent"][0], "State"), "Done");
     assert_eq!(place.json(&["disk", "list"])["Disks"].as_array().unwrap().len(), 1);
     let story = place.done(&["audit", "log", "--subject", text(&created, "ScheduleId"), "--output", "json"]);
-    for kind in ["schedule.created/1", "schedule.run-asked/1", "schedule.run-began/1", "schedule.run-ended/1"] {
+    for kind in ["schedule.created/1", "schedule.run-asked/1", "schedule.run-began/1", "schedule.run-ended/1"]
+    {
         assert!(story.contains(kind), "{kind} in {story}");
     }
 
@@ -56,7 +57,8 @@ fn a_schedule_is_created_shown_run_paused_made_up_for_and_deleted() {
 #[test]
 fn ticks_are_previewed_before_there_is_a_schedule_and_what_makes_no_sense_says_what_to_write() {
     let place = Place::new();
-    let words = ["schedule", "preview", "--when", "0 12 30 12 *", "--zone", "Pacific/Apia", "--from", "2011-12-01"];
+    let words =
+        ["schedule", "preview", "--when", "0 12 30 12 *", "--zone", "Pacific/Apia", "--from", "2011-12-01"];
     let ticks = place.json(&[&words[..], &["--count", "2"]].concat());
     let told: Vec<&str> = ticks["Ticks"].as_array().unwrap().iter().map(|it| text(it, "LocalTime")).collect();
     assert_eq!(told, ["2011-12-31T00:00:00+14:00", "2012-12-30T12:00:00+14:00"], "a day that was left out");
@@ -76,6 +78,7 @@ fn ticks_are_previewed_before_there_is_a_schedule_and_what_makes_no_sense_says_w
     assert!(wrong.contains("did you mean `Europe/Berlin`?"), "{wrong}");
     let wrong = create("at 2020-01-01T00:00", &[]);
     assert!(wrong.contains("InvalidSchedule.NeverTicks"), "{wrong}");
-    let usage = place.run(&["schedule", "create", "x", "@daily", "image.check", "image=web-1", "--overlap", "some"]);
+    let usage =
+        place.run(&["schedule", "create", "x", "@daily", "image.check", "image=web-1", "--overlap", "some"]);
     assert!(usage.code == 2 && usage.err.contains("buffer-one"), "{}", usage.err);
 }
