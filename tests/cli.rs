@@ -30,6 +30,8 @@ mod proof;
 mod readme;
 #[path = "cli/refusals.rs"]
 mod refusals;
+#[path = "cli/schedules.rs"]
+mod schedules;
 #[path = "cli/share.rs"]
 mod share;
 #[path = "cli/standing.rs"]

@@ -26,6 +26,8 @@ mod images;
 mod network;
 #[path = "operations/ports.rs"]
 mod ports;
+#[path = "operations/schedules.rs"]
+mod schedules;
 #[path = "operations/things.rs"]
 mod things;
 #[path = "operations/world.rs"]

@@ -8,7 +8,9 @@ mod add_region;
 mod arrival;
 mod assume_role;
 mod attach_policy;
+mod backfill_schedule;
 mod begin_batch;
+mod begin_run;
 mod change_access_key;
 mod change_batch;
 mod change_rules;
@@ -26,6 +28,7 @@ mod create_image;
 mod create_item;
 mod create_policy;
 mod create_role;
+mod create_schedule;
 mod create_snapshot;
 mod create_user;
 mod delete_access_key;
@@ -35,10 +38,12 @@ mod delete_image;
 mod delete_items;
 mod delete_policy;
 mod delete_role;
+mod delete_schedule;
 mod delete_snapshot;
 mod delete_user;
 mod deprecate_image;
 mod detach_policy;
+mod end_run;
 mod end_share;
 mod export_image;
 mod get_object;
@@ -48,13 +53,17 @@ mod modify_disk;
 mod modify_image;
 mod modify_item;
 mod modify_snapshot;
+mod pause_schedule;
 mod promote_family;
 mod publish_image;
 mod put_object;
 mod remove_object;
 mod restore_image;
+mod resume_schedule;
+mod run_schedule;
 mod set_quotas;
 mod tag_resources;
+mod tick_schedule;
 mod unpublish_image;
 
 use std::sync::Arc;
@@ -66,7 +75,9 @@ use event::{Failure, View};
 pub use add_region::AddRegion;
 pub use assume_role::AssumeRole;
 pub use attach_policy::AttachPolicy;
+pub use backfill_schedule::BackfillSchedule;
 pub use begin_batch::BeginBatch;
+pub use begin_run::BeginRun;
 pub use change_access_key::ChangeAccessKey;
 pub use change_batch::ChangeBatch;
 pub use change_rules::ChangeRules;
@@ -84,6 +95,7 @@ pub use create_image::{CreateImage, MappedDisk};
 pub use create_item::CreateItem;
 pub use create_policy::CreatePolicy;
 pub use create_role::CreateRole;
+pub use create_schedule::CreateSchedule;
 pub use create_snapshot::CreateSnapshot;
 pub use create_user::CreateUser;
 pub use delete_access_key::DeleteAccessKey;
@@ -93,10 +105,12 @@ pub use delete_image::DeleteImage;
 pub use delete_items::DeleteItems;
 pub use delete_policy::DeletePolicy;
 pub use delete_role::DeleteRole;
+pub use delete_schedule::DeleteSchedule;
 pub use delete_snapshot::DeleteSnapshot;
 pub use delete_user::DeleteUser;
 pub use deprecate_image::DeprecateImage;
 pub use detach_policy::DetachPolicy;
+pub use end_run::EndRun;
 pub use end_share::EndShare;
 pub use export_image::{ExportImage, ExportTo};
 pub use get_object::GetObject;
@@ -106,13 +120,17 @@ pub use modify_disk::ModifyDisk;
 pub use modify_image::ModifyImage;
 pub use modify_item::ModifyItem;
 pub use modify_snapshot::ModifySnapshot;
+pub use pause_schedule::PauseSchedule;
 pub use promote_family::{Move, PromoteFamily};
 pub use publish_image::PublishImage;
 pub use put_object::PutObject;
 pub use remove_object::RemoveObject;
 pub use restore_image::RestoreImage;
+pub use resume_schedule::ResumeSchedule;
+pub use run_schedule::RunSchedule;
 pub use set_quotas::SetQuotas;
 pub use tag_resources::TagResources;
+pub use tick_schedule::TickSchedule;
 pub use unpublish_image::UnpublishImage;
 
 /// What steps may reach.
@@ -180,6 +198,15 @@ pub fn book() -> engine::Book<Ports> {
         .with::<SetQuotas>()
         .with::<TagResources>()
         .with::<UnpublishImage>()
+        .with::<BackfillSchedule>()
+        .with::<BeginRun>()
+        .with::<CreateSchedule>()
+        .with::<DeleteSchedule>()
+        .with::<EndRun>()
+        .with::<PauseSchedule>()
+        .with::<ResumeSchedule>()
+        .with::<RunSchedule>()
+        .with::<TickSchedule>()
 }
 
 /// A step's action on something the story holds, of which each attempt gets a copy.

@@ -1,4 +1,4 @@
-//! What every code means, that a refusal or a failure can have: one table, in six files.
+//! What every code means, that a refusal or a failure can have: one table, in a few files.
 //!
 //! A page says what the code means, what is most likely the cause, and what to do. The message of a
 //! refusal says what it was about; this says what it is about in general, so it names no thing. A test
@@ -11,6 +11,7 @@ pub(crate) use crate::codes_disk::DISK;
 pub(crate) use crate::codes_house::HOUSE;
 pub(crate) use crate::codes_image::IMAGE;
 pub(crate) use crate::codes_network::NETWORK;
+pub(crate) use crate::codes_schedule::SCHEDULE;
 
 /// Changes of a letter that still count as a slip of the hand: codes are long.
 const SLIPS_MAX: usize = 6;
@@ -30,7 +31,15 @@ pub(crate) struct Page {
 
 /// Every page there is.
 pub(crate) fn pages() -> impl Iterator<Item = &'static Page> {
-    IMAGE.iter().chain(DISK).chain(HOUSE).chain(ACCESS).chain(BUCKET).chain(NETWORK).chain(BATCH)
+    IMAGE
+        .iter()
+        .chain(DISK)
+        .chain(HOUSE)
+        .chain(ACCESS)
+        .chain(BUCKET)
+        .chain(NETWORK)
+        .chain(BATCH)
+        .chain(SCHEDULE)
 }
 
 /// The page of a code, in any case of letters.
@@ -173,7 +182,7 @@ mod tests {
                 assert!(text.ends_with(['.', ')']) && !text.contains("  "), "{page:?}");
             }
         }
-        for part in [IMAGE, DISK, HOUSE, ACCESS, BUCKET, NETWORK, BATCH] {
+        for part in [IMAGE, DISK, HOUSE, ACCESS, BUCKET, NETWORK, BATCH, SCHEDULE] {
             assert!(part.is_sorted_by_key(|page| page.code));
         }
     }

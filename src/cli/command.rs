@@ -25,6 +25,7 @@ use crate::policy::PolicyCommand;
 use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
 use crate::role::RoleCommand;
+use crate::schedule::ScheduleCommand;
 use crate::screen::Screen;
 use crate::serve::Serve;
 use crate::session::{At, Session};
@@ -136,6 +137,9 @@ enum Command {
     /// Do many operations of one manifest
     #[command(subcommand)]
     Batch(BatchCommand),
+    /// Start operations by the clock: create, preview, pause and make up for schedules
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Read the log, and prove that it and everything made of it is as it was written
     #[command(subcommand)]
     Audit(Audit),
@@ -185,6 +189,7 @@ impl Command {
             Self::Workflow(command) => command.because(),
             Self::Batch(command) => command.because(),
             Self::Task(command) => command.because(),
+            Self::Schedule(command) => command.because(),
             Self::Region(command) => command.because(),
             Self::Family(command) => command.because(),
             Self::Account(command) => command.because(),
@@ -248,6 +253,7 @@ impl Kiln {
             Command::Batch(command) => command.run(&session).await,
             Command::Task(command) => command.run(&session).await,
             Command::Top(top) => top.run(&session).await,
+            Command::Schedule(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Backup(backup) => backup.run(&session).await,
             Command::Account(command) => command.run(&session).await,

@@ -12,6 +12,7 @@ use crate::image::DiskKind;
 use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme, SecureBoot};
 use crate::network::ItemId;
 use crate::port::{Format, Location, StoredDisk, Target};
+use crate::schedule::ScheduleId;
 use crate::{AccountId, DiskId, ImageId, RegionId, SnapshotId, TaskId};
 
 /// What can be the subject of an event.
@@ -39,6 +40,7 @@ concerned!(
     ImageId,
     ItemId,
     RegionId,
+    ScheduleId,
     SnapshotId,
     TaskId,
     ResourceId

@@ -1,6 +1,7 @@
 //! How events become rows. Total: whatever the log holds folds, an event about something that is
 //! not there changes nothing. Images and the house are here; snapshots, disks and their data in
-//! `fold_disks.rs`, what several accounts have to do with an image in `fold_shares.rs`, access in `fold_access.rs`.
+//! `fold_disks.rs`, what several accounts have to do with an image in `fold_shares.rs`, access in `fold_access.rs`,
+//! schedules in `fold_schedule.rs`.
 
 use event::{Event, Fold, Record, RowsMut, Scope};
 
@@ -18,8 +19,8 @@ use crate::image::{
 };
 use crate::port::CheckItem;
 use crate::{
-    ImageId, Listed, events_access, events_batch, events_network, fold_access, fold_batch, fold_disks,
-    fold_network, fold_shares, listed,
+    ImageId, Listed, events_access, events_batch, events_network, events_schedule, fold_access, fold_batch,
+    fold_disks, fold_network, fold_schedule, fold_shares, listed,
 };
 
 /// The system's own tags, set when an image check has ended.
@@ -38,8 +39,8 @@ impl Fold for Projections {
     }
 
     fn knows(&self, kind: &str) -> bool {
-        let all = [KINDS, events_access::KINDS, events_batch::KINDS, events_network::KINDS];
-        all.iter().any(|kinds| kinds.contains(&kind))
+        let here = [KINDS, events_access::KINDS, events_batch::KINDS, events_network::KINDS];
+        here.iter().chain([&events_schedule::KINDS]).any(|kinds| kinds.contains(&kind))
     }
 
     fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
@@ -49,7 +50,8 @@ impl Fold for Projections {
             || fold_disks::apply(rows, record)
             || fold_access::apply(rows, record)
             || fold_network::apply(rows, record)
-            || fold_batch::apply(rows, record);
+            || fold_batch::apply(rows, record)
+            || fold_schedule::apply(rows, record);
         // The others are told for the reader's sake and change no row.
         let _ = known;
     }

@@ -576,7 +576,7 @@ pub(crate) fn youth(seq: Seq) -> String {
 }
 
 /// A time as a key that sorts; those before 1970 come first.
-fn moment(ms: i64) -> String {
+pub(crate) fn moment(ms: i64) -> String {
     format!("{:016x}", ms.max(0))
 }
 

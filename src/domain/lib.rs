@@ -11,12 +11,14 @@ pub mod events;
 mod events_access;
 mod events_batch;
 pub mod events_network;
+pub mod events_schedule;
 mod family;
 mod fold;
 mod fold_access;
 mod fold_batch;
 mod fold_disks;
 mod fold_network;
+mod fold_schedule;
 mod fold_shares;
 pub mod group;
 mod id;
@@ -40,7 +42,9 @@ mod rules_disk;
 mod rules_house;
 mod rules_network;
 mod rules_ram;
+mod rules_schedule;
 mod rules_share;
+pub mod schedule;
 #[cfg(test)]
 mod test_family;
 #[cfg(test)]
@@ -66,9 +70,12 @@ mod tests_ram;
 #[cfg(test)]
 mod tests_random;
 #[cfg(test)]
+mod tests_schedule;
+#[cfg(test)]
 mod tests_share;
 #[cfg(test)]
 mod tests_status;
+mod time;
 mod told;
 
 pub use fold::Projections;

@@ -27,6 +27,7 @@ pub use crate::rules_disk::*;
 pub use crate::rules_house::*;
 pub use crate::rules_network::*;
 pub use crate::rules_ram::*;
+pub use crate::rules_schedule::*;
 pub use crate::rules_share::*;
 
 /// Disks of an image: one system disk and sixteen data disks, as the API documents.

@@ -21,7 +21,7 @@ struct World {
     seq: u64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Memory(pub(crate) BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl Rows for Memory {

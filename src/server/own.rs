@@ -51,10 +51,12 @@ fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, 
         let trouble = Trouble::new(Family::Refused, "InvalidSource.NotHere", why);
         return Ok(Err(trouble.advise("put the file into a bucket and name the object: `oss://BUCKET/KEY`")));
     }
-    let permission = format!("kiln:{}", call.request.action_name());
     let resource = format!("acs:kiln:*:{}:*", proved.identity.account);
-    gate.may(&proved.identity, &permission, &resource, &whole.context)?;
-    for action in call.request.asks_beside() {
+    // What is asked for later, or by the lines of a batch, is asked for by the account: whether who asks now may is
+    // settled now.
+    let later = call.request.begins_later().map(|later| later.action_name());
+    let beside = call.request.asks_beside().iter().cloned().chain(later);
+    for action in std::iter::once(call.request.action_name()).chain(beside) {
         gate.may(&proved.identity, &format!("kiln:{action}"), &resource, &whole.context)?;
     }
     let actor = proved.identity.actor();

@@ -13,6 +13,8 @@
 //! Each is started once, for its request is made of its name. What its rule refuses (a snapshot in use)
 //! is not started at all, so that it leaves no trace in the log however often it is looked at.
 //!
+//! Schedules are kept beside it, see `ticker.rs`.
+//!
 //! It deliberately decides nothing: that a share has ended is true by the clock, whether or not anything
 //! runs, and the rule at the head of the log stays the judge of the rest.
 
@@ -26,6 +28,7 @@ use engine::{Class, Snapshot};
 use event::{Actor, Rows, Scope, View};
 use workflows::{CheckImage, DeleteSnapshot, EndShare};
 
+use crate::ticker::Tried;
 use crate::{Service, Trouble};
 
 /// The longest sleep: the clock of a machine may be set, or stand still while it is suspended.
@@ -61,19 +64,21 @@ impl Service {
         // A keeper does not hold the house open.
         let (house, departures) = (Arc::downgrade(self), self.engine.departures());
         let keeper = async move {
-            let mut looked = Looked::default();
+            let (mut looked, mut tried) = (Looked::default(), Tried::default());
             loop {
                 let Some(service) = house.upgrade() else { return };
                 let look = service.start_due(&mut looked).await;
+                let ticked = service.keep_schedules(&mut tried).await;
                 let now_ms = service.clock.now_ms();
                 drop(service);
                 // What cannot be read or started now may be later.
-                let look = look.unwrap_or_default();
-                if look.started >= STARTED_MAX {
+                let (look, ticked) = (look.unwrap_or_default(), ticked.unwrap_or_default());
+                if look.started >= STARTED_MAX || ticked.started > 0 {
                     continue;
                 }
+                let next_ms = look.next_ms.into_iter().chain(ticked.next_ms).min();
                 // At a rest, or at the next time, whichever comes first.
-                let _ = tokio::time::timeout(pause(look.next_ms, now_ms), departures.notified()).await;
+                let _ = tokio::time::timeout(pause(next_ms, now_ms), departures.notified()).await;
             }
         };
         self.following.lock().unwrap_or_else(PoisonError::into_inner).spawn(keeper);
@@ -147,7 +152,12 @@ fn to_start(rows: &Snapshot, due: &Due, now_ms: i64) -> Option<(String, Actor, S
 
 /// The request that starts it: one made of its name; if that came to nothing, one of now.
 fn request(rows: &Snapshot, due: &Due, now_ms: i64) -> Option<String> {
-    let first = format!("due/{}", due.name());
+    unused(rows, format!("due/{}", due.name()), now_ms)
+}
+
+/// A request under which nothing was started, or nothing that is of use any more: the first, or one with the time
+/// behind it. None while what was started under it goes on.
+pub(crate) fn unused(rows: &Snapshot, first: String, now_ms: i64) -> Option<String> {
     let Some(flow) = rows.started_by(&first) else { return Some(first) };
     let later = rows.requests_under(&format!("{first}/"));
     let last = later.last().and_then(|request| rows.started_by(request)).unwrap_or(flow);

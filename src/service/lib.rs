@@ -90,11 +90,13 @@ mod request_audit;
 mod request_batch;
 mod request_image;
 mod request_network;
+mod request_schedule;
 mod request_share;
 mod request_task;
 mod request_things;
 mod request_workflow;
 mod restore;
+mod schedules;
 mod seal;
 mod service;
 mod session_token;
@@ -104,6 +106,7 @@ mod snapshots;
 mod standing;
 mod story;
 mod story_access;
+mod story_schedule;
 mod story_text;
 mod tags;
 mod tasks;
@@ -128,9 +131,12 @@ mod tests_operation;
 #[cfg(test)]
 mod tests_queries;
 #[cfg(test)]
+mod tests_schedule;
+#[cfg(test)]
 mod tests_share;
 #[cfg(test)]
 mod tests_workflows;
+mod ticker;
 mod top;
 mod trouble;
 mod unfinished;
@@ -140,6 +146,7 @@ mod view_audit;
 mod view_batch;
 mod view_image;
 mod view_network;
+mod view_schedule;
 mod view_share;
 mod view_task;
 mod view_things;
@@ -171,6 +178,7 @@ pub use request_audit::{Action, AuditRequest, BackupAsked, Kept, LogAsked, Repla
 pub use request_batch::{BatchRequest, BatchRun};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_network::{GroupQuery, ItemQuery, NetworkRequest};
+pub use request_schedule::{PreviewOf, ScheduleCreate, ScheduleRequest, TicksAsked};
 pub use request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
 pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
@@ -203,6 +211,7 @@ pub use view_audit::{
 pub use view_batch::{BatchLines, BatchView, Batches, LineView, LinesTried, ManifestHave};
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};
 pub use view_network::{GroupView, Groups, ItemView, Items, KeyPairStarted};
+pub use view_schedule::{RunView, ScheduleView, Schedules, TickView, Ticks};
 pub use view_share::{
     AccountView, Accounts, CopiesStarted, CopyStarted, QuotaItem, QuotaView, QuotaViews, Shares,
 };

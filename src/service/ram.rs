@@ -100,7 +100,7 @@ impl Service {
     }
 
     /// Starts an operation that is one decide, if its rule says yes now.
-    async fn decide<W: Workflow<Ports = Ports> + Clone, T>(
+    pub(crate) async fn decide<W: Workflow<Ports = Ports> + Clone, T>(
         &self,
         actor: Actor,
         asked: &Asked,

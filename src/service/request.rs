@@ -15,6 +15,7 @@ use crate::request_audit::{AuditRequest, BackupAsked, Kept};
 use crate::request_batch::BatchRequest;
 use crate::request_image::{ImageQuery, ImageRequest};
 use crate::request_network::NetworkRequest;
+use crate::request_schedule::ScheduleRequest;
 use crate::request_share::ShareRequest;
 use crate::request_task::TaskRequest;
 use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
@@ -28,6 +29,7 @@ use crate::view_audit::{BackupMade, Differences, Judged, PastView, Told};
 use crate::view_batch::{BatchLines, BatchView, Batches, LinesTried, ManifestHave};
 use crate::view_image::{ImageView, Images};
 use crate::view_network::{Groups, Items, KeyPairStarted};
+use crate::view_schedule::{ScheduleView, Schedules, Ticks};
 use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
 use crate::view_task::{TaskView, Tasks};
 use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
@@ -323,6 +325,8 @@ pub enum Request {
     Network(NetworkRequest),
     /// Something about batches.
     Batch(BatchRequest),
+    /// Something about schedules.
+    Schedule(ScheduleRequest),
 }
 
 macro_rules! replies {
@@ -409,7 +413,10 @@ replies!(
     Batches,
     ManifestHave,
     LinesTried,
-    BatchLines
+    BatchLines,
+    ScheduleView,
+    Schedules,
+    Ticks
 );
 
 impl Request {
@@ -435,7 +442,16 @@ impl Request {
             Self::Bucket(BucketRequest::Put { .. } | BucketRequest::Get { .. }) | Self::Backup(_) => true,
             Self::Batch(BatchRequest::Run(run)) => run.names_files,
             Self::Batch(BatchRequest::Plan { names_files, .. }) => *names_files,
-            _ => false,
+            _ => self.begins_later().is_some_and(|later| later.names_files()),
+        }
+    }
+
+    /// What it has be asked for later, in the name of who asks now: whoever may not ask for that may not have it
+    /// asked for. What makes no sense is for the door to refuse.
+    pub fn begins_later(&self) -> Option<Self> {
+        match self {
+            Self::Schedule(ScheduleRequest::Create(create)) => create.operation.request().ok(),
+            _ => None,
         }
     }
 }

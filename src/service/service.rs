@@ -15,8 +15,8 @@ use files::Files;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use workflows::{
-    AddRegion, CopyImage, CopySnapshot, CreateAccount, CreateDisk, CreateImage, CreateSnapshot, DeleteDisk,
-    DeleteImage, DeleteSnapshot, ImportImage, Ports,
+    AddRegion, CopyImage, CopySnapshot, CreateAccount, CreateDisk, CreateImage, CreateSchedule,
+    CreateSnapshot, DeleteDisk, DeleteImage, DeleteSnapshot, ImportImage, Ports,
 };
 
 use crate::asked::{Asked, Tokens};
@@ -234,6 +234,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::Bucket(request) => service.bucket(actor, asked, request).await?,
         Request::Tag(request) => service.tag(actor, asked, request).await?,
         Request::Network(request) => service.network(actor, asked, request).await?,
+        Request::Schedule(request) => service.schedule(actor, asked, request).await?,
         Request::Share(ask) => service.share(actor, asked, ask).await?,
         Request::Batch(request) => service.batch(actor, asked, request).await?,
         Request::Key(request) => service.key(actor, asked, request).await?,
@@ -419,6 +420,7 @@ pub(crate) fn made_by(story: &str, flow: FlowId) -> Option<String> {
         }
         <CreateSnapshot as Workflow>::NAME | <CopySnapshot as Workflow>::NAME => "s",
         <CreateDisk as Workflow>::NAME => "d",
+        <CreateSchedule as Workflow>::NAME => "sch",
         _ => return None,
     };
     Some(format!("{prefix}-{}", flow.mint("1")))

@@ -11,8 +11,8 @@ use domain::port::{Location, Target};
 use event::{Event, Record};
 
 use crate::story::bytes_text;
-use crate::story_access;
 use crate::view::{format_word, time_text};
+use crate::{story_access, story_schedule};
 
 /// The event in plain words, if it is one of the domain's.
 pub(crate) fn text(record: &Record) -> Option<String> {
@@ -22,6 +22,7 @@ pub(crate) fn text(record: &Record) -> Option<String> {
         .or_else(|| network_text(record))
         .or_else(|| bucket_text(record))
         .or_else(|| story_access::text(record))
+        .or_else(|| story_schedule::text(record))
         .or_else(|| plain_text(record).map(str::to_owned))
 }
 

@@ -6,9 +6,10 @@ use crate::Complaint;
 
 /// A room, and the rooms it may build on. A room that is not here may build on none.
 const BELOW: &[(&str, &[&str])] = &[
+    ("calendar", &[]),
     ("event", &[]),
     ("files", &[]),
-    ("domain", &["event"]),
+    ("domain", &["calendar", "event"]),
     ("engine", &["event", "files"]),
     ("disk", &["event", "domain", "files"]),
     ("guest", &["domain"]),
@@ -16,7 +17,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("compute", &["event", "domain", "files", "disk"]),
     ("cluster", &["event", "domain", "engine", "files"]),
     ("workflows", &["event", "domain", "engine"]),
-    ("service", &["event", "domain", "engine", "workflows", "files"]),
+    ("service", &["calendar", "event", "domain", "engine", "workflows", "files"]),
     ("wire", &[]),
     ("kiln-fuzz", &["wire"]),
     ("kiln-peers", &["event", "files", "engine"]),
