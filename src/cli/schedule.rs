@@ -90,8 +90,8 @@ pub(crate) struct Create {
     #[command(flatten)]
     ticks: When,
     /// How much later than it ticks a run begins at most, by chance that is the same each time
-    #[arg(long, value_name = "SPAN", value_parser = span_ms, default_value = "0s", hide_default_value = true)]
-    jitter: i64,
+    #[arg(long, value_name = "SPAN", value_parser = span_ms)]
+    jitter: Option<i64>,
     /// What becomes of a tick while a run goes on: skip, buffer-one, buffer-all, cancel-other, allow
     #[arg(
         help = "What becomes of a tick while a run goes on: skip, buffer-one, buffer-all, cancel-other, allow
@@ -280,7 +280,7 @@ impl Create {
         let create = ScheduleCreate {
             name: self.name.clone(),
             ticks: self.ticks.asked(self.when),
-            jitter_ms: self.jitter,
+            jitter_ms: self.jitter.unwrap_or_default(),
             overlap: self.overlap,
             catch_up_ms: self.catch_up,
             failures_max: self.pause_after,
