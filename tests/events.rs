@@ -380,10 +380,22 @@ fn every_kind_that_golden_logs_hold_is_on_the_page_with_what_it_means() {
 
 #[test]
 fn an_event_is_read_from_the_macro_with_its_docs_fields_and_subjects() {
-    let source = "events! {\n    /// A thing\n    /// is there.\n    ThingMade \"thing.made/2\" about thing and other {\n        \
-                  /// Its id.\n        thing: ThingId,\n        /// Another.\n        #[serde(default)]\n        \
-                  other: Vec<ThingId>,\n    }\n}\n";
-    let found = events(source);
+    let source = [
+        "events! {",
+        "    /// A thing",
+        "    /// is there.",
+        "    ThingMade \"thing.made/2\" about thing and other {",
+        "        /// Its id.",
+        "        thing: ThingId,",
+        "        /// Another.",
+        "        #[serde(default)]",
+        "        other: Vec<ThingId>,",
+        "    }",
+        "}",
+        "",
+    ]
+    .join("\n");
+    let found = events(&source);
     assert_eq!(
         (found.len(), found[0].kind.as_str(), found[0].docs.as_str()),
         (1, "thing.made/2", "A thing is there.")

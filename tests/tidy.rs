@@ -156,7 +156,7 @@ fn no_source_is_an_orphan() {
 
 #[test]
 fn nothing_in_the_tree_knows_the_machine_it_was_written_on() {
-    check(|path| path != "Cargo.lock" && !is_tidy(path), text::machine_complaints);
+    check(|path| !path.ends_with("Cargo.lock") && !is_tidy(path), text::machine_complaints);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
                 schedule.last_ms = Some(event.at_ms);
                 set_next(rows, schedule, event.next);
                 let run = new_run(schedule, run_name(event.at_ms), event.at_ms, By::Tick, record.time_ms);
-                take(rows, schedule, run, event.then);
+                take(rows, schedule, &run, event.then);
             });
         }),
         TicksMissed::KIND => with(record, |event: TicksMissed| {
@@ -51,7 +51,7 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
         RunAsked::KIND => with(record, |event: RunAsked| {
             change(rows, record, &event.schedule, |rows, schedule| {
                 let run = new_run(schedule, event.run, event.at_ms, By::Hand, record.time_ms);
-                take(rows, schedule, run, event.then);
+                take(rows, schedule, &run, event.then);
             });
         }),
         ScheduleBackfilled::KIND => with(record, |event: ScheduleBackfilled| {
@@ -64,12 +64,12 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
         }),
         RunBegan::KIND => with(record, |event: RunBegan| {
             RUNNING.change(rows, &house(), &[event.schedule.as_str(), &event.run], |run| {
-                run.flows = event.flows
+                run.flows = event.flows;
             });
         }),
         RunEnded::KIND => with(record, |event: RunEnded| {
             change(rows, record, &event.schedule.clone(), |rows, schedule| {
-                ended(rows, record, schedule, event)
+                ended(rows, record, schedule, event);
             });
         }),
         _ => false,
@@ -138,10 +138,10 @@ fn new_run(schedule: &Schedule, name: String, at_ms: i64, by: By, since_ms: i64)
 }
 
 /// Does with a run what was decided of it.
-fn take(rows: &mut dyn RowsMut, schedule: &mut Schedule, run: Run, then: Then) {
+fn take(rows: &mut dyn RowsMut, schedule: &mut Schedule, run: &Run, then: Then) {
     let id = schedule.id.as_str();
     match then {
-        Then::Begins => RUNNING.put(rows, &house(), &[id, &run.name], &run),
+        Then::Begins => RUNNING.put(rows, &house(), &[id, &run.name], run),
         Then::Waits { instead_of } => {
             if let Some(dropped) = instead_of {
                 for name in &dropped {
@@ -153,7 +153,7 @@ fn take(rows: &mut dyn RowsMut, schedule: &mut Schedule, run: Run, then: Then) {
                     RUNNING.put(rows, &house(), &[id, &other.name], &other);
                 }
             }
-            WAITING.put(rows, &house(), &[id, &run.name], &run);
+            WAITING.put(rows, &house(), &[id, &run.name], run);
         }
         Then::Skipped(_) => schedule.skipped = schedule.skipped.saturating_add(1),
     }

@@ -233,12 +233,10 @@ fn next_run(view: &View<'_>, schedule: &Schedule) -> Then {
     match schedule.overlap {
         _ if going == 0 && waiting.is_empty() => Then::Begins,
         Overlap::Allow if going < RUNNING_MAX => Then::Begins,
-        Overlap::Allow => Then::Skipped(Why::Full),
-        Overlap::Skip => Then::Skipped(Why::Overlap),
         Overlap::BufferOne if waiting.is_empty() => waits,
-        Overlap::BufferOne => Then::Skipped(Why::Overlap),
+        Overlap::Skip | Overlap::BufferOne => Then::Skipped(Why::Overlap),
         Overlap::BufferAll if waiting.len() < WAITING_MAX => waits,
-        Overlap::BufferAll => Then::Skipped(Why::Full),
+        Overlap::Allow | Overlap::BufferAll => Then::Skipped(Why::Full),
         Overlap::CancelOther => {
             // What somebody makes up for was never meant to be the newest.
             let others = waiting.into_iter().filter(|run| run.by != By::Backfill).map(|run| run.name);

@@ -15,6 +15,7 @@
 //! time only through [`Clock`].
 
 mod act;
+mod advice;
 mod again;
 mod at;
 mod attempt;

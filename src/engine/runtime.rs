@@ -12,6 +12,7 @@ use event::{Actor, Cause, FlowId, Fold, Hand, Order, Seq};
 use files::Files;
 use tokio::sync::{Notify, oneshot};
 
+use crate::advice::damaged;
 use crate::at::work_key;
 use crate::committer::Committer;
 use crate::fold::{self, EngineFold, FlowRow, State};
@@ -22,7 +23,7 @@ use crate::pause::Pauses;
 use crate::queue::{Queue, Ticket, lock};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
-use crate::store::{Changes, DATABASE, Store, damaged};
+use crate::store::{Changes, DATABASE, Store};
 use crate::workflow::{Book, Workflow};
 use crate::{Denial, Error, audit, pace, tamper, unwind};
 

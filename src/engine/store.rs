@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::Error;
+use crate::advice::{advice_for, damaged, database_advice};
 use crate::chain::{self, Hash};
 use crate::marks::Marks;
 use crate::measure::{Measures, Timed};
@@ -592,36 +593,4 @@ fn check_of(key: &[u8], value: &[u8]) -> [u8; 8] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(key).update(&[0]).update(value);
     *hasher.finalize().as_bytes().first_chunk().expect("a hash has 32 bytes")
-}
-
-fn advice_for(error: &io::Error, dir: &Path) -> String {
-    let dir = dir.display();
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            format!("{error}; the directory `{dir}` has to be writable, or choose another with --data")
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            format!("{error}; free some space in the file system that holds `{dir}`")
-        }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            format!("{error}; `{dir}` has to be a directory, choose another with --data")
-        }
-        _ => error.to_string(),
-    }
-}
-
-fn database_advice(error: &redb::Error, dir: &Path) -> String {
-    match error {
-        redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => damaged(error),
-        redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => damaged(error),
-        redb::Error::Io(error) => advice_for(error, dir),
-        redb::Error::DatabaseAlreadyOpen => "another process has it open".to_owned(),
-        other => damaged(other),
-    }
-}
-
-pub(crate) fn damaged(error: &dyn std::fmt::Display) -> String {
-    format!(
-        "the file is damaged ({error}); nothing was repaired. Restore it and `{WITNESS}` from a copy of the directory"
-    )
 }

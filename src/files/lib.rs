@@ -101,7 +101,8 @@ pub trait File: Debug + Send + Sync + 'static {
     /// Makes content and length durable. Never retry it after an error: the kernel may have
     /// dropped what it could not write.
     fn sync(&self) -> io::Result<()>;
-    /// Sets the time of the last change of content, in nanoseconds since 1970 UTC. A file system that cannot, leaves it.
+    /// Sets the time of the last change of content, in nanoseconds since 1970 UTC. A file system that cannot,
+    /// leaves it.
     fn set_modified_ns(&self, _modified_ns: i64) -> io::Result<()> {
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements, each beside a peer in the same run.
 //!
-//! `batch`, `commit`, `flows`, `million`, `open`, `recover` and `wire` are bench targets of the product and only started here.
+//! `batch`, `commit`, `flows`, `million`, `open`, `recover` and `wire` are bench targets of the product and only
+//! started here.
 //! `peers` is a package outside the workspace, as the peers' crates are no part of the product. `import` compares
 //! programs with each other and is a chore, in its own file.
 
