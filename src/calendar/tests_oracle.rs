@@ -89,6 +89,7 @@ impl Chance {
 
 /// A civil day as arithmetic has it: days since 1970, and what the calendar calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "a day of a month is called so")]
 struct Day {
     number: i64,
     year: i64,
@@ -420,7 +421,7 @@ fn walk(clock: &Clock, made: &[Made], first: i64, last: i64) -> Vec<Vec<i64>> {
         }
         furthest = now;
         if second >= first {
-            for (place, ticks) in ticks.iter_mut().enumerate().filter(|(place, _)| shown[*place]) {
+            for (_, ticks) in ticks.iter_mut().enumerate().filter(|(place, _)| shown[*place]) {
                 ticks.push(second * 1000);
             }
         }

@@ -328,20 +328,16 @@ impl RunNow {
                 );
                 return if past.error_code.is_empty() { Ok(()) } else { Err(trouble.into()) };
             }
-            match schedule.running.iter().find(|going| going.run == run) {
-                Some(going) => {
-                    for workflow_id in going.workflow_ids.iter().copied() {
-                        let started = Started { workflow_id, joined: false, image_id: String::new() };
-                        follow::to_rest(session, &started).await?;
-                    }
-                    tokio::time::sleep(LOOK).await;
-                }
-                None => {
-                    session.screen.give(&schedule, |schedule| text(session, schedule));
-                    session.screen.say("another run goes on, and this one waits until that has ended");
-                    return Ok(());
-                }
+            let Some(going) = schedule.running.iter().find(|going| going.run == run) else {
+                session.screen.give(&schedule, |schedule| text(session, schedule));
+                session.screen.say("another run goes on, and this one waits until that has ended");
+                return Ok(());
+            };
+            for workflow_id in going.workflow_ids.iter().copied() {
+                let started = Started { workflow_id, joined: false, image_id: String::new() };
+                follow::to_rest(session, &started).await?;
             }
+            tokio::time::sleep(LOOK).await;
         }
     }
 }

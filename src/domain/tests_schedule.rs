@@ -124,7 +124,7 @@ fn a_schedule_is_created_with_its_first_tick_and_refused_where_it_says_nothing_s
     }
     for number in 1..rules::SCHEDULES_MAX {
         let (name, schedule) = (format!("n-{number}"), ScheduleId(format!("sch-n{number}")));
-        create(&mut world, ScheduleCreated { name, schedule, ..wanted(Overlap::Skip) }).unwrap();
+        create(&mut world, ScheduleCreated { schedule, name, ..wanted(Overlap::Skip) }).unwrap();
     }
     assert_eq!(code(create(&mut world, other())), "QuotaExceed.Schedule");
     let account = AccountId::from("200000");

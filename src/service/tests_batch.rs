@@ -121,7 +121,7 @@ impl Scene {
 
     /// How many operations there are that changed the image.
     async fn changes(&self) -> usize {
-        let list = Request::WorkflowList { open: false, count: 10_000 };
+        let list = Request::WorkflowList(crate::WorkflowQuery::newest(10_000));
         let flows: Workflows = ask(&self.service, &local_actor(), "", list).await.unwrap();
         flows.workflows.iter().filter(|flow| flow.name == "modify_image").count()
     }

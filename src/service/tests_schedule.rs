@@ -132,7 +132,7 @@ impl Kept {
 
     /// The times of day for which operations of a kind were asked for by the schedule, oldest first.
     async fn starts(&mut self, name: &str) -> Vec<String> {
-        let flows: Workflows = self.ask(Request::WorkflowList { open: false, count: 10_000 }).await;
+        let flows: Workflows = self.ask(Request::WorkflowList(crate::WorkflowQuery::newest(10_000))).await;
         let mut found = Vec::new();
         for flow in flows.workflows.iter().rev().filter(|flow| flow.name == name) {
             let row = self.service.engine.snapshot().unwrap().flow(flow.workflow_id).unwrap();
