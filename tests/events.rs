@@ -93,7 +93,7 @@ fn fields<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Vec<Field> {
         }
         let opens = i32::try_from(line.matches(['{', '(']).count()).unwrap();
         let closes = i32::try_from(line.matches(['}', ')']).count()).unwrap();
-        if depth == 0 && !line.starts_with("//") || line.starts_with("///") && depth == 0 {
+        if depth == 0 && (!line.starts_with("//") || line.starts_with("///")) {
             if before.takes(line) {
                 continue;
             }
@@ -198,9 +198,9 @@ fn types(source: &str) -> BTreeMap<String, Type> {
 
 /// The text that a payload in hexadecimal has behind a key, and the byte behind that.
 fn after_key(payload: &str, key: &str) -> Option<Vec<u8>> {
-    let digits: String = key.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let digits = key.bytes().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"));
     let place = payload.find(&format!("{:02x}{digits}", 0xa0 + key.len()))? + 2 + digits.len();
-    let bytes = payload[place..].as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    let bytes = payload.as_bytes()[place..].chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
     Some(bytes.map_while(|pair| u8::from_str_radix(pair, 16).ok()).collect())
 }
 
@@ -279,7 +279,9 @@ fn page() -> String {
     for (_, source) in domain.iter().filter(|(name, _)| name.starts_with("events")) {
         all.extend(events(source));
     }
-    engine.values().for_each(|source| all.extend(events(source)));
+    for source in engine.values() {
+        all.extend(events(source));
+    }
     all.sort_by(|one, other| one.kind.cmp(&other.kind));
     let written = written();
     let mut page = String::from(
@@ -299,8 +301,8 @@ fn page() -> String {
         let words = field.name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
         field.name = words.collect();
         if field.name == "Payload" {
-            field.of = "object".to_owned();
-            field.docs = "The event itself.".to_owned();
+            "object".clone_into(&mut field.of);
+            "The event itself.".clone_into(&mut field.docs);
         }
     }
     table(&mut page, "field", &fields_of_line, &BTreeMap::new());

@@ -12,6 +12,9 @@ use crate::tests_damage::{lived_in, log_rows, quietly, tamper};
 use crate::tests_kit::*;
 use crate::{Damage, Fault, WITNESS, examine};
 
+/// What somebody does to the rows of a log.
+type Change<'a> = &'a dyn Fn(&WriteTransaction, &[(u64, Vec<u8>)]);
+
 /// A house whose log has rows of several records, of several flows.
 fn house() -> House {
     let house = lived_in();
@@ -161,9 +164,7 @@ fn a_record_that_was_removed_inserted_or_swapped_within_its_row_is_told_as_such(
 
 #[test]
 fn whole_rows_that_are_gone_swapped_doubled_or_cut_off_are_told_as_such() {
-    let check = |change: &dyn Fn(&WriteTransaction, &[(u64, Vec<u8>)]),
-                 damage,
-                 events: &dyn Fn(&[u64]) -> (u64, u64)| {
+    let check = |change: Change<'_>, damage, events: &dyn Fn(&[u64]) -> (u64, u64)| {
         let house = house();
         let rows = log_rows(&house);
         tamper(&house, |txn| change(txn, &rows));
@@ -297,7 +298,9 @@ fn a_row_of_before_there_were_checks_is_read_and_its_fault_told_as_near_as_can_b
         .collect();
     let write = |house: &House, rows: &[(u64, Vec<u8>)]| {
         tamper(house, |txn| {
-            rows.iter().for_each(|(key, row)| put(txn, *key, row));
+            for (key, row) in rows {
+                put(txn, *key, row);
+            }
         });
     };
     write(&house, &old);
