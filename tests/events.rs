@@ -199,7 +199,7 @@ fn types(source: &str) -> BTreeMap<String, Type> {
 
 /// The text that a payload in hexadecimal has behind a key, and the byte behind that.
 fn after_key(payload: &str, key: &str) -> Option<Vec<u8>> {
-    let digits: String = key.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let digits = key.bytes().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"));
     let place = payload.find(&format!("{:02x}{digits}", 0xa0 + key.len()))? + 2 + digits.len();
     let bytes = payload.as_bytes()[place..].chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
     Some(bytes.map_while(|pair| u8::from_str_radix(pair, 16).ok()).collect())

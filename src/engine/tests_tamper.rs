@@ -12,6 +12,9 @@ use crate::tests_damage::{lived_in, log_rows, quietly, tamper};
 use crate::tests_kit::*;
 use crate::{Damage, Fault, WITNESS, examine};
 
+/// What somebody does to the rows of a log.
+type Change<'a> = &'a dyn Fn(&WriteTransaction, &[(u64, Vec<u8>)]);
+
 /// A house whose log has rows of several records, of several flows.
 fn house() -> House {
     let house = lived_in();
@@ -65,9 +68,6 @@ fn only(report: &Verified) -> &Fault {
     assert_eq!(report.fault.as_ref(), report.faults.first());
     &report.faults[0]
 }
-
-/// What is done to the rows of a log.
-type Change = dyn Fn(&WriteTransaction, &[(u64, Vec<u8>)]);
 
 #[test]
 fn a_house_that_nobody_touched_is_whole_for_whoever_looks_without_opening() {
@@ -164,7 +164,7 @@ fn a_record_that_was_removed_inserted_or_swapped_within_its_row_is_told_as_such(
 
 #[test]
 fn whole_rows_that_are_gone_swapped_doubled_or_cut_off_are_told_as_such() {
-    let check = |change: &Change, damage, events: &dyn Fn(&[u64]) -> (u64, u64)| {
+    let check = |change: Change<'_>, damage, events: &dyn Fn(&[u64]) -> (u64, u64)| {
         let house = house();
         let rows = log_rows(&house);
         tamper(&house, |txn| change(txn, &rows));
