@@ -75,7 +75,7 @@ impl Place {
 }
 
 fn is_lost(number: u64) -> bool {
-    number % LOST_ONE_IN == 0
+    number.is_multiple_of(LOST_ONE_IN)
 }
 
 #[test]

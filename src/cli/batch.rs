@@ -193,11 +193,11 @@ pub(crate) fn progress(view: &BatchView) -> String {
     let mut text = format!("{}, {} of {} lines", view.state, view.settled, view.lines);
     for (count, word) in [(view.failed, "failed"), (view.parked, "parked"), (view.running, "run")] {
         if count > 0 {
-            text.push_str(&format!(", {count} {word}"));
+            text.extend([", ", &count.to_string(), " ", word]);
         }
     }
     if !view.reason.is_empty() {
-        text.push_str(&format!(" ({})", view.reason));
+        text.extend([" (", &view.reason, ")"]);
     }
     text
 }
@@ -259,8 +259,7 @@ fn facts_of(session: &Session, view: &BatchView) -> String {
 
 fn list_operations(session: &Session, only: Option<&str>) -> Result<(), Stop> {
     let Some(only) = only else {
-        let rows = |all: &Vec<serde_json::Value>| {
-            let _ = all;
+        let rows = |_: &Vec<serde_json::Value>| {
             let columns = [Column::Whole("OPERATION"), Column::Whole("TAKES"), Column::Text("DOES")];
             let row = |known: &Known| {
                 let needed: Vec<_> =

@@ -101,14 +101,15 @@ fn text(session: &Session, reported: &Reported) -> String {
         };
         text.push_str(&draw(&session.screen, &columns, &reported.bad.iter().map(row).collect::<Vec<_>>()));
     }
-    text.push_str(&format!("`{}`: {}\n", reported.batch.batch_name, progress(&reported.batch)));
+    let mut lines = vec![format!("`{}`: {}\n", reported.batch.batch_name, progress(&reported.batch))];
     if let Some(path) = &reported.results {
-        text.push_str(&format!("what became of each line is in `{}`\n", path.display()));
+        lines.push(format!("what became of each line is in `{}`\n", path.display()));
     }
     if let Some(path) = &reported.failures {
-        let (lines, path) = (reported.failures_lines, path.display());
-        text.push_str(&format!("{lines} lines for another try are in `{path}`\n"));
+        let (count, path) = (reported.failures_lines, path.display());
+        lines.push(format!("{count} lines for another try are in `{path}`\n"));
     }
+    text.extend(lines);
     text
 }
 

@@ -153,20 +153,16 @@ async fn plan(session: &Session, checked: &Checked) -> Result<(), Stop> {
     }
     bar.clear();
     session.screen.give(&planned, |planned| {
-        let mut text = String::new();
-        for line in planned.refused.iter().take(TOLD_MAX) {
-            let what = line.operation.label();
-            text.push_str(&format!("line {}, {what}: {}\n", line.line, line.error_message));
-        }
-        let more = planned.refused.len().saturating_sub(TOLD_MAX);
+        let line = |line: &LineView| {
+            format!("line {}, {}: {}\n", line.line, line.operation.label(), line.error_message)
+        };
+        let mut text: String = planned.refused.iter().take(TOLD_MAX).map(line).collect();
+        let (refused, more) = (planned.refused.len(), planned.refused.len().saturating_sub(TOLD_MAX));
         if more > 0 {
-            text.push_str(&format!("and {more} more\n"));
+            text.extend(["and ", &more.to_string(), " more\n"]);
         }
-        let refused = planned.refused.len();
-        text.push_str(&format!(
-            "{} of {} lines could be done now, {refused} not\n",
-            planned.ready, planned.lines
-        ));
+        let (ready, lines) = (planned.ready, planned.lines);
+        text.extend([format!("{ready} of {lines} lines could be done now, {refused} not\n")]);
         text
     });
     if planned.refused.is_empty() { Ok(()) } else { Err(Stop::Found) }

@@ -102,14 +102,13 @@ pub(crate) async fn to_end(
         ended = service.engine.wait(flow) => Some(ended),
         _ = said => None,
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            let reason = format!("its batch `{}` was cancelled", batch.name);
-            // One that is past its point of no return comes to its end.
-            let _ = service.engine.cancel(batch.actor.clone(), flow, &reason).await;
-            service.engine.wait(flow).await
-        }
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        let reason = format!("its batch `{}` was cancelled", batch.name);
+        // One that is past its point of no return comes to its end.
+        let _ = service.engine.cancel(batch.actor.clone(), flow, &reason).await;
+        service.engine.wait(flow).await
     };
     ended.map_or(Ended::Not, |flow| how(&flow))
 }

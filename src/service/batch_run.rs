@@ -131,7 +131,7 @@ fn run_boxed(
         let (id, of) = (batch.id.clone(), batch.clone());
         let ran = Run::begin(&service, batch, &live).await;
         let ran = match ran {
-            Ok(mut run) => run.to_rest().await,
+            Ok(mut run) => run.work().await,
             Err(trouble) => Err(trouble),
         };
         service.leave_batch(&id, &live);
@@ -205,7 +205,7 @@ impl Run {
     }
 
     /// Starts lines and waits for them until there is nothing to start and nothing to wait for.
-    async fn to_rest(&mut self) -> Result<(), Trouble> {
+    async fn work(&mut self) -> Result<(), Trouble> {
         self.find_started()?;
         loop {
             self.look()?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::batch::{
     BATCH_LINES, BATCH_MANIFESTS, BATCH_NAMES, BATCHES, BATCHES_OPEN, Batch, BatchChange, BatchId, Counts,
-    line_part,
+    Unstarted, line_part,
 };
 use domain::image::house;
 use domain::{Digest, rules};
@@ -100,7 +100,7 @@ impl Service {
             }
             R::Forget { batch } => self.change_batch(actor, asked, &batch, BatchChange::Forget).await?.into(),
             R::Lines { batch, from, count, bad } => {
-                let row = self.find_batch(&self.engine.snapshot()?, &actor, &batch)?;
+                let row = find_batch(&self.engine.snapshot()?, &actor, &batch)?;
                 blocking(self, move |service| service.batch_lines(&row, from, count, bad)).await?.into()
             }
         })
@@ -151,9 +151,9 @@ impl Service {
         let rows = self.engine.snapshot()?;
         let of = account(&actor);
         // Asked once more under the same request, or with the same manifest: it is the batch there is.
-        let begun = rows.started_by(&asked.id).map(|flow| BatchId(format!("b-{}", flow.mint("1"))));
+        let started = rows.started_by(&asked.id).map(|flow| BatchId(format!("b-{}", flow.mint("1"))));
         let same = || BATCH_MANIFESTS.get(&rows, &house(), &[of.as_str(), &digest.to_string()]);
-        let known = begun.or_else(|| same().filter(|_| !run.again));
+        let known = started.or_else(|| same().filter(|_| !run.again));
         if let Some(row) = known.and_then(|id| BATCHES.get(&rows, &house(), &[of.as_str(), id.as_str()])) {
             asked.go_on()?;
             return Ok(BatchView { joined: true, ..self.batch_view(&row) });
@@ -188,11 +188,11 @@ impl Service {
     }
 
     fn show_batch(&self, actor: &Actor, named: &str) -> Result<BatchView, Trouble> {
-        Ok(self.batch_view(&self.find_batch(&self.engine.snapshot()?, actor, named)?))
+        Ok(self.batch_view(&find_batch(&self.engine.snapshot()?, actor, named)?))
     }
 
     async fn wait_batch(&self, actor: &Actor, named: &str) -> Result<BatchView, Trouble> {
-        let row = self.find_batch(&self.engine.snapshot()?, actor, named)?;
+        let row = find_batch(&self.engine.snapshot()?, actor, named)?;
         if !row.state.has_ended() {
             match self.running.live(&row.id) {
                 Some(live) => _ = tokio::time::timeout(WAIT_MAX, live.ended()).await,
@@ -215,7 +215,7 @@ impl Service {
             asked.go_on()?;
             return self.show_batch(&actor, named);
         }
-        let row = self.find_batch(&rows, &actor, named)?;
+        let row = find_batch(&rows, &actor, named)?;
         let flow = ChangeBatch {
             account: row.account.clone(),
             batch: row.id.clone(),
@@ -273,23 +273,6 @@ impl Service {
         Ok(open)
     }
 
-    pub(crate) fn find_batch(&self, rows: &Snapshot, actor: &Actor, named: &str) -> Result<Batch, Trouble> {
-        let of = actor.account.as_str();
-        let get = |id: &str| BATCHES.get(rows, &house(), &[of, id]);
-        if named.contains('\0') {
-            return Err(rules::no_batch(named).into());
-        }
-        let by_name = || BATCH_NAMES.get(rows, &house(), &[of, named]).and_then(|id| get(id.as_str()));
-        get(named).or_else(by_name).ok_or_else(|| {
-            let names: Vec<String> =
-                BATCHES.list(rows, &house(), &[of]).into_iter().map(|batch| batch.name).collect();
-            match nearest(named, names.iter().map(String::as_str)) {
-                Some(meant) => rules::no_batch(named).advise(format!("did you mean `{meant}`?")).into(),
-                None => rules::no_batch(named).into(),
-            }
-        })
-    }
-
     fn batch_view(&self, row: &Batch) -> BatchView {
         let live = self.running.live(&row.id);
         let seen = live.as_ref().map(|live| live.seen());
@@ -341,6 +324,24 @@ impl Service {
     }
 }
 
+/// The account's batch of that id or name.
+fn find_batch(rows: &Snapshot, actor: &Actor, wanted: &str) -> Result<Batch, Trouble> {
+    let of = actor.account.as_str();
+    let get = |id: &str| BATCHES.get(rows, &house(), &[of, id]);
+    if wanted.contains('\0') {
+        return Err(rules::no_batch(wanted).into());
+    }
+    let by_name = || BATCH_NAMES.get(rows, &house(), &[of, wanted]).and_then(|id| get(id.as_str()));
+    get(wanted).or_else(by_name).ok_or_else(|| {
+        let names: Vec<String> =
+            BATCHES.list(rows, &house(), &[of]).into_iter().map(|batch| batch.name).collect();
+        match nearest(wanted, names.iter().map(String::as_str)) {
+            Some(meant) => rules::no_batch(wanted).advise(format!("did you mean `{meant}`?")).into(),
+            None => rules::no_batch(wanted).into(),
+        }
+    })
+}
+
 /// What became of a line.
 fn told(rows: &Snapshot, batch: &Batch, line: Line) -> LineView {
     if let Some(flow) = rows.started_by(&request_of(&batch.id, &line)) {
@@ -348,14 +349,12 @@ fn told(rows: &Snapshot, batch: &Batch, line: Line) -> LineView {
     }
     let place = [batch.account.as_str(), batch.id.as_str(), &line_part(line.number)];
     match BATCH_LINES.get(rows, &house(), &place) {
-        Some(noted) => match noted.joined {
-            Some(flow) => of_flow(rows, flow, line),
-            None => {
-                let refusal = Refusal::new(&noted.code, noted.message);
-                line_view(line, "Refused", None, Some(refusal.into()))
-            }
-        },
         None => line_view(line, "Waiting", None, None),
+        Some(Unstarted { joined: Some(flow), .. }) => of_flow(rows, flow, line),
+        Some(Unstarted { code, message, .. }) => {
+            let refusal = Refusal::new(&code, message);
+            line_view(line, "Refused", None, Some(refusal.into()))
+        }
     }
 }
 

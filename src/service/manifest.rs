@@ -122,7 +122,7 @@ impl<R: BufRead> Manifest<R> {
                         return Ok(Err(bad(1, "", "there is no line of columns", "begin with their names")));
                     }
                     Some(Err(broken)) => return Ok(Err(broken_line(&broken, &[]))),
-                    Some(Ok(head)) => match columns(head.line, head.fields) {
+                    Some(Ok(head)) => match columns(head.line, &head.fields) {
                         Err(bad) => return Ok(Err(bad)),
                         Ok(columns) => Source::Csv { csv, columns },
                     },
@@ -273,7 +273,7 @@ fn broken_line(broken: &Broken, columns: &[String]) -> BadLine {
 }
 
 /// The columns, if they can be told apart and each is something.
-fn columns(line: u64, names: Vec<String>) -> Result<Vec<String>, BadLine> {
+fn columns(line: u64, names: &[String]) -> Result<Vec<String>, BadLine> {
     if names.len() > COLUMNS_MAX {
         return Err(bad(line, "", format!("{} columns; there are at most {COLUMNS_MAX}", names.len()), ""));
     }

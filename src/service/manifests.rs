@@ -140,13 +140,13 @@ impl Manifests {
 
     /// Removes what no batch names: those that were whole at once if they are old, and pieces of others.
     pub(crate) fn sweep(&self, named: &HashSet<(AccountId, Digest)>, now_ms: i64) -> io::Result<()> {
-        let names = match self.files.list(&self.dir) {
+        let there = match self.files.list(&self.dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            names => names?,
+            there => there?,
         };
         let keep: HashSet<String> =
             named.iter().map(|(account, digest)| format!("{account}-{digest}")).collect();
-        for name in names.iter().filter(|name| !keep.contains(*name)) {
+        for name in there.iter().filter(|name| !keep.contains(*name)) {
             let path = self.dir.join(name);
             let changed_ms = self.files.identity(&path)?.modified_ns / 1_000_000;
             if now_ms.saturating_sub(changed_ms) > UNUSED_MS {

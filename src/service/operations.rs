@@ -376,7 +376,7 @@ pub(crate) const OPERATIONS: &[Known] = &[
         parameters: &[IMAGE, IN, TAG],
         request: |said| {
             some(said, &["tag"])?;
-            tags(said, said.tags()?, Vec::new(), false)
+            Ok(tags(said, said.tags()?, Vec::new(), false))
         },
     },
     Known {
@@ -417,7 +417,7 @@ pub(crate) const OPERATIONS: &[Known] = &[
             if !all && remove.is_empty() {
                 return Err(Said::none_of(&["remove-tag", "all"]));
             }
-            tags(said, Vec::new(), remove, all)
+            Ok(tags(said, Vec::new(), remove, all))
         },
     },
     Known {
@@ -513,14 +513,9 @@ fn family(said: &Said<'_>, to: FamilyTo) -> Result<Request, Wrong> {
     Ok(Request::Share(ShareRequest::FamilyMove { family: said.needed("family"), to, regions }))
 }
 
-fn tags(
-    said: &Said<'_>,
-    set: Vec<(String, String)>,
-    remove: Vec<String>,
-    all: bool,
-) -> Result<Request, Wrong> {
+fn tags(said: &Said<'_>, set: Vec<(String, String)>, remove: Vec<String>, all: bool) -> Request {
     let (resources, region) = (vec![said.needed("image")], said.region("region"));
-    Ok(Request::Tag(TagRequest::Change { resources, region, set, remove, all }))
+    Request::Tag(TagRequest::Change { resources, region, set, remove, all })
 }
 
 fn export_to(said: &Said<'_>) -> Result<ExportTo, Wrong> {

@@ -1,6 +1,6 @@
 //! The operations on batches: beginning one, and each change of one that has begun.
 
-use domain::batch::{BATCH_NAMES, BatchChange, BatchId, BatchNote, BatchPlan, Counts, Unstarted};
+use domain::batch::{BATCH_NAMES, BatchChange, BatchNote, BatchPlan, Counts, Unstarted};
 use domain::{Digest, image};
 use workflows::{BeginBatch, ChangeBatch};
 
@@ -72,7 +72,7 @@ fn of(house: &House, change: BatchChange) -> ChangeBatch {
     let rows = house.engine.snapshot().unwrap();
     // Once it is forgotten, a second start finds the first by its request and looks at none of this.
     let batch = BATCH_NAMES.get(&rows, &image::house(), &[account().as_str(), "rename"]);
-    let batch = batch.unwrap_or_else(BatchId::default);
+    let batch = batch.unwrap_or_default();
     ChangeBatch { account: account(), batch, name: "rename".to_owned(), change }
 }
 
