@@ -12,6 +12,8 @@ use crate::tests_damage::{lived_in, log_rows, quietly, tamper};
 use crate::tests_kit::*;
 use crate::{Damage, Fault, WITNESS, examine};
 
+/// Which events it is about, by the rows' keys, the place of a large one, and the last event.
+type Events<'a> = &'a dyn Fn(&[u64], usize, u64) -> (u64, u64);
 /// What somebody does to the rows of a log.
 type Change<'a> = &'a dyn Fn(&WriteTransaction, &[(u64, Vec<u8>)]);
 
@@ -164,20 +166,21 @@ fn a_record_that_was_removed_inserted_or_swapped_within_its_row_is_told_as_such(
 
 #[test]
 fn whole_rows_that_are_gone_swapped_doubled_or_cut_off_are_told_as_such() {
-    let check = |change: Change<'_>, damage, events: &dyn Fn(&[u64]) -> (u64, u64)| {
+    let check = |change: Change<'_>, damage, events: Events<'_>| {
         let house = house();
         let rows = log_rows(&house);
         tamper(&house, |txn| change(txn, &rows));
         let report = report(&house);
         let keys: Vec<u64> = rows.iter().map(|(key, _)| *key).collect();
-        let (first, last) = events(&keys);
+        let head = records(&rows.last().unwrap().1).last().unwrap().1.seq.0;
+        let (first, last) = events(&keys, large_row(&rows), head);
         assert_eq!(only(&report).damage, damage, "{report:?}");
         assert_eq!(only(&report).events, Some((Seq(first), Seq(last))), "{report:?}");
     };
     check(
         &|txn, rows| drop(txn.open_table(LOG).unwrap().remove(rows[4].0).unwrap()),
         Damage::Removed,
-        &|keys| (keys[4], keys[5] - 1),
+        &|keys, _, _| (keys[4], keys[5] - 1),
     );
     check(
         &|txn, rows| {
@@ -185,19 +188,24 @@ fn whole_rows_that_are_gone_swapped_doubled_or_cut_off_are_told_as_such() {
             put(txn, rows[7].0, &rows[4].1);
         },
         Damage::Swapped,
-        &|keys| (keys[4], keys[7]),
+        &|keys, _, _| (keys[4], keys[7]),
     );
-    check(&|txn, rows| put(txn, rows[4].0, &rows[7].1), Damage::Changed, &|keys| (keys[4], keys[4]));
-    check(&|txn, rows| put(txn, rows[4].0 + 1, &rows[4].1), Damage::Inserted, &|keys| {
-        (keys[4] + 1, keys[4] + 1)
-    });
+    check(&|txn, rows| put(txn, rows[4].0, &rows[7].1), Damage::Changed, &|keys, _, _| (keys[4], keys[4]));
+    check(
+        &|txn, rows| {
+            let large = large_row(rows);
+            put(txn, rows[large].0 + 1, &rows[large].1);
+        },
+        Damage::Inserted,
+        &|keys, large, _| (keys[large] + 1, keys[large] + 1),
+    );
     check(
         &|txn, rows| {
             let mut log = txn.open_table(LOG).unwrap();
             rows[rows.len() - 2..].iter().for_each(|(key, _)| drop(log.remove(key).unwrap()));
         },
         Damage::CutOff,
-        &|keys| (keys[keys.len() - 2], keys[keys.len() - 1] + 3),
+        &|keys, _, head| (keys[keys.len() - 2], head),
     );
     check(
         &|txn, rows| {
@@ -209,7 +217,7 @@ fn whole_rows_that_are_gone_swapped_doubled_or_cut_off_are_told_as_such() {
             put(txn, next.0, &next.1);
         },
         Damage::Inserted,
-        &|keys| (keys[keys.len() - 1] + 4, keys[keys.len() - 1] + 4),
+        &|_, _, head| (head + 1, head + 1),
     );
 }
 
