@@ -173,6 +173,8 @@ impl Service {
         rules::begin_batch(&View::new(&rows, &house(), self.clock.now_ms()), wanted)?;
         drop(rows);
         asked.go_on()?;
+        // The answer is what was decided, so something has to decide, also in a process that came to look.
+        self.drive().await?;
         let flow = self.engine.run(actor.clone(), &asked.id, begin).await?;
         crate::service::settled(&flow)?;
         self.run_batches();
@@ -226,6 +228,7 @@ impl Service {
         drop(rows);
         asked.go_on()?;
         let forgets = flow.change == BatchChange::Forget;
+        self.drive().await?;
         let ended = self.engine.run(actor.clone(), &asked.id, flow).await?;
         crate::service::settled(&ended)?;
         if forgets {

@@ -38,7 +38,8 @@ fn a_manifest_is_run_once_told_line_by_line_and_what_failed_is_a_manifest_again(
         "#line,#error,operation,image,name\n3,InvalidImageId.NotFound,image.modify,web-9,web-9-lts\n"
     );
     place.image("web-9", &[]);
-    place.done(&["batch", "run", "again.csv"]);
+    place.done(&["batch", "run", "again.csv", "--name", "again", "--no-wait"]);
+    place.done(&["batch", "watch", "again"]);
     assert_eq!(place.json(&["image", "show", "web-9-lts"])["ImageName"], "web-9-lts");
     place.done(&["batch", "forget", "rename", "--yes"]);
     assert_eq!(place.run(&["batch", "show", "rename"]).code, 3);
