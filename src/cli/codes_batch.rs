@@ -81,7 +81,7 @@ pub(crate) const BATCH: &[Page] = &[
     Page {
         code: "InvalidParameter.Reason",
         means: "The reason is too long.",
-        cause: "It has more than 1024 characters.",
+        cause: "It has more characters than the message says it may.",
         todo: "Say it shorter.",
     },
     Page {

@@ -13,12 +13,6 @@ pub(crate) const SCHEDULE: &[Page] = &[
         todo: "See how it stands with `kiln schedule show`.",
     },
     Page {
-        code: "InvalidParameter.Reason",
-        means: "The reason is too long.",
-        cause: "More was told than 256 characters hold.",
-        todo: "Say it in fewer words.",
-    },
-    Page {
         code: "InvalidSchedule.Bounds",
         means: "The beginning comes after the end.",
         cause: "The two times were exchanged, or one is in another year than was meant.",

@@ -6,7 +6,7 @@ use crate::kit::{Place, plain};
 
 /// The number of the last event.
 fn head(place: &Place) -> String {
-    place.json(&["audit", "head"])["Event"].to_string()
+    place.json(&["audit", "head", "--unsigned"])["Event"].to_string()
 }
 
 fn events(log: &Value) -> Vec<u64> {

@@ -16,12 +16,12 @@ fn listed(place: &Place, words: &[&str]) -> Vec<String> {
 
 /// The command is refused with this code, and the log has nothing of it.
 fn refused(place: &Place, words: &[&str], code: &str) {
-    let before = place.done(&["audit", "head"]);
+    let before = place.done(&["audit", "head", "--unsigned"]);
     let run = place.run(words);
     assert_eq!((run.code, run.out.as_str()), (3, ""), "{words:?}: {}", run.err);
     assert!(run.err.contains(&format!("\n  code: {code}\n")), "{words:?}: {}", run.err);
     assert!(run.err.contains("\n  try: "), "{words:?} says not what to try: {}", run.err);
-    assert_eq!(place.done(&["audit", "head"]), before, "{words:?} left something in the log");
+    assert_eq!(place.done(&["audit", "head", "--unsigned"]), before, "{words:?} left something in the log");
 }
 
 #[test]
@@ -241,11 +241,11 @@ fn several_attributes_are_changed_at_once_or_none_is() {
 fn what_cannot_be_undone_needs_a_yes_where_nobody_can_be_asked() {
     let place = Place::new();
     place.image("web-1", &[]);
-    let before = place.done(&["audit", "head"]);
+    let before = place.done(&["audit", "head", "--unsigned"]);
     let run = place.run(&["image", "delete", "web-1"]);
     assert_eq!((run.code, run.out.as_str()), (2, ""), "{}", run.err);
     assert!(run.err.contains("`--yes`") && run.err.contains("`web-1`"), "{}", run.err);
-    assert_eq!(place.done(&["audit", "head"]), before);
+    assert_eq!(place.done(&["audit", "head", "--unsigned"]), before);
     let shown = place.json(&["image", "show", "web-1"]);
     let snapshot = shown["SnapshotId"].as_str().unwrap();
     place.done(&["image", "delete", "web-1", "--keep-snapshots", "--yes"]);
@@ -256,7 +256,7 @@ fn what_cannot_be_undone_needs_a_yes_where_nobody_can_be_asked() {
 fn a_dry_run_ends_well_if_nothing_stands_against_it_and_does_nothing() {
     let place = Place::new();
     place.image("web-1", &[]);
-    let before = place.done(&["audit", "head"]);
+    let before = place.done(&["audit", "head", "--unsigned"]);
     for words in [
         "image delete web-1",
         "image modify web-1 --name web-2",
@@ -272,7 +272,7 @@ fn a_dry_run_ends_well_if_nothing_stands_against_it_and_does_nothing() {
     }
     let run = place.run(&["image", "delete", "web-9", "--dry-run"]);
     assert!(run.code == 3 && run.err.contains("InvalidImageId.NotFound"), "{}", run.err);
-    assert_eq!(place.done(&["audit", "head"]), before);
+    assert_eq!(place.done(&["audit", "head", "--unsigned"]), before);
     assert!(!place.path("out.raw").exists());
 }
 

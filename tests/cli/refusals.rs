@@ -7,7 +7,7 @@ use crate::kit::{MIB, Place, plain};
 
 /// The command is refused with this code, and says all of `said`; afterwards nothing has changed.
 fn refused(place: &Place, words: &[&str], exit: i32, code: &str, said: &[&str]) {
-    let before = place.done(&["audit", "head"]);
+    let before = place.done(&["audit", "head", "--unsigned"]);
     let run = place.run(words);
     assert_eq!((run.code, run.out.as_str()), (exit, ""), "{words:?}: {}", run.err);
     let err = plain(place, &run.err);
@@ -15,7 +15,7 @@ fn refused(place: &Place, words: &[&str], exit: i32, code: &str, said: &[&str]) 
     for said in said {
         assert!(err.contains(said), "{words:?} does not say `{said}`: {err}");
     }
-    assert_eq!(place.done(&["audit", "head"]), before, "{words:?} left something in the log");
+    assert_eq!(place.done(&["audit", "head", "--unsigned"]), before, "{words:?} left something in the log");
 }
 
 fn import_refused(place: &Place, file: &str, code: &str, said: &[&str]) {

@@ -156,7 +156,7 @@ fn nothing_of_another_account_is_in_its_lists_or_its_log() {
         refused(&by_other(&place, &["workflow", verb, &flow]), "InvalidWorkflowId.NotFound");
     }
     for words in [
-        &["audit", "head"][..],
+        &["audit", "head", "--unsigned"][..],
         &["audit", "verify"],
         &["audit", "rebuild"],
         &["region", "collect"],
