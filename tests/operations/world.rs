@@ -129,7 +129,8 @@ impl House {
         let mut found = Vec::new();
         self.engine.snapshot().unwrap().scan(&[], &mut |key, value| {
             let table = key.split(|byte| *byte == 0).next().unwrap_or_default();
-            let engines = ["flow", "flow-open", "history", "timer", "request", "kind", "task"];
+            let engines =
+                ["flow", "flow-by", "flow-open", "pause", "told", "timer", "request", "kind", "task"];
             let task = key.windows(3).any(|window| window == b"\0t-");
             if !task && !engines.iter().any(|engine| engine.as_bytes() == table) {
                 found.push((String::from_utf8_lossy(key).replace('\0', "/"), value.to_vec()));

@@ -26,7 +26,8 @@ use crate::world::{
 /// Operations in a run: some 200 records, so that a thousand folds stay a matter of seconds.
 const OPERATIONS: usize = 28;
 /// Tables of the engine, which tell of flows and not of the domain.
-const ENGINE_TABLES: [&str; 6] = ["flow", "flow-open", "history", "timer", "request", "kind"];
+const ENGINE_TABLES: [&str; 8] =
+    ["flow", "flow-by", "flow-open", "pause", "told", "timer", "request", "kind"];
 
 type Doing<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
