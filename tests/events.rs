@@ -5,7 +5,6 @@
 //! not what they come to; `KILN_EVENTS=write cargo test --test events` writes it. It reads text alone: a macro's
 //! `Name "kind/1" about it { field: Type, }`, and structs and enums with their docs.
 
-#![expect(clippy::format_collect, reason = "a test looks for a few digits")]
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::collections::{BTreeMap, BTreeSet};
