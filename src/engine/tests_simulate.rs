@@ -1,7 +1,7 @@
 //! The engine simulated: seeds by the hundred, each a house of its own with its lives, its disk, its world and its
 //! clients, all of which a seed decides to the byte.
 //!
-//! `KILN_SEED` is the first seed and `KILN_SEEDS` their number; without that the same few are played. What fails
+//! `KILN_SEED` is the first seed and `KILN_SEEDS` their number; without that they are played for a while. What fails
 //! says how to play it again.
 
 use std::cell::Cell;
@@ -26,9 +26,6 @@ thread_local! {
     /// Whether this thread plays a seed: what panics then is part of the play, or told afterwards.
     static PLAYS: Cell<bool> = const { Cell::new(false) };
 }
-
-/// Seeds in each test run: about ten seconds of two processors.
-const SEEDS_EACH_RUN: u64 = 600;
 
 /// Plays a seed without showing the panics in it.
 fn play(seed: u64) -> Result<Played, Vec<String>> {
@@ -86,11 +83,8 @@ fn play_all(first: u64, seeds: Option<u64>) -> (u64, Played, Vec<String>) {
 
 #[test]
 fn simulated_seeds_end_as_they_should() {
-    // The same seeds in every test run, until those that are known to end badly are mended (docs/acceptance.md); others
-    // are for whoever says how many.
-    let asked = variable("KILN_SEEDS");
-    let first = variable("KILN_SEED").filter(|_| asked.is_some()).unwrap_or(1);
-    let (count, sum, told) = play_all(first, Some(asked.unwrap_or(SEEDS_EACH_RUN)));
+    let first = variable("KILN_SEED").unwrap_or(1);
+    let (count, sum, told) = play_all(first, variable("KILN_SEEDS"));
     assert!(told.is_empty(), "{}", told.join("\n"));
     println!(
         "soak: {count} seeds from {first}: {} lives, {} flows, {} events, {} calls of the world, {} let go on by a \
@@ -102,7 +96,7 @@ fn simulated_seeds_end_as_they_should() {
 /// A seed that fails can be looked at for as long as it takes.
 #[test]
 fn simulated_seeds_repeat_to_the_byte() {
-    let first = variable("KILN_SEED").filter(|_| variable("KILN_SEEDS").is_some()).unwrap_or(1);
+    let first = variable("KILN_SEED").unwrap_or(1);
     for seed in first..first + 40 {
         let (once, again) = (play(seed), play(seed));
         assert!(once == again, "seed {seed} is not the same twice");

@@ -336,14 +336,18 @@ impl Case<'_> {
 
     /// Every effect of a flow that is done is there, none of one that is undone.
     fn things(&mut self) {
-        let mut taken = BTreeSet::new();
+        // By parents that undid them: some for certain, others by an undo that did not come to its end.
+        let (mut taken, mut perhaps) = (BTreeSet::new(), BTreeSet::new());
         for (id, told) in &self.truth.flows {
             for Line { number, what } in walk(told).0 {
-                if let What::Op(Op::Each { parts, .. }) = what
-                    && told.at(&format!("{number}~")).is_some()
+                let What::Op(Op::Each { parts, .. }) = what else { continue };
+                let children = parts.iter().filter_map(|(key, _)| self.child(*id, number, key));
+                let children = children.map(|(child, _)| child);
+                if told.at(&format!("{number}~")).is_some() {
+                    taken.extend(children);
+                } else if self.calls.iter().any(|call| call.undo && (call.flow, call.number) == (*id, number))
                 {
-                    let children = parts.iter().filter_map(|(key, _)| self.child(*id, number, key));
-                    taken.extend(children.map(|(child, _)| child));
+                    perhaps.extend(children);
                 }
             }
         }
@@ -354,7 +358,7 @@ impl Case<'_> {
                 let there = self.things.get(&act.key) == Some(id);
                 let acted = told.call(number).is_some_and(|record| !Told::is_no(record));
                 let wanted = match told.state {
-                    State::Done if acted => Some(!taken.contains(id)),
+                    State::Done if acted && !perhaps.contains(id) => Some(!taken.contains(id)),
                     State::Undone if act.undone => Some(false),
                     _ => None,
                 };

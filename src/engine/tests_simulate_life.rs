@@ -157,6 +157,8 @@ impl Life<'_> {
         }
         self.engine.shared.queue.stopped()?;
         self.run.disk.clear_faults();
+        // An attempt may still begin; it is not to wait for a power that nobody brings back before they are told.
+        lock(&self.run.world.state).cut_in = None;
         for _ in 0..STOP_TURNS {
             self.settle(STILL).await;
             if let Some(ready) = self.director.hands().iter().find(|paused| paused.ready) {
@@ -169,7 +171,15 @@ impl Life<'_> {
             tokio::time::sleep(LONG).await;
         }
         if !self.clients.is_empty() {
-            self.run.ledger.problems.push(format!("{} wait for a log that has stopped", self.clients.len()));
+            let driven: Vec<FlowId> = lock(&self.engine.shared.live).keys().copied().collect();
+            let (gate, hands) = (self.director.gate(), self.director.hands());
+            let what = format!("driven are {driven:?}, at the gate {gate:?}, the threads {hands:?}");
+            let error = self.engine.shared.queue.error();
+            let waiting = self.clients.len();
+            self.run
+                .ledger
+                .problems
+                .push(format!("{waiting} wait for a log that has stopped ({error}): {what}"));
         }
         if self.last {
             self.run.ledger.problems.push(format!("it stopped: {}", self.engine.shared.queue.error()));

@@ -210,22 +210,22 @@ impl Run {
             drop(clients);
             drop(runtime);
             drop(ended.1);
-            self.ends_life(ended.0);
+            self.ends_life(ended.0, strikes);
         } else {
             self.disk.power_cut();
-            self.ends_life(Ended::Stopped);
+            self.ends_life(Ended::Stopped, strikes);
         }
     }
 
-    fn ends_life(&mut self, ended: Ended) {
+    fn ends_life(&mut self, ended: Ended, struck: bool) {
         if std::env::var_os("KILN_TELL").is_some() {
             let life = lock(&self.world.state).life;
             println!("life {life}: {ended:?}, {} records seen, {:?}", self.ledger.seen.len(), self.disk);
         }
         self.world.ends_life();
         self.clock.ends_life();
-        if matches!(ended, Ended::AtRest | Ended::By(End::Close)) && self.disk.is_powered() {
-            self.disk.clear_faults();
+        // A sync may have failed while it was closed, and what is seen then is not what is on the disk.
+        if matches!(ended, Ended::AtRest | Ended::By(End::Close)) && !struck && self.disk.is_powered() {
             return;
         }
         let loss = match ended {
