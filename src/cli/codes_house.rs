@@ -37,6 +37,12 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "Wait, or end that process; what it did is kept.",
     },
     Page {
+        code: "DataDirectory.Idle",
+        means: "No process is at work in the data directory.",
+        cause: "The server was ended, or none was started yet.",
+        todo: "Start `kiln serve`; `kiln top --once` shows what there is without it.",
+    },
+    Page {
         code: "DestinationRegion.NotFound",
         means: "There is no region of that name to copy to.",
         cause: "Its name is misspelt.",

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::exit::Stop;
 use crate::screen::print;
-use crate::session::Session;
+use crate::session::{At, Session};
 use crate::top_frame::{Looking, Sort, count, frame};
 
 /// Operations asked for: more than a screen has lines.
@@ -76,6 +76,10 @@ impl Top {
             let why =
                 "`kiln top` draws on a terminal, and this is none: `kiln top --once` prints what there is";
             return Err(Stop::Usage(why.to_owned()));
+        }
+        if let At::Here(house) = &session.place {
+            // Who looks on for hours may not keep a server from starting.
+            house.only_ask();
         }
         // What cannot be asked at all is told as of any command.
         let mut view = look(session).await?;

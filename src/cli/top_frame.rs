@@ -159,7 +159,7 @@ fn engine(top: &Top, before: Option<&Top>) -> String {
 
 fn titles(columns: usize) -> String {
     if columns >= WIDE {
-        format!("{:<28}  {:<9}  {:>6}  {:<14}  {:>11}  WHAT", "ID", "STATE", "AGE", "PROGRESS", "RATE")
+        format!("{:<28}  {:<9}  {:>6}  {:<15}  {:>11}  WHAT", "ID", "STATE", "AGE", "PROGRESS", "RATE")
     } else {
         format!("{:<9}  {:>6}  {:>4}  WHAT", "STATE", "AGE", "DONE")
     }
@@ -180,10 +180,10 @@ fn line(top: &Top, flow: &WorkflowView, rates: &HashMap<FlowId, u64>, columns: u
     if columns < WIDE {
         return format!("{:<9}  {age:>6}  {done:>4}  {what}", flow.state);
     }
-    let bar = percent.map(|percent| bar_text(percent) + &format!("{done:>4}")).unwrap_or_default();
+    let bar = percent.map(|percent| bar_text(percent) + &format!("{done:>5}")).unwrap_or_default();
     let rate =
         rates.get(&flow.workflow_id).map(|rate| format!("{}/s", bytes_text(*rate))).unwrap_or_default();
-    let blank = " ".repeat(14_usize.saturating_sub(width(&bar)));
+    let blank = " ".repeat(15_usize.saturating_sub(width(&bar)));
     format!(
         "{:<28}  {:<9}  {age:>6}  {bar}{blank}  {rate:>11}  {what}",
         flow.workflow_id.to_string(),
@@ -297,8 +297,8 @@ mod tests {
         for said in [
             "2 in progress  1 parked  ended 40",
             "commits 25/s  events 75/s  fsync 1.5 ms  queue 7",
-            "█████░░░░░ 50%",
-            "20 MiB/s",
+            "█████░░░░░  50%",
+            "20.0 MiB/s",
             "1h01m",
             "import `web-3`: the disk  [2J is gone",
         ] {

@@ -16,6 +16,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engine::{Clock as _, SystemClock};
@@ -71,6 +72,8 @@ pub struct House {
     tell: Box<dyn Fn(&str) + Send + Sync>,
     role: Mutex<Role>,
     signing_key: Option<PathBuf>,
+    /// It asks whoever holds the directory, and never holds it.
+    only_asks: AtomicBool,
 }
 
 enum Role {
@@ -89,7 +92,8 @@ impl House {
         tell: Box<dyn Fn(&str) + Send + Sync>,
     ) -> Self {
         let (actor, manner) = (local_actor(), Manner::default());
-        Self { dir, wiring, because, actor, manner, tell, role: Mutex::new(Role::Outside), signing_key: None }
+        let (role, only_asks) = (Mutex::new(Role::Outside), AtomicBool::new(false));
+        Self { dir, wiring, because, actor, manner, tell, role, signing_key: None, only_asks }
     }
 
     /// Signs heads with the key in this file, from now on; else it lies in the directory.
@@ -120,6 +124,12 @@ impl House {
         self
     }
 
+    /// From now on asks whoever holds the directory and never holds it: for whoever stays long and only looks, and would
+    /// keep a server from starting.
+    pub fn only_ask(&self) {
+        self.only_asks.store(true, Ordering::Relaxed);
+    }
+
     /// The account that asks.
     pub fn account(&self) -> &str {
         &self.actor.account
@@ -144,7 +154,8 @@ impl House {
         let mut last = None;
         for _ in 0..TRIES_MAX {
             if matches!(*role, Role::Outside) {
-                *role = self.enter().await?;
+                let visits = self.only_asks.load(Ordering::Relaxed);
+                *role = if visits { self.visit().await? } else { self.enter().await? };
             }
             match &mut *role {
                 Role::Holds(holder) => return T::try_from(dispatch(&holder.service, call.clone()).await?),
@@ -209,6 +220,18 @@ impl House {
         }
         (self.tell)(&format!("waiting for the answer of {}, which holds the data directory", self.holder()));
         answer.await
+    }
+
+    async fn visit(&self) -> Result<Role, Trouble> {
+        let connected = match self.connect() {
+            Ok(stream) => stream.await,
+            Err(error) => Err(error),
+        };
+        connected.map(Role::Asks).map_err(|_| {
+            let why = format!("nobody is at work in the data directory `{}`", self.dir.display());
+            let idle = Trouble::new(Family::World, "DataDirectory.Idle", why);
+            idle.advise("start `kiln serve`, or another command that waits for its work")
+        })
     }
 
     async fn enter(&self) -> Result<Role, Trouble> {

@@ -7,10 +7,10 @@ use event::Actor;
 use tempfile::TempDir;
 use workflows::DeprecateImage;
 
-use crate::tests::{ask, close, disk, finished, import, open};
+use crate::tests::{ask, close, disk, finished, import, open, wiring};
 use crate::{
-    DEFAULT_ACCOUNT, DEFAULT_REGION, ImageAt, Request, Service, ShareRequest, Started, Time, Trouble,
-    WorkflowQuery, WorkflowView, Workflows, local_actor,
+    Because, DEFAULT_ACCOUNT, DEFAULT_REGION, ImageAt, Request, Service, ShareRequest, Started, Time, Top,
+    Trouble, WorkflowQuery, WorkflowView, Workflows, local_actor,
 };
 
 /// A house in which several things were asked for, one after the other.
@@ -200,4 +200,23 @@ async fn pages_of_operations_go_on_where_the_one_before_ended() {
     assert_eq!(seen, all.workflows.iter().map(|flow| flow.workflow_id).collect::<Vec<_>>());
     assert!(all.workflows.is_sorted_by(|a, b| a.start_time >= b.start_time) && all.next.is_none());
     close(house.service).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_asks_never_holds_the_directory_and_finds_whoever_does() {
+    let place = tempfile::tempdir().unwrap();
+    let at =
+        |dir: &str| crate::House::new(place.path().join(dir), wiring(), Because::Looks, Box::new(|_| {}));
+    let (guest, holder) = (at("data"), at("data"));
+    guest.only_ask();
+    let look = || Request::WorkflowTop { count: 10 };
+    let no = guest.ask::<Top>(look()).await.unwrap_err();
+    assert_eq!(no.code, "DataDirectory.Idle", "{no:?}");
+    assert!(!place.path().join("data").exists(), "nothing was begun for who only looks");
+    let top: Top = holder.ask(look()).await.unwrap();
+    let seen: Top = guest.ask(look()).await.unwrap();
+    assert_eq!((top.workflows, top.running, top.parked), (seen.workflows, seen.running, seen.parked));
+    assert!(seen.engine.is_some_and(|engine| engine.events > 0 && engine.ended > 0));
+    holder.close().await;
+    guest.ask::<Top>(look()).await.expect_err("whoever held it is gone");
 }
