@@ -38,20 +38,23 @@ pub(crate) enum Ended {
     Not,
 }
 
-/// Starts a line, or finds it started.
-pub(crate) async fn started(service: &Arc<Service>, batch: &Batch, line: &Line) -> Result<FlowId, Ended> {
-    let place = [batch.account.as_str(), batch.id.as_str(), &line_part(line.number)];
-    let id = request_of(&batch.id, line);
+/// Starts a line, or finds it started; or what an earlier process noted of it, ahead of lines that had not ended.
+pub(crate) async fn started(
+    service: &Arc<Service>,
+    batch: &Batch,
+    line: &Line,
+    was_noted: bool,
+) -> Result<FlowId, Ended> {
     let unstarted = |trouble: Trouble| {
         let Trouble { code, message, .. } = trouble;
         Ended::Unstarted(Unstarted { line: line.number, code, message, joined: None }, false)
     };
-    let Ok(rows) = service.engine.snapshot() else { return Err(Ended::Not) };
-    // Noted by an earlier process, ahead of lines that had not ended.
-    if let Some(noted) = BATCH_LINES.get(&rows, &house(), &place) {
-        return noted.joined.ok_or(Ended::Badly);
+    if was_noted {
+        let place = [batch.account.as_str(), batch.id.as_str(), &line_part(line.number)];
+        let Ok(rows) = service.engine.snapshot() else { return Err(Ended::Not) };
+        return BATCH_LINES.get(&rows, &house(), &place).and_then(|noted| noted.joined).ok_or(Ended::Badly);
     }
-    drop(rows);
+    let id = request_of(&batch.id, line);
     let request = line.operation.request().map_err(unstarted)?;
     let mut pause = TRY_PAUSE;
     for _ in 1..TRIES_MAX {

@@ -16,16 +16,17 @@
 //! It deliberately holds nothing up: a line waits for a place among those of all batches, and nothing of a
 //! person's waits behind more than those.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::batch::{
-    BATCH_LINES, BATCHES, Batch, BatchChange, BatchId, BatchState, Counts, Sort, UNSTARTED_MAX, line_part,
+    BATCH_LINES, BATCHES, Batch, BatchChange, BatchId, BatchState, Counts, Sort, UNSTARTED_MAX,
 };
 use domain::image::house;
 use engine::State;
-use event::FlowId;
+use event::{FlowId, Rows as _};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -100,6 +101,17 @@ impl Service {
         }
     }
 
+    /// Lines of a batch that never became operations, as far as that was noted.
+    fn unstarted(&self, batch: &Batch) -> Result<HashSet<u64>, Trouble> {
+        let rows = self.engine.snapshot()?;
+        let (mut lines, prefix) = (HashSet::new(), [batch.account.as_str(), batch.id.as_str(), ""]);
+        rows.scan(&BATCH_LINES.key(&house(), &prefix), &mut |_, line| {
+            lines.insert(BATCH_LINES.read(line).line);
+            true
+        });
+        Ok(lines)
+    }
+
     fn leave_batch(self: &Arc<Self>, id: &BatchId, live: &Live) {
         self.running.live.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         live.ended.send_replace(true);
@@ -154,7 +166,11 @@ fn run_boxed(
 struct Run {
     service: Arc<Service>,
     live: Arc<Live>,
-    batch: Batch,
+    batch: Arc<Batch>,
+    /// Whether something was said of it since it was read.
+    said: bool,
+    /// Lines that an earlier process has noted as never started.
+    noted_lines: HashSet<u64>,
     kept: Kept,
     /// Where its lines lie, in the order in which they are started.
     places: Vec<Place>,
@@ -175,13 +191,13 @@ struct Run {
 impl Run {
     async fn begin(service: &Arc<Service>, batch: Batch, live: &Arc<Live>) -> Result<Self, Trouble> {
         let (of, sort) = (batch.clone(), batch.plan.sort.clone());
-        let (kept, places) = blocking(service, move |service| {
+        let (kept, places, noted_lines) = blocking(service, move |service| {
             let kept = service.manifests.open(&of.account, &of.manifest)?;
             let mut places = kept.places().map_err(|error| damaged(&of.manifest, &error))?;
             if let Some(sort) = sort {
                 places = sorted(&kept, places, &sort).map_err(|error| damaged(&of.manifest, &error))?;
             }
-            Ok((kept, places))
+            Ok((kept, places, service.unstarted(&of)?))
         })
         .await?;
         let course = Course::from(batch.settled, batch.counts);
@@ -194,7 +210,9 @@ impl Run {
             places,
             next: batch.settled,
             noted_settled: batch.settled,
-            batch,
+            batch: Arc::new(batch),
+            said: true,
+            noted_lines,
             course,
             lines: JoinSet::new(),
             due: now,
@@ -208,7 +226,9 @@ impl Run {
     async fn work(&mut self) -> Result<(), Trouble> {
         self.find_started()?;
         loop {
-            self.look()?;
+            if std::mem::take(&mut self.said) {
+                self.look()?;
+            }
             let due = self.start_due()?;
             self.show();
             if self.lines.is_empty() && due.is_none() {
@@ -225,7 +245,7 @@ impl Run {
                         }
                     }
                 }
-                () = self.live.changed.notified() => {}
+                () = self.live.changed.notified() => self.said = true,
                 () = tokio::time::sleep_until(due.unwrap_or(note_at)), if due.is_some() => {}
                 () = tokio::time::sleep_until(note_at), if self.course.settled > self.noted_settled => {}
             }
@@ -246,10 +266,8 @@ impl Run {
         while self.next < self.places.len() as u64 && unknown < u64::from(self.batch.plan.concurrency) {
             let line = self.line(self.next)?;
             let rows = self.service.engine.snapshot()?;
-            let is_known = rows.started_by(&request_of(&self.batch.id, &line)).is_some()
-                || BATCH_LINES
-                    .get(&rows, &house(), &self.noted_at(line.number).each_ref().map(String::as_str))
-                    .is_some();
+            let is_known = self.noted_lines.contains(&line.number)
+                || rows.started_by(&request_of(&self.batch.id, &line)).is_some();
             if is_known {
                 self.start(self.next, line);
                 unknown = 0;
@@ -261,16 +279,12 @@ impl Run {
         Ok(())
     }
 
-    fn noted_at(&self, line: u64) -> [String; 3] {
-        [self.batch.account.0.clone(), self.batch.id.0.clone(), line_part(line)]
-    }
-
     /// Reads what was said of the batch meanwhile.
     fn look(&mut self) -> Result<(), Trouble> {
         let rows = self.service.engine.snapshot()?;
         let key = [self.batch.account.as_str(), self.batch.id.as_str()];
         if let Some(row) = BATCHES.get(&rows, &house(), &key) {
-            self.batch = row;
+            self.batch = Arc::new(row);
         }
         if self.batch.hard && !self.hard {
             self.hard = true;
@@ -310,9 +324,10 @@ impl Run {
     fn start(&mut self, place: u64, line: Line) {
         let (service, batch, hard) = (self.service.clone(), self.batch.clone(), self.live.hard.subscribe());
         let places = service.running.places.clone();
+        let was_noted = self.noted_lines.contains(&line.number);
         self.lines.spawn(async move {
             let _place = places.acquire_owned().await;
-            let ended = match started(&service, &batch, &line).await {
+            let ended = match started(&service, &batch, &line, was_noted).await {
                 Ok(flow) => to_end(&service, &batch, flow, hard).await,
                 Err(ended) => ended,
             };
@@ -374,6 +389,7 @@ impl Run {
             return Ok(());
         }
         let Some(why) = self.batch.is_spent(self.course.all) else { return Ok(()) };
+        self.said = true;
         let stopped = self.service.tell_batch(&self.batch, "stop", BatchChange::Stop { why }).await;
         unless_said_otherwise(stopped)
     }
@@ -383,6 +399,7 @@ impl Run {
         if self.course.settled > self.noted_settled || !self.course.unstarted.is_empty() {
             self.note().await?;
         }
+        self.look()?;
         let all = self.course.all;
         let is_over = match self.batch.state {
             BatchState::Running => all.all() == self.batch.lines,

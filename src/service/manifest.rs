@@ -14,7 +14,7 @@
 //! called here, with the line's number. So a file stays the same manifest when its columns are moved or its quotes
 //! are written otherwise.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufRead};
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ const FILE_LINES_MAX: u64 = 9_999_999;
 const KEY_CHARS_MAX: usize = 64;
 /// What a column or field is called that names a line.
 const KEY: &str = "key";
+/// What the number of a line is called where it is kept.
+const LINE: &str = "line";
 /// What a column or field begins with that is not read.
 const NOTE: char = '#';
 
@@ -198,26 +200,24 @@ impl<R: BufRead> Manifest<R> {
 impl Line {
     /// The line in the form it is kept in, with its line feed.
     pub fn kept(&self) -> String {
-        let mut fields = serde_json::Map::new();
-        fields.insert("line".to_owned(), self.number.into());
-        if let Some(key) = &self.key {
-            fields.insert(KEY.to_owned(), key.clone().into());
-        }
-        fields.insert(OPERATION.to_owned(), self.operation.operation.clone().into());
-        for (name, value) in &self.operation.parameters {
-            fields.insert(name.clone(), value.clone().into());
-        }
-        let mut text = serde_json::Value::Object(fields).to_string();
+        let number = self.number.to_string();
+        let operation = &self.operation;
+        let parameters = operation.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut fields: BTreeMap<&str, &str> = parameters.collect();
+        fields.insert(LINE, &number);
+        fields.insert(OPERATION, &operation.operation);
+        fields.extend(self.key.as_deref().map(|key| (KEY, key)));
+        let mut text = serde_json::to_string(&fields).unwrap_or_default();
         text.push('\n');
         text
     }
 
     /// The line of such text.
     pub fn read_kept(text: &str) -> Option<Self> {
-        let mut operation: Operation = serde_json::from_str(text).ok()?;
-        let number = operation.parameters.remove("line")?.parse().ok()?;
-        let key = operation.parameters.remove(KEY);
-        Some(Self { number, key, operation })
+        let mut fields: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
+        let number = fields.remove(LINE)?.parse().ok()?;
+        let (key, operation) = (fields.remove(KEY), fields.remove(OPERATION)?);
+        Some(Self { number, key, operation: Operation { operation, parameters: fields } })
     }
 }
 
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(csv, json);
         assert_eq!(csv.number, 2);
         let kept = csv.kept();
-        let (image, rest) = (r#"{"image":"web-1","line":2,"name":"a-b","#, r#""tag:env":"prod"}"#);
+        let (image, rest) = (r#"{"image":"web-1","line":"2","name":"a-b","#, r#""tag:env":"prod"}"#);
         assert_eq!(kept, format!("{image}\"operation\":\"image.modify\",{rest}\n"));
         assert_eq!(Line::read_kept(&kept), Some(csv));
     }
