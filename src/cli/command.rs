@@ -230,7 +230,7 @@ impl Kiln {
             Command::Restore(restore) => return restore.run(wiring, &screen).await,
             other => other,
         };
-        let manner = Manner { dry_run: self.dry_run, token: self.client_token };
+        let manner = Manner { dry_run: self.dry_run, token: self.client_token, ..Manner::default() };
         let place = if let Some(endpoint) = self.endpoint {
             At::There(Remote::new(endpoint.parse()?, keys()?, manner))
         } else {

@@ -298,7 +298,7 @@ mod tests {
             "2 in progress  1 parked  ended 40",
             "commits 25/s  events 75/s  fsync 1.5 ms  queue 7",
             "█████░░░░░  50%",
-            "20.0 MiB/s",
+            "20 MiB/s",
             "1h01m",
             "import `web-3`: the disk  [2J is gone",
         ] {

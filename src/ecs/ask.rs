@@ -117,7 +117,8 @@ impl Ask {
     /// Asks to do something, as the request says: for a trial, or once for its token.
     pub(crate) async fn act<T: TryFrom<Reply, Error = Trouble>>(&self, request: Request) -> Result<T, Fault> {
         let dry_run = self.params.flag("DryRun")?.unwrap_or(false);
-        self.call(request, Manner { dry_run, token: self.params.string("ClientToken") }).await
+        self.call(request, Manner { dry_run, token: self.params.string("ClientToken"), ..Manner::default() })
+            .await
     }
 
     async fn call<T: TryFrom<Reply, Error = Trouble>>(

@@ -67,12 +67,10 @@ impl Service {
     /// The request behind a call: a new one, or the one that its token stands for.
     pub(crate) fn asked(&self, call: &Call) -> Result<(Asked, Answering<'_>), Trouble> {
         let dry_run = call.manner.dry_run;
+        let class = if call.manner.background { Class::Background } else { Class::Person };
         let tokens = &self.tokens;
         let Some(token) = &call.manner.token else {
-            return Ok((
-                Asked { id: call.id.clone(), dry_run, class: Class::Person },
-                Answering { tokens, token: None },
-            ));
+            return Ok((Asked { id: call.id.clone(), dry_run, class }, Answering { tokens, token: None }));
         };
         check_token(token)?;
         let named = serde_json::to_value(&call.request).unwrap_or_default();
@@ -99,7 +97,7 @@ impl Service {
             }
             None => format!("{prefix}{now_ms:016x}/{digest}"),
         };
-        Ok((Asked { id, dry_run, class: Class::Person }, answering))
+        Ok((Asked { id, dry_run, class }, answering))
     }
 }
 

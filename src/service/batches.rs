@@ -119,7 +119,7 @@ impl Service {
         for (number, line) in kept.lines(from).enumerate() {
             let (line, behind) = line.map_err(|error| damaged(digest, &error))?;
             let request = allowed.request(&line)?;
-            let manner = Manner { dry_run: true, token: None };
+            let manner = Manner { dry_run: true, ..Manner::default() };
             let call = Call {
                 protocol: PROTOCOL,
                 drive: false,
@@ -472,7 +472,7 @@ pub(crate) fn call_of(batch: &Batch, id: String, request: Request) -> Call {
         drive: false,
         actor: batch.actor.clone(),
         id,
-        manner: Manner::default(),
+        manner: Manner { background: true, ..Manner::default() },
         request,
     }
 }

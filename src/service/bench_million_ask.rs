@@ -258,7 +258,7 @@ impl Asker {
             machine: MachineAsked::default(),
             ..ImageCreate::default()
         };
-        let manner = Manner { dry_run: true, token: None };
+        let manner = Manner { dry_run: true, ..Manner::default() };
         let request = Request::Image(ImageRequest::Create(create));
         let (answer, took) = self.dispatch(account, manner, request).await;
         assert_eq!(answer.expect_err("a dry run does nothing").code, "DryRunOperation");

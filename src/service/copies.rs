@@ -40,7 +40,7 @@ impl Service {
         let mut started = Vec::with_capacity(copies.len());
         for (request, copy) in requests.iter().zip(copies) {
             let region_id = copy.to.region.0.clone();
-            let workflow_id = self.engine.start(actor.clone(), request, copy).await?;
+            let workflow_id = self.engine.start_as(actor.clone(), request, asked.class, copy).await?;
             started.push(CopyStarted { workflow_id, image_id: target_of(workflow_id).0, region_id });
         }
         Ok(CopiesStarted { copies: started })

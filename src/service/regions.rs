@@ -56,7 +56,7 @@ impl Service {
         // Whoever waits for a deletion asks for its collection at the same moment as the deletion's end.
         let _one = self.starting.lock().await;
         let collection = CollectChunks { region: region.id, store: region.store };
-        let workflow_id = self.engine.start(actor, &request, collection).await?;
+        let workflow_id = self.engine.start_as(actor, &request, asked.class, collection).await?;
         Ok(Started { workflow_id, joined: false, image_id: String::new() })
     }
 

@@ -64,6 +64,9 @@ pub struct Manner {
     pub dry_run: bool,
     /// What makes the request repeatable for a day: with the same token and words it is not done twice.
     pub token: Option<String>,
+    /// Whether it is behind what people ask for where operations wait: a line of a batch, a tick of a schedule.
+    #[serde(default)]
+    pub background: bool,
 }
 
 /// An image, by its id or its name.

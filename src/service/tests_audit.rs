@@ -222,7 +222,7 @@ async fn what_a_verdict_says_of_now_is_what_happens_now() {
         let asked = AuditRequest::WhoCould { action: Action::Delete, image: image.clone(), at: When::Now };
         let judged: Judged = day.ask(DEFAULT_ACCOUNT, asked).await.unwrap();
         let request = Request::ImageDelete { at: image, force: false, keep_snapshots: false };
-        let (actor, manner) = (local_actor(), Manner { dry_run: true, token: None });
+        let (actor, manner) = (local_actor(), Manner { dry_run: true, token: None, ..Manner::default() });
         let call = Call { protocol: PROTOCOL, drive: true, actor, id: "x".to_owned(), manner, request };
         let code = dispatch(&day.service, call).await.unwrap_err().code;
         let verdict = &judged.verdicts[0];

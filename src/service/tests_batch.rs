@@ -138,6 +138,10 @@ async fn every_line_is_done_once_and_the_same_manifest_finds_the_same_batch() {
     let begun = scene.run(&lines, "tags", BatchPlan::default()).await.unwrap();
     let done = scene.at_rest("tags").await;
     assert_eq!((done.state.as_str(), done.done, done.failed, done.settled), ("Done", 40, 0, 40));
+    let changes =
+        scene.service.engine.snapshot().unwrap().flows(100, |flow| flow.name == "modify_image").unwrap();
+    let behind = changes.iter().all(|flow| flow.class == engine::Class::Background);
+    assert!(changes.len() == 40 && behind, "a line is behind what a person asks for");
     assert_eq!(scene.states("tags").await, vec!["Done"; 40]);
     let again = scene.run(&lines, "other", BatchPlan::default()).await.unwrap();
     assert!(again.joined);

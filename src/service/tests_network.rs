@@ -187,9 +187,9 @@ async fn a_token_makes_a_network_once_and_a_dry_run_makes_none() {
         manner,
         request: Request::Network(create("net", vpc())),
     };
-    let dry = Manner { dry_run: true, token: None };
+    let dry = Manner { dry_run: true, token: None, ..Manner::default() };
     assert_eq!(dispatch(&service, call("1", dry)).await.unwrap_err().code, "DryRunOperation");
-    let token = Manner { dry_run: false, token: Some("t".to_owned()) };
+    let token = Manner { dry_run: false, token: Some("t".to_owned()), ..Manner::default() };
     let first = Started::try_from(dispatch(&service, call("2", token.clone())).await.unwrap()).unwrap();
     let second = Started::try_from(dispatch(&service, call("3", token)).await.unwrap()).unwrap();
     assert_eq!(first.workflow_id, second.workflow_id);

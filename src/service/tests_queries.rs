@@ -245,7 +245,7 @@ async fn a_token_stands_for_one_request_and_each_action_says_so_in_its_own_code(
     let (place, service, image) = house().await;
     let told = async |token: &str, request: Request| {
         let mut call = call(&local_actor(), "", request);
-        call.manner = Manner { dry_run: false, token: some(token) };
+        call.manner = Manner { dry_run: false, token: some(token), ..Manner::default() };
         dispatch(&service, call).await.err().map_or_else(String::new, |no| no.code)
     };
     let create = |name: &str| {
@@ -296,7 +296,7 @@ async fn a_request_that_is_still_being_answered_is_not_answered_twice() {
     let place = tempfile::tempdir().unwrap();
     let service = open(&place).await;
     let mut call = call(&local_actor(), "", import(&disk(&place), "web-1"));
-    call.manner = Manner { dry_run: false, token: some("one") };
+    call.manner = Manner { dry_run: false, token: some("one"), ..Manner::default() };
     let (_, answering) = service.asked(&call).unwrap();
     assert_eq!(service.asked(&call).err().map(|no| no.code).as_deref(), Some("IdempotentProcessing"));
     drop(answering);

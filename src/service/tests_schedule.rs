@@ -203,6 +203,10 @@ async fn each_tick_starts_its_operation_once_however_often_it_is_looked_at() {
         kept.keep_all().await;
     }
     assert_eq!(kept.starts("create_disk").await, ["08:01", "08:02", "08:03"]);
+    let started =
+        kept.service.engine.snapshot().unwrap().flows(100, |flow| flow.name == "create_disk").unwrap();
+    let behind = started.iter().all(|flow| flow.class == engine::Class::Background);
+    assert!(started.len() == 3 && behind, "what the clock starts is behind what a person asks for");
     let shown = kept.show().await;
     assert_eq!((shown.status.as_str(), shown.ended, shown.skipped), ("Active", 3, 0));
     assert_eq!(shown.next.unwrap().time, "2027-01-15T08:04:00Z");

@@ -394,7 +394,7 @@ async fn copies_that_cannot_be_are_refused_before_anything_begins() {
     // What would do is found to do, and nothing is done.
     let fine = ShareRequest::Copy(ImageCopy { name: Some("web-1-copy".to_owned()), ..ask });
     let mut dry = call(&owner, "dry", fine.clone().into());
-    dry.manner = Manner { dry_run: true, token: None };
+    dry.manner = Manner { dry_run: true, token: None, ..Manner::default() };
     assert_eq!(dispatch(&two.service, dry).await.unwrap_err().code, "DryRunOperation");
     two.done(&owner, ShareRequest::Publish(at(&image))).await;
     assert_eq!(two.no(&owner, fine.clone()).await, "OperationDenied.CommunityImage");

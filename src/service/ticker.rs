@@ -173,7 +173,8 @@ impl Service {
     ) -> Result<Vec<FlowId>, Trouble> {
         let actor = actor_of(schedule);
         // Driven or not is for whoever holds the house, and has been settled when somebody keeps it.
-        let call = Call { protocol: PROTOCOL, drive: false, actor, id, manner: Manner::default(), request };
+        let manner = Manner { background: true, ..Manner::default() };
+        let call = Call { protocol: PROTOCOL, drive: false, actor, id, manner, request };
         let answer: std::pin::Pin<Box<dyn Future<Output = Result<Reply, Trouble>> + Send + '_>> =
             Box::pin(dispatch(self, call));
         Ok(match answer.await? {
