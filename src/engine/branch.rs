@@ -10,6 +10,7 @@
 //! ```
 
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,7 @@ use std::time::Duration;
 use event::Draft;
 use tokio::sync::oneshot;
 
+use crate::committer::panic_text;
 use crate::flow::{Armed, Flow};
 use crate::kinds::Raced;
 use crate::live::Live;
@@ -148,7 +150,8 @@ impl<P: Send + Sync + 'static> Flow<P> {
                 self.stop_others(&mut telling, ended).await;
             }
         }
-        self.rejoin(&telling);
+        let branches = telling.branches.clone();
+        self.rejoin(&branches).await;
         let ends: Vec<_> = telling.ends.into_iter().flatten().collect();
         if let Some(halt) = gravest(&ends) {
             return Err(halt);
@@ -188,7 +191,8 @@ impl<P: Send + Sync + 'static> Flow<P> {
         while telling.ends[winner].is_none() {
             telling.next().await;
         }
-        self.rejoin(&telling);
+        // The time of the race is its event's, whatever the losers did and however they are undone.
+        let now_ms = self.now_ms().await;
         let prefixes = telling.branches.iter().enumerate().filter(|(at, _)| *at != winner);
         let prefixes: Vec<_> = prefixes.map(|(_, branch)| branch.prefix.clone()).collect();
         let mut ends: Vec<_> = telling.ends.into_iter().flatten().collect();
@@ -204,6 +208,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
             return Err(halt.clone());
         }
         self.undo_under(&prefixes).await?;
+        self.met(now_ms);
         Ok((winner, end?))
     }
 
@@ -261,10 +266,13 @@ impl<P: Send + Sync + 'static> Flow<P> {
     }
 
     /// What comes after several lines is later than all of them.
-    fn rejoin<T>(&self, telling: &Telling<T>) {
-        let newest = telling.branches.iter().map(|branch| lock(&branch.line).now_ms).max();
-        let mut line = lock(&self.branch.line);
-        line.now_ms = line.now_ms.max(newest.unwrap_or(0));
+    async fn rejoin(&self, branches: &[Arc<Branch>]) {
+        let mut newest = self.now_ms().await;
+        for branch in branches {
+            let flow = Self { inner: self.inner.clone(), branch: branch.clone() };
+            newest = newest.max(flow.now_ms().await);
+        }
+        self.met(newest);
     }
 }
 
@@ -273,9 +281,15 @@ impl<T> Telling<T> {
     async fn next(&mut self) -> usize {
         poll_fn(|context| {
             for (at, slot) in self.lines.iter_mut().enumerate() {
-                if let Some(line) = slot
-                    && let Poll::Ready(end) = line.as_mut().poll(context)
-                {
+                // A panic in one is its end, so that the others come to theirs before anything follows.
+                let polled = slot.as_mut().map(|line| {
+                    let polled = catch_unwind(AssertUnwindSafe(|| line.as_mut().poll(context)));
+                    polled.unwrap_or_else(|panic| {
+                        let why = panic_text(&*panic);
+                        Poll::Ready(Err(Halt::Park(format!("its story met a fault of its own: {why}"))))
+                    })
+                });
+                if let Some(Poll::Ready(end)) = polled {
                     *slot = None;
                     self.ends[at] = Some(end);
                     return Poll::Ready(at);

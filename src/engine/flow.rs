@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use event::{Draft, Event, Failure, FlowId, Record, Scope, View};
+use event::{Draft, Event, Failure, FlowId, Record, Scope, Seq, View};
 use tokio::sync::oneshot;
 
 use crate::at::At;
@@ -55,6 +55,8 @@ pub(crate) struct Told<P> {
     pub(crate) journal: HashMap<String, Record>,
     /// Of a flow that was reset: whose the records are that it has taken over, by path.
     pub(crate) inherited: HashMap<String, FlowId>,
+    /// Where its records are, by path, of a flow that turned to be begun anew.
+    pub(crate) places: HashMap<String, Seq>,
     /// What is remembered of steps that failed, by path, until the step is met.
     pub(crate) tried: HashMap<String, Tried>,
     /// Undos of what began, oldest first.
