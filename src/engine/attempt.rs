@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use event::{Attempt, Failure, Refusal, Wait};
+use event::{Attempt, Failure, Refusal, Wait, When};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -209,8 +209,27 @@ impl Drop for AtWork<'_> {
     }
 }
 
-/// Makes one attempt, and ends it when it takes too long. It has ended when this has.
+/// Makes one attempt, unless something strikes it.
 async fn attempted<P: Send + Sync + 'static, T: Send + 'static>(
+    flow: &Flow<P>,
+    path: &str,
+    act: &Act<P, T>,
+    attempt: Attempt,
+    limits: &Limits,
+) -> Result<Result<T, Failure>, Halt> {
+    let Some(order) = &flow.inner.shared.order else { return acted(flow, path, act, attempt, limits).await };
+    if let Some(failure) = order.strikes(flow.inner.id, path, When::Before) {
+        return Ok(Err(failure));
+    }
+    let outcome = acted(flow, path, act, attempt, limits).await;
+    match order.strikes(flow.inner.id, path, When::After) {
+        Some(failure) => Ok(Err(failure)),
+        None => outcome,
+    }
+}
+
+/// Makes one attempt, and ends it when it takes too long. It has ended when this has.
+async fn acted<P: Send + Sync + 'static, T: Send + 'static>(
     flow: &Flow<P>,
     path: &str,
     act: &Act<P, T>,

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use event::Draft;
+use event::{Draft, FlowId, Order};
 use tokio::sync::oneshot;
 
 use crate::committer::panic_text;
@@ -100,6 +100,8 @@ struct Telling<T> {
     branches: Vec<Arc<Branch>>,
     lines: Vec<Option<Line<T>>>,
     ends: Vec<Option<Result<T, Halt>>>,
+    /// Who is told how many lines there are, and of which flow.
+    order: Option<(Arc<dyn Order>, FlowId)>,
 }
 
 impl<P: Send + Sync + 'static> Flow<P> {
@@ -236,7 +238,9 @@ impl<P: Send + Sync + 'static> Flow<P> {
             return Err(Halt::Park(why));
         }
         let now_ms = self.now_ms().await;
-        let mut telling = Telling { branches: Vec::new(), lines: Vec::new(), ends: Vec::new() };
+        let order = self.inner.shared.order.clone().map(|order| (order, self.inner.id));
+        let mut telling = Telling { branches: Vec::new(), lines: Vec::new(), ends: Vec::new(), order };
+        telling.are_more(isize::try_from(lines.len()).unwrap_or_default() - 1);
         for (at, line) in lines.into_iter().enumerate() {
             let branch = Arc::new(Branch {
                 prefix: format!("{path}.{at}/"),
@@ -292,12 +296,22 @@ impl<T> Telling<T> {
                 if let Some(Poll::Ready(end)) = polled {
                     *slot = None;
                     self.ends[at] = Some(end);
+                    if self.lines.iter().any(Option::is_some) {
+                        self.are_more(-1);
+                    }
                     return Poll::Ready(at);
                 }
             }
             Poll::Pending
         })
         .await
+    }
+
+    /// Says that so many lines more than before are told, where the one that waits for them counts as one.
+    fn are_more(&self, by: isize) {
+        if let Some((order, flow)) = &self.order {
+            order.lines(*flow, by);
+        }
     }
 
     /// Whether a line's end is the end of all of them.

@@ -244,11 +244,19 @@ impl<P: Send + Sync + 'static> Flow<P> {
     pub(crate) fn append(&self, path: &str, draft: Draft) {
         let (sender, receiver) = oneshot::channel();
         let (id, scope, path) = (self.inner.id, self.inner.scope.clone(), path.to_owned());
+        let order = self.inner.shared.order.clone();
+        // On its way it is one more that moves.
+        if let Some(order) = &order {
+            order.lines(id, 1);
+        }
         let ticket = self.inner.shared.queue.submit(Box::new(move |batch| {
             let slot = Slot { flow: id, path: &path, scope: &scope };
             if let Some((_, time_ms)) = batch.append(&slot, draft) {
                 // Nobody may be asking for the time.
                 let _ = sender.send(time_ms);
+            }
+            if let Some(order) = &order {
+                order.lines(id, -1);
             }
         }));
         self.submitted(ticket);
