@@ -122,6 +122,9 @@ impl Restore {
                 "what had not ended is parked: `kiln workflow list --open`, then `resume` or `unwind` each",
             );
         }
+        screen.say(
+            "nothing starts by itself in it, no schedule, batch or check: `kiln workflow resume --background` lets it",
+        );
         for missing in &made.missing {
             screen::tell(&format!("missing: {missing}"));
         }

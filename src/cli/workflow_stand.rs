@@ -11,11 +11,13 @@ use crate::session::Session;
 #[derive(Debug, Args)]
 #[command(
     after_help = "An operation that stands still ends what it is at and begins nothing new; a cancel goes through.
-It stays so over restarts. Those of a kind, or all, are the operator's to pause, and go on together.
+It stays so over restarts. Those of a kind, the background, or all, are the operator's to pause, and
+go on together.
 
 Examples:
   kiln workflow pause w-06dszv2c8jv5v61bgm3kb9y9m4 --reason 'the disk is being replaced'
   kiln workflow pause --kind copy_image
+  kiln workflow pause --background --reason 'not in the daytime'
   kiln workflow resume --all"
 )]
 pub(crate) struct Stand {
@@ -38,6 +40,9 @@ struct Asked {
     /// All of a kind, as `kiln workflow list --output json` names it
     #[arg(long, value_name = "NAME")]
     kind: Option<String>,
+    /// What nobody waits for and what starts by itself: batches, schedules, checks
+    #[arg(long)]
+    background: bool,
     /// All there are
     #[arg(long)]
     all: bool,
@@ -72,6 +77,7 @@ impl Stand {
         match &self.asked {
             Asked { workflow: Some(id), .. } => Which::Flow(*id),
             Asked { kind: Some(kind), .. } => Which::Kind(kind.clone()),
+            Asked { background: true, .. } => Which::Background,
             Asked { .. } => Which::All,
         }
     }

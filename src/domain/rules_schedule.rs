@@ -256,7 +256,7 @@ pub fn run_schedule(
     let schedule = own_schedule(view, account, id)?;
     let then = next_run(view, &schedule);
     if matches!(then, Then::Skipped(_)) {
-        let why = format!("a run goes on, and its overlap policy is `{}`", schedule.overlap.word());
+        let why = format!("has a run that goes on, and its overlap policy is `{}`", schedule.overlap.word());
         return Err(no_state(&schedule.name, &why).advise(format!(
             "wait until it has ended: `kiln schedule show {}` says which it is",
             schedule.name

@@ -372,6 +372,7 @@ pub(crate) fn pause_key(which: &Which) -> String {
     match which {
         Which::Flow(id) => format!("flow/{id}"),
         Which::Kind(name) => format!("kind/{name}"),
+        Which::Background => "background".to_owned(),
         Which::All => "all".to_owned(),
     }
 }
@@ -431,12 +432,16 @@ fn advance(flow: &mut FlowRow, rows: &mut dyn RowsMut, record: &Record) {
     } else if let Some(paused) = read::<Paused>(record) {
         match &paused.which {
             Which::Flow(_) => flow.paused = Some(paused.reason),
-            Which::Kind(_) | Which::All => PAUSES.put(rows, &house, &[&pause_key(&paused.which)], &paused),
+            Which::Kind(_) | Which::Background | Which::All => {
+                PAUSES.put(rows, &house, &[&pause_key(&paused.which)], &paused)
+            }
         }
     } else if let Some(resumed) = read::<Resumed>(record) {
         match &resumed.which {
             Which::Flow(_) => flow.paused = None,
-            Which::Kind(_) | Which::All => PAUSES.remove(rows, &house, &[&pause_key(&resumed.which)]),
+            Which::Kind(_) | Which::Background | Which::All => {
+                PAUSES.remove(rows, &house, &[&pause_key(&resumed.which)])
+            }
         }
     } else if let Some(told) = read::<Signalled>(record) {
         flow.signals += 1;

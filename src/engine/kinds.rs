@@ -299,6 +299,8 @@ pub enum Which {
     Flow(FlowId),
     /// Those of a story, by its name.
     Kind(String),
+    /// Those of the background: what nobody waits for, and what starts by itself.
+    Background,
     /// All of them.
     All,
 }

@@ -56,13 +56,20 @@ impl Pauses {
     }
 
     /// Why a flow stands still, if it does.
-    fn of(&self, id: FlowId, name: &str) -> Option<String> {
+    fn of(&self, id: FlowId, name: &str, class: Class) -> Option<String> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
         let reasons = lock(&self.reasons);
         let found = reasons.get(&Which::Flow(id)).or_else(|| reasons.get(&Which::All));
-        found.or_else(|| reasons.get(&Which::Kind(name.to_owned()))).cloned()
+        let found = found.or_else(|| reasons.get(&Which::Kind(name.to_owned())));
+        found.or_else(|| reasons.get(&Which::Background).filter(|_| class == Class::Background)).cloned()
+    }
+
+    /// Why nothing is to start by itself, if nothing is.
+    fn of_background(&self) -> Option<String> {
+        let reasons = lock(&self.reasons);
+        reasons.get(&Which::All).or_else(|| reasons.get(&Which::Background)).cloned()
     }
 }
 
@@ -70,7 +77,8 @@ impl<P: Send + Sync + 'static> Flow<P> {
     /// Waits while the flow is to stand still; not if it is cancelled, or the engine closes.
     pub(crate) async fn gate(&self) -> Result<(), Halt> {
         let (inner, pauses) = (&self.inner, &self.inner.shared.pauses);
-        while let Some(reason) = pauses.of(inner.id, &inner.name) {
+        let paused = || pauses.of(inner.id, &inner.name, inner.live.class());
+        while let Some(reason) = paused() {
             if inner.live.is_cancelled() {
                 break;
             }
@@ -78,7 +86,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
             let rung = pauses.bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            if pauses.of(inner.id, &inner.name).is_none() {
+            if paused().is_none() {
                 break;
             }
             self.waits();
@@ -119,7 +127,12 @@ impl<P: Send + Sync + 'static> Engine<P> {
 
     /// Why a flow stands still, if it does and has not ended: by itself, with its kind, or with all.
     pub fn stands_still(&self, flow: &FlowRow) -> Option<String> {
-        if flow.state.has_ended() { None } else { self.shared.pauses.of(flow.id, &flow.name) }
+        if flow.state.has_ended() { None } else { self.shared.pauses.of(flow.id, &flow.name, flow.class) }
+    }
+
+    /// Why nothing is to be started by itself, if that is so: everything stands still, or the background does.
+    pub fn background_stands_still(&self) -> Option<String> {
+        self.shared.pauses.of_background()
     }
 
     async fn stand(&self, by: Actor, which: Which, why: Option<String>, draft: Draft) -> Result<(), Error> {
@@ -138,7 +151,9 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let ticket = self.shared.queue.submit(Box::new(move |batch| {
             let answer = match &which {
                 Which::Flow(id) => stand_one(batch, *id, why.is_some(), draft),
-                Which::Kind(_) | Which::All => stand_many(batch, &which, by, why.is_some(), draft),
+                Which::Kind(_) | Which::Background | Which::All => {
+                    stand_many(batch, &which, by, why.is_some(), draft)
+                }
             };
             if answer.is_ok() {
                 shared.pauses.set(which, why);
@@ -184,28 +199,34 @@ fn stand_many(batch: &mut Batch<'_>, which: &Which, by: Actor, still: bool, draf
     }
     let seed = format!("{which:?} {still} {}", batch.head());
     let id = FlowId::derive(batch.now_ms(), seed.as_bytes());
-    let (name, does) = if still { ("pause_workflows", "pause") } else { ("resume_workflows", "resume") };
+    let scope = house();
+    let slot = Slot { flow: id, path: "", scope: &scope };
+    let does = if still { "pause" } else { "resume" };
+    let cause = Cause::Request(format!("{does}/{id}"));
+    let [started, stands, ended] = whole(which, does, draft);
+    batch.begin(&slot, Origin { actor: by, cause }, started);
+    batch.append(&slot, stands);
+    batch.append(&slot, ended);
+    Ok(())
+}
+
+/// The records of a flow that is nothing but a word on many.
+pub(crate) fn whole(which: &Which, does: &str, stands: Draft) -> [Draft; 3] {
     let whom = match which {
         Which::Kind(kind) => format!("all of `{kind}`"),
-        _ => "all workflows".to_owned(),
+        Which::Background => "what runs in the background".to_owned(),
+        Which::All | Which::Flow(_) => "all workflows".to_owned(),
     };
-    let label = format!("{does} {whom}");
     let started = Started {
-        name: name.to_owned(),
+        name: format!("{does}_workflows"),
         version: 1,
-        label,
+        label: format!("{does} {whom}"),
         input: NOTHING.to_vec(),
         subjects: Vec::new(),
         class: Class::Person,
         takes_up: None,
     };
-    let scope = house();
-    let slot = Slot { flow: id, path: "", scope: &scope };
-    let cause = Cause::Request(format!("{does}/{id}"));
-    batch.begin(&slot, Origin { actor: by, cause }, Draft::of(&started));
-    batch.append(&slot, draft);
-    batch.append(&slot, Draft::of(&Ended { outcome: Outcome::Done(NOTHING.to_vec()) }));
-    Ok(())
+    [Draft::of(&started), stands, Draft::of(&Ended { outcome: Outcome::Done(NOTHING.to_vec()) })]
 }
 
 /// `()` in rmp.

@@ -22,10 +22,10 @@ use files::Files;
 use crate::audit::Fresh;
 use crate::chain::{self, GENESIS, Hash};
 use crate::fold::{self, EngineFold, State, house};
-use crate::kinds::Parked;
+use crate::kinds::{Parked, Paused, Which};
 use crate::lineage::Restored;
 use crate::store::{Changes, DATABASE, Head, Store};
-use crate::{Clock, Error, Moment};
+use crate::{Clock, Error, Moment, pause};
 
 /// Rows written in one commit: some 16 MiB.
 const ROWS_PER_COMMIT: usize = 4096;
@@ -204,6 +204,28 @@ fn beginning(
             actor: flow.actor.clone(),
             cause: flow.cause.clone(),
             previous: Some(flow.last),
+            payload: draft.payload,
+        });
+    }
+    // Nor does anything start by itself: it may have been done since.
+    let (which, by) = (Which::Background, records[0].actor.clone());
+    let reason = format!("the log was restored as of event {}", reading.kept);
+    let paused = Draft::of(&Paused { which: which.clone(), by: by.clone(), reason });
+    let request = format!("restore/{time_ms}/pause");
+    let (flow, mut previous) = (FlowId::derive(time_ms, request.as_bytes()), None);
+    for draft in pause::whole(&which, "pause", paused) {
+        let seq = records.last().map_or(reading.kept, |record| record.seq).next();
+        records.push(Record {
+            seq,
+            time_ms,
+            flow,
+            path: event::Path::from(""),
+            kind: draft.kind.to_owned(),
+            scope: house(),
+            subjects: draft.subjects,
+            actor: by.clone(),
+            cause: Cause::Request(request.clone()),
+            previous: previous.replace(seq),
             payload: draft.payload,
         });
     }

@@ -48,6 +48,33 @@ fn a_flow_that_stands_still_ends_its_attempt_and_begins_nothing_until_it_goes_on
 }
 
 #[test]
+fn the_background_stands_still_and_people_go_on_also_after_a_crash() {
+    let house = House::new();
+    let (behind, kind) = house.crash(async |engine| {
+        engine.pause(actor(), Which::Background, "the night is short").await.unwrap();
+        let script = Script(vec![Op::Each(vec![("part".to_owned(), vec![make("b")])], 1)]);
+        let behind = engine.start_as(actor(), "behind", crate::Class::Background, script).await.unwrap();
+        let person = engine.run(actor(), "person", Script(vec![make("a")])).await.unwrap();
+        assert_eq!(person.state, State::Done);
+        (behind, person.name)
+    });
+    house.live(async |engine| {
+        assert_eq!(engine.background_stands_still().as_deref(), Some("the night is short"));
+        a_while(engine).await;
+        let row = engine.snapshot().unwrap().flow(behind).unwrap();
+        assert_eq!(engine.stands_still(&row).as_deref(), Some("the night is short"));
+        assert_eq!(house.world.calls_of("b").len(), 0);
+        engine.pause(actor(), Which::Kind(kind.clone()), "").await.unwrap();
+        assert!(engine.background_stands_still().is_some());
+        engine.resume(actor(), Which::Kind(kind), "").await.unwrap();
+        engine.resume(actor(), Which::Background, "").await.unwrap();
+        assert_eq!(engine.wait(behind).await.unwrap().state, State::Done);
+        assert_eq!(engine.background_stands_still(), None);
+    });
+    house.check();
+}
+
+#[test]
 fn what_stands_still_does_so_after_a_crash_too_and_what_is_started_meanwhile_waits() {
     let house = House::new();
     house.world.plan("a", [Plan::Gate("never"), Plan::Succeed]);

@@ -34,7 +34,7 @@ fn busy() -> House {
 fn told(rows: &dyn Rows) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut found = Vec::new();
     rows.scan(&[], &mut |key, value| {
-        let of_flows = [&b"flow"[..], b"flow-open", b"flow-by", b"kind"]
+        let of_flows = [&b"flow"[..], b"flow-open", b"flow-by", b"kind", b"pause", b"request"]
             .iter()
             .any(|table| key.starts_with(table) && key.get(table.len()) == Some(&0));
         if !of_flows {
@@ -83,6 +83,8 @@ fn as_of_each_event_the_restored_log_is_the_replay_as_of_then() {
         let (verified, rebuilt) = (engine.verify().unwrap(), engine.rebuild().unwrap());
         assert_eq!((verified.fault, rebuilt.faults), (None, Vec::new()), "as of {seq}");
         assert_eq!(verified.head, told_of.head);
+        let why = format!("the log was restored as of event {seq}");
+        assert_eq!(engine.background_stands_still(), Some(why), "nothing starts by itself");
         // The same past, bit for bit, and the present of the domain is that past.
         let (then, again) = (original.at(Seq(seq)).unwrap(), engine.at(Seq(seq)).unwrap());
         let all = |rows: &dyn Rows| {
@@ -142,7 +144,9 @@ fn the_lineage_says_what_was_given_up_and_is_in_the_chain() {
     let first = engine.snapshot().unwrap().record(Seq(21)).unwrap().unwrap();
     assert_eq!((first.kind.as_str(), first.scope), (Restored::KIND, house_scope()));
     let parked = engine.snapshot().unwrap().records(Seq(22), 100).unwrap();
+    let (parked, pause) = parked.split_at(parked.len() - 3);
     assert!(parked.iter().all(|record| record.kind == Parked::KIND));
+    assert!(pause[1].get::<crate::Paused>().unwrap().which == crate::Which::Background);
     assert_eq!(parked.len(), told_of.parked.len());
     drop(engine);
     // A restored house lives on, and is restored again.

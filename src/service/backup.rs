@@ -18,6 +18,7 @@ use engine::Snapshot;
 use event::{Failure, Refusal, Seq};
 
 use crate::backup_file::{LOG, MANIFEST, Manifest, RowsIn, RowsOut, Segment, VERSION, not_whole};
+use crate::manifests::{MANIFESTS, PART};
 use crate::request_audit::BackupAsked;
 use crate::seal::SEAL;
 use crate::service::STORES;
@@ -28,6 +29,9 @@ use crate::{Family, Service, Trouble};
 
 /// Files that a restored house cannot do without, beside the log.
 pub(crate) const KEYS: [&str; 2] = [SEAL, SIGNERS];
+
+/// Bytes of a file that are copied at once: what a disk gives in one go.
+const COPY_BYTES: usize = 256 << 10;
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> Trouble {
     let path = path.to_owned();
@@ -58,15 +62,48 @@ pub(crate) fn finish(from: &Path, to: &Path) -> io::Result<()> {
     File::open(above)?.sync_all()
 }
 
-/// Copies a small file that is a secret, durably, and tells its digest.
-pub(crate) fn copy_key(from: &Path, to: &Path) -> io::Result<String> {
-    let bytes = fs::read(from)?;
+/// Copies a file that nobody else may read, durably, and tells its digest.
+pub(crate) fn copy_file(from: &Path, to: &Path) -> io::Result<String> {
+    let mut source = File::open(from)?;
     let mut options = fs::OpenOptions::new();
     std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create_new(true), 0o600);
     let mut file = options.open(to)?;
-    io::Write::write_all(&mut file, &bytes)?;
+    let (mut hasher, mut piece) = (blake3::Hasher::new(), vec![0; COPY_BYTES]);
+    loop {
+        let read = io::Read::read(&mut source, &mut piece)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&piece[..read]);
+        io::Write::write_all(&mut file, &piece[..read])?;
+    }
     file.sync_all()?;
-    Ok(blake3::hash(&bytes).to_hex().to_string())
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Copies what batches are made of. All that the log speaks of by now is there; what is removed meanwhile is of no
+/// batch any more.
+fn copy_manifests(own: &Path, dir: &Path) -> io::Result<Vec<(String, String)>> {
+    let entries = match fs::read_dir(own.join(MANIFESTS)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let to = dir.join(MANIFESTS);
+    DirBuilder::new().mode(0o700).create(&to)?;
+    let mut copied = Vec::new();
+    for entry in entries {
+        let Ok(name) = entry?.file_name().into_string() else { continue };
+        if name.ends_with(PART) {
+            continue;
+        }
+        match copy_file(&own.join(MANIFESTS).join(&name), &to.join(&name)) {
+            Ok(digest) => copied.push((name, digest)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    File::open(&to)?.sync_all()?;
+    Ok(copied)
 }
 
 impl Service {
@@ -154,12 +191,13 @@ impl Service {
             let log = write_log(&dir, &seen, earlier.as_ref())?;
             let mut keys = Vec::new();
             for name in KEYS {
-                match copy_key(&own.join(name), &dir.join(name)) {
+                match copy_file(&own.join(name), &dir.join(name)) {
                     Ok(digest) => keys.push((name.to_owned(), digest)),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(failed(&dir)(error)),
                 }
             }
+            let manifests = copy_manifests(&own, &dir).map_err(failed(&dir))?;
             let manifest = Manifest {
                 version: VERSION,
                 program: format!("kiln {}", env!("CARGO_PKG_VERSION")),
@@ -172,6 +210,7 @@ impl Service {
                 log,
                 stores: copied,
                 keys,
+                manifests,
             };
             let text = serde_json::to_vec_pretty(&manifest).map_err(|error| failed(&dir)(error.into()))?;
             let write = || {
@@ -214,13 +253,14 @@ fn made_of(manifest: &Manifest, path: String) -> BackupMade {
         let stores = manifest.stores.iter().filter(|file| all || file.reused).map(|file| file.bytes);
         log.sum::<u64>() + stores.sum::<u64>()
     };
+    let small = manifest.keys.len() + manifest.manifests.len();
     BackupMade {
         path,
         event: manifest.head.event,
         hash: manifest.head.hash.clone(),
         time: time_text(manifest.time_ms),
         regions: manifest.regions.clone(),
-        files: (manifest.log.len() + manifest.stores.len() + manifest.keys.len() + 1) as u64,
+        files: (manifest.log.len() + manifest.stores.len() + small + 1) as u64,
         bytes: bytes_of(true),
         reused_bytes: bytes_of(false),
     }

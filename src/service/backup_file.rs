@@ -5,6 +5,7 @@
 //! log/FIRST.rows         rows of the log, from the one that begins with that event on
 //! regions/REGION/…       the store of a region, see the data plane's `backup`
 //! kiln.seal kiln.signers the seal, and the public keys by which heads are signed
+//! manifests/NAME         what batches are made of
 //!
 //! rows = "KILNROWS", then for each row: first event(8) length(4) the row, all least significant byte first
 //! ```
@@ -54,6 +55,9 @@ pub(crate) struct Manifest {
     pub(crate) stores: Vec<BackedUp>,
     /// Small files by name, with their BLAKE3.
     pub(crate) keys: Vec<(String, String)>,
+    /// Manifests of batches by name, with their BLAKE3.
+    #[serde(default)]
+    pub(crate) manifests: Vec<(String, String)>,
 }
 
 /// A file of rows.

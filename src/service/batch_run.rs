@@ -81,7 +81,7 @@ impl Live {
 impl Service {
     /// Has the lines of every batch started that has any left.
     pub(crate) fn run_batches(self: &Arc<Self>) {
-        if !self.engine.is_driving() {
+        if !self.engine.is_driving() || self.engine.background_stands_still().is_some() {
             return;
         }
         let Ok(open) = self.open_batches() else { return };
@@ -155,7 +155,13 @@ fn run_boxed(
                 // A manifest that cannot be read is a person's to look at, and whoever waits is told.
                 if trouble.family == Family::Damaged {
                     let why = trouble.message.chars().take(WHY_CHARS_MAX).collect();
-                    let _ = service.tell_batch(&of, "stop", BatchChange::Stop { why }).await;
+                    // One that is being cancelled starts nothing any more, and is over; what it started goes on.
+                    let _ = match of.state {
+                        BatchState::Cancelling => {
+                            service.tell_batch(&of, "end", BatchChange::End(of.counts)).await
+                        }
+                        _ => service.tell_batch(&of, "stop", BatchChange::Stop { why }).await,
+                    };
                 }
             }
         }
@@ -192,7 +198,11 @@ impl Run {
     async fn begin(service: &Arc<Service>, batch: Batch, live: &Arc<Live>) -> Result<Self, Trouble> {
         let (of, sort) = (batch.clone(), batch.plan.sort.clone());
         let (kept, places, noted_lines) = blocking(service, move |service| {
-            let kept = service.manifests.open(&of.account, &of.manifest)?;
+            let kept = service.manifests.open(&of.account, &of.manifest).map_err(|trouble| {
+                // It was there when the batch began.
+                let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+                if trouble.family == Family::Refused { damaged(&of.manifest, &gone) } else { trouble }
+            })?;
             let mut places = kept.places().map_err(|error| damaged(&of.manifest, &error))?;
             if let Some(sort) = sort {
                 places = sorted(&kept, places, &sort).map_err(|error| damaged(&of.manifest, &error))?;

@@ -124,8 +124,8 @@ impl House {
         self
     }
 
-    /// From now on asks whoever holds the directory and never holds it: for whoever stays long and only looks, and would
-    /// keep a server from starting.
+    /// From now on asks whoever holds the directory and never holds it: for whoever stays long and only looks, and
+    /// would keep a server from starting.
     pub fn only_ask(&self) {
         self.only_asks.store(true, Ordering::Relaxed);
     }

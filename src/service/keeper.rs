@@ -86,6 +86,9 @@ impl Service {
 
     /// Starts what is due by now, and was not looked at lately.
     pub(crate) async fn start_due(&self, looked: &mut Looked) -> Result<Look, Trouble> {
+        if self.engine.background_stands_still().is_some() {
+            return Ok(Look::default());
+        }
         let now_ms = self.clock.now_ms();
         let (due, next_ms) = {
             let rows = self.engine.snapshot()?;

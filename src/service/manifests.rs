@@ -20,9 +20,9 @@ use crate::manifest::{LINE_BYTES_MAX, Line, MANIFEST_BYTES_MAX};
 use crate::{Family, Trouble};
 
 /// Below the data directory.
-const MANIFESTS: &str = "manifests";
+pub(crate) const MANIFESTS: &str = "manifests";
 /// What the name of one ends with that is not whole.
-const PART: &str = ".part";
+pub(crate) const PART: &str = ".part";
 /// How long one is kept that no batch names.
 const UNUSED_MS: i64 = 24 * 60 * 60 * 1000;
 /// Bytes read at once: what a disk gives in one go.

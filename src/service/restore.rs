@@ -4,7 +4,7 @@
 //! is restored as of may be before the backup: then stores have what was made later, which a collection gives
 //! back, and may lack what was deleted in between and collected; that is told by name.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use domain::image::{REGIONS, house};
 use engine::{Moment, Restoring};
 use event::{Refusal, Seq};
 
-use crate::backup::{begin, copy_key, finish, partial};
+use crate::backup::{begin, copy_file, finish, partial};
 use crate::backup_file::{Manifest, RowsIn, not_whole};
+use crate::manifests::MANIFESTS;
 use crate::service::{Options, STORES, Wiring, local_actor};
 use crate::view::time_text;
 use crate::view_audit::RestoreMade;
@@ -70,13 +71,11 @@ pub async fn restore(wiring: &Wiring, asked: RestoreAsked) -> Result<RestoreMade
     let dir = partial(&to);
     let failed = |error: io::Error| Trouble::world(format_args!("restoring into `{}`", to.display()), error);
     begin(&dir).map_err(failed)?;
-    for (name, digest) in &manifest.keys {
-        if Path::new(name).file_name() != Some(name.as_ref()) {
-            return Err(not_whole(&backup, format_args!("it names a key `{name}`")));
-        }
-        if copy_key(&backup.join(name), &dir.join(name)).map_err(failed)? != *digest {
-            return Err(not_whole(&backup, format_args!("`{name}` is not what was backed up")));
-        }
+    bring_files(&backup, &dir, &manifest.keys, &to)?;
+    if !manifest.manifests.is_empty() {
+        let (from, to_manifests) = (backup.join(MANIFESTS), dir.join(MANIFESTS));
+        begin(&to_manifests).map_err(failed)?;
+        bring_files(&from, &to_manifests, &manifest.manifests, &to)?;
     }
     let restored = {
         let (wiring, dir, backup, manifest) = (wiring.clone(), dir.clone(), backup.clone(), manifest.clone());
@@ -109,6 +108,24 @@ pub async fn restore(wiring: &Wiring, asked: RestoreAsked) -> Result<RestoreMade
         regions,
         missing,
     })
+}
+
+/// Copies files by their names, each of which has to be what was backed up.
+fn bring_files(from: &Path, dir: &Path, files: &[(String, String)], to: &Path) -> Result<(), Trouble> {
+    for (name, digest) in files {
+        if Path::new(name).file_name() != Some(name.as_ref()) {
+            return Err(not_whole(from, format_args!("it names a file `{name}`")));
+        }
+        let copied = copy_file(&from.join(name), &dir.join(name));
+        let copied = copied
+            .map_err(|error| Trouble::world(format_args!("restoring into `{}`", to.display()), error))?;
+        if copied != *digest {
+            return Err(not_whole(from, format_args!("`{name}` is not what was backed up")));
+        }
+    }
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| Trouble::world(format_args!("restoring into `{}`", to.display()), error))
 }
 
 /// Opens the log that was restored and proves it, brings the stores of its regions, and says which those are and what

@@ -1,6 +1,8 @@
 //! Use cases on operations that stand still, go on, or are begun anew.
 
-use engine::{FlowRow, State, Which};
+use std::sync::Arc;
+
+use engine::{Class, FlowRow, State, Which};
 use event::{Actor, FlowId, Refusal, Seq};
 
 use crate::operator::operator;
@@ -17,20 +19,23 @@ impl Service {
     }
 
     pub(crate) async fn resume_all(
-        &self,
+        self: &Arc<Self>,
         actor: Actor,
         which: Which,
         reason: &str,
     ) -> Result<Reply, Trouble> {
         self.may_stand(&actor, &which)?;
         self.engine.resume(actor.clone(), which.clone(), reason).await?;
+        // What starts by itself may do so again: whoever keeps it looks at once.
+        self.run_batches();
+        self.engine.departures().notify_one();
         self.stood(&actor, &which)
     }
 
     fn may_stand(&self, actor: &Actor, which: &Which) -> Result<(), Trouble> {
         match which {
             Which::Flow(id) => self.flow(actor, *id).map(|_| ()),
-            Which::Kind(_) | Which::All => operator(actor),
+            Which::Kind(_) | Which::Background | Which::All => operator(actor),
         }
     }
 
@@ -39,6 +44,7 @@ impl Service {
         let meant = |flow: &FlowRow| match which {
             Which::Flow(id) => flow.id == *id,
             Which::Kind(name) => flow.name == *name,
+            Which::Background => flow.class == Class::Background,
             Which::All => true,
         };
         let open = self.engine.snapshot()?.open_flows().into_iter().filter(meant);
@@ -71,7 +77,9 @@ impl Service {
         let flow = self.flow(actor, id)?;
         if let Some(why) = self.engine.stands_still(&flow) {
             let why = format!("operation `{id}` stands still together with others: {why}");
-            let advice = format!("`kiln workflow resume --kind {}`, or `--all`, as the operator", flow.name);
+            let kind = &flow.name;
+            let advice =
+                format!("`kiln workflow resume --kind {kind}`, `--background` or `--all`, as the operator");
             return Err(Refusal::new("IncorrectWorkflowStatus", why).advise(advice).into());
         }
         Ok(())

@@ -82,6 +82,7 @@ fn whom(which: &Which) -> String {
     match which {
         Which::Flow(_) => "it".to_owned(),
         Which::Kind(kind) => format!("all operations of the kind `{kind}`"),
+        Which::Background => "what runs in the background".to_owned(),
         Which::All => "all operations".to_owned(),
     }
 }

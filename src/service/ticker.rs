@@ -62,6 +62,9 @@ enum Now {
 impl Service {
     /// Does what is to be done for schedules by now. Says how much that was; if it was anything, more may follow.
     pub(crate) async fn keep_schedules(self: &Arc<Self>, tried: &mut Tried) -> Result<Look, Trouble> {
+        if self.engine.background_stands_still().is_some() {
+            return Ok(Look::default());
+        }
         let now_ms = self.clock.now_ms();
         let mut done = 0;
         // Those that have ended make room before anything new ticks.

@@ -88,6 +88,36 @@ fn a_backup_while_images_arrive_is_whole_and_every_image_in_it_comes_back() {
 }
 
 #[test]
+fn a_restored_house_starts_nothing_by_itself_until_it_may_and_has_the_manifests_of_its_batches() {
+    let place = Place::new();
+    place.image("web-1", &[]);
+    place.write("m.csv", b"operation,image,tag:n\nimage.modify,web-1,1\nimage.modify,nobody,2\n");
+    assert_eq!(place.run(&["batch", "run", "m.csv", "--name", "tags"]).code, 1);
+    place.done(&["schedule", "create", "often", "every 1s", "disk.create", "size=20GiB"]);
+    place.done(&["backup", "one"]);
+    place.done(&["restore", "one", "--to", "again"]);
+    let report = on(&place, "again", &["batch", "report", "tags", "--failures", "f.csv"]);
+    assert_eq!(report.code, 0, "{}", report.err);
+    assert!(fs::read_to_string(place.path("f.csv")).unwrap().contains("nobody"));
+    let disks = || json_on(&place, "again", &["disk", "list"])["Disks"].as_array().unwrap().len();
+    // Whoever waits for something keeps the house meanwhile.
+    for made in 1..=3 {
+        std::thread::sleep(Duration::from_millis(700));
+        done_on(&place, "again", &["disk", "create", "--size", "20GiB"]);
+        assert_eq!(disks(), made, "a person's operation is done, and no other");
+    }
+    done_on(&place, "again", &["workflow", "resume", "--background"]);
+    let begun = std::time::Instant::now();
+    let mut made = 3;
+    while disks() == made {
+        assert!(begun.elapsed() < Duration::from_mins(1), "the schedule ticks again");
+        std::thread::sleep(Duration::from_millis(300));
+        done_on(&place, "again", &["disk", "create", "--size", "20GiB"]);
+        made += 1;
+    }
+}
+
+#[test]
 fn a_backup_that_is_killed_leaves_nothing_that_is_taken_for_one() {
     let place = Place::new();
     place.disk("large.raw", 64 * MIB, 48 * MIB, 9);
