@@ -13,6 +13,8 @@ const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
 
 const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
 
+const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
+
 /// Changes the log through redb itself, as somebody with the file in hand would.
 fn edit(place: &Place, change: impl FnOnce(&redb::WriteTransaction, &[(u64, Vec<u8>)])) {
     let db = Database::create(place.data().join("kiln.redb")).unwrap();
@@ -181,6 +183,24 @@ fn a_log_that_does_not_open_is_looked_at_all_the_same() {
     assert_eq!(place.run(&["image", "list"]).code, 5);
     let run = place.run(&["audit", "verify"]);
     caught(&run, &["it does not open", "cut off", "later events were removed", "code: Log.Damaged"]);
+}
+
+#[test]
+fn a_directory_that_does_not_open_is_never_called_whole_however_sound_its_log_is() {
+    let place = place();
+    let event = &place.json(&["audit", "head"])["Event"];
+    edit(&place, |txn, _| {
+        let mut meta = txn.open_table(META).unwrap();
+        assert!(meta.insert("incarnation", b"not what was sealed".as_slice()).unwrap().is_some());
+    });
+    assert_eq!(place.run(&["image", "list"]).code, 5);
+    let run = place.run(&["audit", "verify"]);
+    let words = ["the log is whole, and the data directory is damaged", "the row `incarnation` is damaged"];
+    caught(&run, &[&words[..], &["code: Log.Damaged", "from the last backup"]].concat());
+    let run = place.run(&["audit", "verify", "--output", "json"]);
+    let found: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!((run.code, &found["Damaged"], &found["Fault"]["Damage"]), (5, &1.into(), &"unopened".into()));
+    assert_eq!(&found["Head"]["Event"], event);
 }
 
 #[test]
