@@ -14,9 +14,9 @@ pub(crate) const HOUSE: &[Page] = &[
     },
     Page {
         code: "Backup.Busy",
-        means: "A backup is being written already.",
-        cause: "Somebody else, or a timer, started one.",
-        todo: "Wait until it is there.",
+        means: "A backup cannot be written at this moment.",
+        cause: "Somebody else, or a timer, started one; or a region was added just as it began.",
+        todo: "Wait until the other one is there, and make it again.",
     },
     Page {
         code: "Backup.Damaged",

@@ -135,7 +135,8 @@ impl Service {
         let earlier = earlier.transpose()?;
         let dir = partial(&to);
         begin(&dir).map_err(failed(&to))?;
-        let written = self.write(&dir, request, earlier, asked.log_only).await;
+        let stores = if asked.log_only { None } else { Some(stores_of(&self.engine.snapshot()?)) };
+        let written = self.write(&dir, request, earlier, stores).await;
         let manifest = match written {
             Ok(manifest) => manifest,
             Err(trouble) => {
@@ -148,42 +149,40 @@ impl Service {
         Ok(made_of(&manifest, asked.to))
     }
 
-    async fn write(
+    /// Writes the log, and these stores if any are to be in it.
+    pub(crate) async fn write(
         self: &Arc<Self>,
         dir: &Path,
         request: &str,
         earlier: Option<(PathBuf, Manifest)>,
-        log_only: bool,
+        stores: Option<Vec<(RegionId, StoreId)>>,
     ) -> Result<Manifest, Trouble> {
-        let seen: Arc<Mutex<Option<Seen>>> = Arc::default();
-        let stores: Vec<(RegionId, StoreId)> = if log_only {
-            Vec::new()
-        } else {
-            let rows = self.engine.snapshot()?;
-            let ready = REGIONS.list(&rows, &house(), &[]).into_iter().filter(|region| region.ready);
-            ready.map(|region| (region.id, region.store)).collect()
-        };
+        let has_stores = stores.is_some();
+        let regions: Vec<String> = stores.iter().flatten().map(|(region, _)| region.0.clone()).collect();
+        let seen: Arc<Mutex<Option<Result<Seen, Trouble>>>> = Arc::default();
         let begun = {
-            let (service, seen) = (self.clone(), seen.clone());
+            let (service, seen, stores) = (self.clone(), seen.clone(), stores.clone());
             move || {
-                let found = service.see().map_err(|trouble| Failure::World(trouble.message))?;
+                let found = service.see().and_then(|found| found.within(stores.as_deref()));
+                let told =
+                    found.as_ref().map(drop).map_err(|trouble| Failure::World(trouble.message.clone()));
                 *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-                Ok(())
+                told
             }
         };
-        let regions: Vec<String> = stores.iter().map(|(region, _)| region.0.clone()).collect();
-        let copied = if log_only {
-            begun().map_err(Trouble::from)?;
-            Vec::new()
-        } else {
-            let of_stores =
-                earlier.as_ref().map(|(dir, manifest)| (dir.join(STORES), manifest.stores.clone()));
-            let to = dir.join(STORES);
-            DirBuilder::new().mode(0o700).create(&to).map_err(failed(dir))?;
-            let asked = BackUp { stores, to, earlier: of_stores, begun: Box::new(begun) };
-            self.data.back_up(asked).await?
+        let copied = match stores {
+            None => begun().map(|()| Vec::new()),
+            Some(stores) => {
+                let of_stores =
+                    earlier.as_ref().map(|(dir, manifest)| (dir.join(STORES), manifest.stores.clone()));
+                let to = dir.join(STORES);
+                DirBuilder::new().mode(0o700).create(&to).map_err(failed(dir))?;
+                let asked = BackUp { stores, to, earlier: of_stores, begun: Box::new(begun) };
+                self.data.back_up(asked).await
+            }
         };
-        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take().transpose()?;
+        let copied = copied?;
         let seen =
             seen.ok_or_else(|| Trouble::new(Family::Ours, "InternalError", "the log was not looked at"))?;
         let (dir, own, request) = (dir.to_owned(), self.dir.clone(), request.to_owned());
@@ -205,7 +204,7 @@ impl Service {
                 head: seen.head,
                 time_ms: seen.time_ms,
                 incarnation: seen.incarnation,
-                has_stores: !log_only,
+                has_stores,
                 regions,
                 log,
                 stores: copied,
@@ -272,6 +271,26 @@ struct Seen {
     head: SignedHead,
     time_ms: i64,
     incarnation: u64,
+}
+
+impl Seen {
+    /// Fails if the log speaks of a region that is not among these: it was added after they were looked up.
+    fn within(self, stores: Option<&[(RegionId, StoreId)]>) -> Result<Self, Trouble> {
+        let Some(stores) = stores else { return Ok(self) };
+        match stores_of(&self.snapshot).into_iter().find(|store| !stores.contains(store)) {
+            None => Ok(self),
+            Some((region, _)) => {
+                let why = format!("region `{region}` was added while the backup began");
+                Err(Trouble::new(Family::World, "Backup.Busy", why).advise("make the backup again"))
+            }
+        }
+    }
+}
+
+/// The stores of the regions that are ready.
+fn stores_of(rows: &Snapshot) -> Vec<(RegionId, StoreId)> {
+    let ready = REGIONS.list(rows, &house(), &[]).into_iter().filter(|region| region.ready);
+    ready.map(|region| (region.id, region.store)).collect()
 }
 
 /// Writes the rows of the log, but for those files of an earlier backup that are of the same chain, and reads

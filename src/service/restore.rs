@@ -150,6 +150,10 @@ async fn bring_stores(
             let files: Vec<_> =
                 manifest.stores.iter().filter(|file| file.path.starts_with(&below)).cloned().collect();
             if files.is_empty() {
+                // Of one that was being added there may be nothing yet.
+                if region.ready {
+                    missing.push(format!("{}: its store", region.id));
+                }
                 continue;
             }
             service.data.bring_back(backup.join(STORES), dir.join(STORES), files).await?;
