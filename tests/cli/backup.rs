@@ -236,6 +236,30 @@ fn a_later_backup_takes_no_room_for_what_an_earlier_one_has() {
 }
 
 #[test]
+fn buckets_come_back_also_those_that_are_empty_and_none_that_nobody_had_yet() {
+    let place = Place::new();
+    place.write("notes", b"of the one who had it");
+    place.done(&["bucket", "create", "empty"]);
+    let before = place.json(&["audit", "head", "--unsigned"])["Event"].to_string();
+    place.done(&["bucket", "create", "later"]);
+    place.done(&["bucket", "put", "notes", "oss://later/notes"]);
+    place.done(&["backup", "one"]);
+    for (data, at) in [("now", None), ("then", Some(before.as_str()))] {
+        let at = at.map_or_else(Vec::new, |at| vec!["--at", at]);
+        place.done(&[&["restore", "one", "--to", data], &at[..]].concat());
+        done_on(&place, data, &["bucket", "put", "notes", "oss://empty/a/notes"]);
+        done_on(&place, data, &["bucket", "get", "oss://empty/a/notes", &format!("of-{data}")]);
+        assert_same(&place.path("notes"), &place.path(&format!("of-{data}")));
+    }
+    done_on(&place, "now", &["bucket", "get", "oss://later/notes", "of-later"]);
+    // Whoever takes the name as of then has an empty bucket.
+    done_on(&place, "then", &["bucket", "create", "later"]);
+    let objects = json_on(&place, "then", &["bucket", "ls", "oss://later"]);
+    assert_eq!(objects["Objects"].as_array().map(Vec::len), Some(0), "{objects}");
+    assert_eq!(on(&place, "then", &["bucket", "get", "oss://later/notes", "never"]).code, 3);
+}
+
+#[test]
 fn a_backup_that_was_changed_is_refused_and_nothing_is_made_of_it() {
     let place = Place::new();
     place.image("web-1", &[]);
