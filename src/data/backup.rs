@@ -181,14 +181,14 @@ impl<'a> Copying<'a> {
     pub(crate) fn store(&mut self, store: &Store, packs: Vec<Pinned>) -> Result<()> {
         let region = store.region.0.clone();
         self.object(&store.dir.join(ID_FILE), format!("{region}/{ID_FILE}"))?;
+        let id = self.copied.last();
+        // The same pack of the same store; another store's may have the same number.
+        let is_of_this = id
+            .is_some_and(|id| self.earlier.get(&id.path).is_some_and(|earlier| earlier.digest == id.digest));
         for Pinned { name, bytes, is_sealed } in packs {
             let path = format!("{region}/{PACKS_DIR}/{name}");
-            let same = |earlier: &&BackedUp| is_sealed && earlier.bytes == bytes;
-            let id_path = format!("{region}/{ID_FILE}");
-            let id = self.copied.iter().find(|file| file.path == id_path).map(|file| file.digest.clone());
-            // The same pack of the same store; another store's may have the same number.
-            let of_this = self.earlier.get(&id_path).map(|file| file.digest.clone()) == id;
-            if let Some(earlier) = self.earlier.get(&path).filter(same).filter(|_| of_this).cloned()
+            let same = |earlier: &&BackedUp| is_of_this && is_sealed && earlier.bytes == bytes;
+            if let Some(earlier) = self.earlier.get(&path).filter(same).cloned()
                 && let Some(from) = self.from
                 && self.files.link(&from.join(&path), &self.to.join(&path)).is_ok()
             {
