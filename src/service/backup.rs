@@ -173,8 +173,12 @@ impl Service {
         let copied = match stores {
             None => begun().map(|()| Vec::new()),
             Some(stores) => {
-                let of_stores =
-                    earlier.as_ref().map(|(dir, manifest)| (dir.join(STORES), manifest.stores.clone()));
+                let of_stores = match &earlier {
+                    Some((dir, manifest)) if self.goes_through(&manifest.head)? => {
+                        Some((dir.join(STORES), manifest.stores.clone()))
+                    }
+                    _ => None,
+                };
                 let to = dir.join(STORES);
                 DirBuilder::new().mode(0o700).create(&to).map_err(failed(dir))?;
                 let asked = BackUp { stores, to, earlier: of_stores, begun: Box::new(begun) };
@@ -224,6 +228,13 @@ impl Service {
             Ok(manifest)
         });
         written.await.map_err(|error| Trouble::world("writing the backup", error))?
+    }
+
+    /// Whether the log goes through this head. After a restore, what was given up and what came instead have packs
+    /// of the same store, number and maybe length.
+    fn goes_through(&self, head: &SignedHead) -> Result<bool, Trouble> {
+        let hash = self.engine.snapshot()?.hash_at(Seq(head.event))?;
+        Ok(Digest(hash.unwrap_or_default()).to_string() == head.hash)
     }
 
     /// The log as it is now.

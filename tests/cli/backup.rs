@@ -236,6 +236,37 @@ fn a_later_backup_takes_no_room_for_what_an_earlier_one_has() {
 }
 
 #[test]
+fn a_backup_takes_nothing_from_one_of_a_history_that_was_given_up() {
+    let place = Place::new();
+    place.image("web-1", &[]);
+    place.done(&["backup", "one"]);
+    place.done(&["restore", "one", "--to", "again"]);
+    // One chunk each: packs of one number and one length, and of other bytes.
+    place.disk("web-2.raw", MIB, 16 << 10, 2);
+    place.disk("web-3.raw", MIB, 16 << 10, 3);
+    place.done(&["image", "import", "web-2.raw", "--name", "web-2"]);
+    place.done(&["backup", "two"]);
+    done_on(&place, "again", &["image", "import", "web-3.raw", "--name", "web-3"]);
+    done_on(&place, "again", &["backup", "three", "--reuse", "two"]);
+    let packs = |backup: &str| -> Vec<(String, u64)> {
+        let manifest = fs::read_to_string(place.path(backup).join("backup.json")).unwrap();
+        let manifest: Value = serde_json::from_str(&manifest).unwrap();
+        let files = manifest["stores"].as_array().unwrap().iter();
+        let files = files.map(|file| (file["path"].as_str().unwrap().to_owned(), file["bytes"].as_u64().unwrap()));
+        files.filter(|(path, _)| path.contains("/packs/")).collect()
+    };
+    assert_eq!(packs("two"), packs("three"), "or this proves nothing");
+    done_on(&place, "again", &["backup", "four", "--reuse", "three"]);
+    for backup in ["three", "four"] {
+        let data = format!("of-{backup}");
+        place.done(&["restore", backup, "--to", &data]);
+        check(&place, &data);
+    }
+    let made = json_on(&place, "again", &["backup", "five", "--reuse", "one"]);
+    assert!(made["ReusedBytes"].as_u64().unwrap() > MIB, "what both have is taken: {made}");
+}
+
+#[test]
 fn buckets_come_back_also_those_that_are_empty_and_none_that_nobody_had_yet() {
     let place = Place::new();
     place.write("notes", b"of the one who had it");
