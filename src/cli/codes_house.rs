@@ -145,6 +145,12 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "Use 2 to 256 characters, or leave it out.",
     },
     Page {
+        code: "InvalidExport.History",
+        means: "The file is not of the history that the log tells now.",
+        cause: "The log was restored from a backup after the export, or the file is of another log.",
+        todo: "Keep the file and export to another; `kiln audit verify` tells of every restoring.",
+    },
+    Page {
         code: "InvalidHead.Malformed",
         means: "That is no head of a log.",
         cause: "The file does not hold what `kiln audit head` printed.",

@@ -267,6 +267,38 @@ fn a_backup_takes_nothing_from_one_of_a_history_that_was_given_up() {
 }
 
 #[test]
+fn an_export_goes_on_only_in_the_log_that_it_was_begun_of() {
+    let place = Place::new();
+    place.image("web-1", &[]);
+    place.done(&["audit", "export", "--to", "early.jsonl"]);
+    place.done(&["backup", "one"]);
+    place.done(&["image", "deprecate", "web-1"]);
+    place.done(&["audit", "export", "--to", "late.jsonl"]);
+    place.done(&["restore", "one", "--to", "again"]);
+    let cut = fs::read_to_string(place.path("late.jsonl")).unwrap() + "{\"Event\":";
+    fs::write(place.path("late.jsonl"), &cut).unwrap();
+    let refused = |why: &str| {
+        let run = on(&place, "again", &["audit", "export", "--to", "late.jsonl", "--resume"]);
+        assert!(run.code == 3 && run.err.contains(why), "{}", run.err);
+        assert!(run.err.contains("of another history") && run.err.contains("InvalidExport.History"));
+        assert_eq!(fs::read_to_string(place.path("late.jsonl")).unwrap(), cut, "nothing of it is touched");
+    };
+    refused("the log ends at event");
+    for _ in 0..8 {
+        done_on(&place, "again", &["image", "deprecate", "web-1"]);
+        done_on(&place, "again", &["image", "restore", "web-1"]);
+    }
+    refused("is another in the log");
+    // What was exported before the moment is of both.
+    done_on(&place, "again", &["audit", "export", "--to", "early.jsonl", "--resume"]);
+    assert_eq!(
+        fs::read_to_string(place.path("early.jsonl")).unwrap(),
+        done_on(&place, "again", &["audit", "export"])
+    );
+    place.done(&["audit", "export", "--to", "late.jsonl", "--resume"]);
+}
+
+#[test]
 fn buckets_come_back_also_those_that_are_empty_and_none_that_nobody_had_yet() {
     let place = Place::new();
     place.write("notes", b"of the one who had it");
