@@ -319,6 +319,12 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "Name a directory elsewhere, best on another disk.",
     },
     Page {
+        code: "InvalidTarget.Taken",
+        means: "Where a backup or a restored directory is written until it is whole, something else is.",
+        cause: "Somebody has made a directory whose name is the one asked for and `.partial`.",
+        todo: "Move it away, or name another place.",
+    },
+    Page {
         code: "InvalidTaskId.IncorrectTaskStatus",
         means: "The task is not in a state in which it can be cancelled.",
         cause: "It has ended, or is being cancelled already.",

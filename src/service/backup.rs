@@ -30,6 +30,11 @@ use crate::{Family, Service, Trouble};
 /// Files that a restored house cannot do without, beside the log.
 pub(crate) const KEYS: [&str; 2] = [SEAL, SIGNERS];
 
+/// The mark of a directory that is being written, and may be removed when it is written anew.
+const UNFINISHED: &str = "kiln.unfinished";
+const UNFINISHED_TEXT: &str =
+    "kiln was writing this directory and had not finished. It is no use, and may be removed.\n";
+
 /// Bytes of a file that are copied at once: what a disk gives in one go.
 const COPY_BYTES: usize = 256 << 10;
 
@@ -45,21 +50,66 @@ pub(crate) fn partial(to: &Path) -> PathBuf {
     to.with_file_name(name)
 }
 
-/// Makes a directory that nobody else can look into, in place of one that was left unfinished.
-pub(crate) fn begin(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// Makes a directory that nobody else can look into, in place of one that was left unfinished. What is there and was
+/// not begun here is left alone.
+pub(crate) fn begin(dir: &Path) -> Result<(), Trouble> {
+    let failed = |error| Trouble::world(format_args!("making `{}`", dir.display()), error);
+    match fs::symlink_metadata(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+        Ok(found) if found.is_dir() && may_go(dir).map_err(failed)? => clear(dir).map_err(failed)?,
+        Ok(_) => {
+            let why = format!(
+                "`{}` is in the way: there it is written until it is whole, and what is there was not begun by kiln",
+                dir.display()
+            );
+            let advice = "move it away, or remove it, or choose another name";
+            return Err(Refusal::new("InvalidTarget.Taken", why).advise(advice).into());
+        }
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    let make = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        fs::write(dir.join(UNFINISHED), UNFINISHED_TEXT)?;
+        File::open(dir.join(UNFINISHED))?.sync_all()?;
+        File::open(dir)?.sync_all()
+    };
+    make().map_err(failed)
 }
 
-/// Gives what is whole its name, durably.
+/// Whether a directory was begun here, or is empty.
+fn may_go(dir: &Path) -> io::Result<bool> {
+    Ok(dir.join(UNFINISHED).is_file() || fs::read_dir(dir)?.next().is_none())
+}
+
+/// Removes what was begun, the mark last: cut short, it is still known as what it is.
+fn clear(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != UNFINISHED {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    unmark(dir)?;
+    fs::remove_dir(dir)
+}
+
+fn unmark(dir: &Path) -> io::Result<()> {
+    match fs::remove_file(dir.join(UNFINISHED)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Gives what is whole its name, durably. The mark goes after that: it is the name that says that it is whole.
 pub(crate) fn finish(from: &Path, to: &Path) -> io::Result<()> {
     let above = to.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(from)?.sync_all()?;
     fs::rename(from, to)?;
-    File::open(above)?.sync_all()
+    File::open(above)?.sync_all()?;
+    unmark(to)?;
+    File::open(to)?.sync_all()
 }
 
 /// Copies a file that nobody else may read, durably, and tells its digest.
@@ -134,14 +184,14 @@ impl Service {
             .map(|dir| Ok::<_, Trouble>((PathBuf::from(dir), Manifest::read(Path::new(dir))?)));
         let earlier = earlier.transpose()?;
         let dir = partial(&to);
-        begin(&dir).map_err(failed(&to))?;
+        begin(&dir)?;
         let stores = if asked.log_only { None } else { Some(stores_of(&self.engine.snapshot()?)) };
         let written = self.write(&dir, request, earlier, stores).await;
         let manifest = match written {
             Ok(manifest) => manifest,
             Err(trouble) => {
                 // A backup that cannot be is not left lying about; what is left of it anyhow is no backup.
-                let _ = fs::remove_dir_all(&dir);
+                let _ = clear(&dir);
                 return Err(trouble);
             }
         };

@@ -5,8 +5,9 @@
 //! back, and may lack what was deleted in between and collected; that is told by name.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -72,11 +73,11 @@ pub async fn restore(wiring: &Wiring, asked: RestoreAsked) -> Result<RestoreMade
     };
     let dir = partial(&to);
     let failed = |error: io::Error| Trouble::world(format_args!("restoring into `{}`", to.display()), error);
-    begin(&dir).map_err(failed)?;
+    begin(&dir)?;
     bring_files(&backup, &dir, &manifest.keys, &to)?;
     if !manifest.manifests.is_empty() {
         let (from, to_manifests) = (backup.join(MANIFESTS), dir.join(MANIFESTS));
-        begin(&to_manifests).map_err(failed)?;
+        DirBuilder::new().mode(0o700).create(&to_manifests).map_err(failed)?;
         bring_files(&from, &to_manifests, &manifest.manifests, &to)?;
     }
     let restored = {

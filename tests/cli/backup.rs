@@ -299,6 +299,37 @@ fn an_export_goes_on_only_in_the_log_that_it_was_begun_of() {
 }
 
 #[test]
+fn nothing_is_removed_that_kiln_did_not_begin_whatever_its_name_is() {
+    let place = Place::new();
+    place.done(&["account", "create", "friend"]);
+    place.done(&["backup", "one"]);
+    fs::create_dir_all(place.path("two.partial/letters")).unwrap();
+    place.write("two.partial/letters/a", b"dear friend");
+    std::os::unix::fs::symlink(place.path("two.partial"), place.path("three.partial")).unwrap();
+    place.write("four.partial", b"a file");
+    for name in ["two", "three", "four"] {
+        for words in [&["backup", name][..], &["restore", "one", "--to", name]] {
+            let run = place.run(words);
+            assert!(run.code == 3 && run.err.contains("code: InvalidTarget.Taken"), "{words:?}: {}", run.err);
+            assert!(run.err.contains(&format!("{name}.partial` is in the way")), "{}", run.err);
+        }
+        assert!(!place.path(name).exists());
+    }
+    assert_eq!(fs::read(place.path("two.partial/letters/a")).unwrap(), b"dear friend");
+    assert_eq!(fs::read(place.path("four.partial")).unwrap(), b"a file");
+    // What was begun here, and what is empty, makes room.
+    fs::remove_dir_all(place.path("two.partial/letters")).unwrap();
+    place.done(&["backup", "two"]);
+    fs::rename(place.path("two"), place.path("five.partial")).unwrap();
+    place.write("five.partial/kiln.unfinished", b"");
+    place.done(&["backup", "five"]);
+    place.done(&["restore", "five", "--to", "six"]);
+    for name in ["two.partial", "five.partial", "five/kiln.unfinished", "six/kiln.unfinished"] {
+        assert!(!place.path(name).exists(), "{name}");
+    }
+}
+
+#[test]
 fn buckets_come_back_also_those_that_are_empty_and_none_that_nobody_had_yet() {
     let place = Place::new();
     place.write("notes", b"of the one who had it");
