@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use domain::Digest;
-use engine::Lineage;
+use engine::{Lineage, Snapshot};
 use event::Seq;
 use files::Files;
 
@@ -24,9 +24,13 @@ impl Service {
     }
 
     pub(crate) fn signed_head(&self) -> Result<SignedHead, Trouble> {
-        let snapshot = self.engine.snapshot()?;
+        self.signer.sign(self.head_to_sign(&self.engine.snapshot()?)?)
+    }
+
+    /// The head of a log as it was looked at, before anybody has signed it.
+    pub(crate) fn head_to_sign(&self, snapshot: &Snapshot) -> Result<SignedHead, Trouble> {
         let seq = snapshot.head()?;
-        self.signer.sign(SignedHead {
+        Ok(SignedHead {
             event: seq.0,
             hash: Digest(snapshot.hash_at(seq)?.unwrap_or_default()).to_string(),
             log: Digest(snapshot.log_id()?.unwrap_or_default()).to_string(),

@@ -290,16 +290,7 @@ impl Service {
     /// The log as it is now.
     fn see(&self) -> Result<Seen, Trouble> {
         let snapshot = self.engine.snapshot()?;
-        let seq = snapshot.head()?;
-        let head = SignedHead {
-            event: seq.0,
-            hash: Digest(snapshot.hash_at(seq)?.unwrap_or_default()).to_string(),
-            log: Digest(snapshot.log_id()?.unwrap_or_default()).to_string(),
-            time: time_text(self.clock.now_ms()),
-            key: String::new(),
-            signature: String::new(),
-            statement: String::new(),
-        };
+        let head = self.head_to_sign(&snapshot)?;
         // A backup is as good without a signature, if there is no key to make one.
         let head = self.signer.sign(head.clone()).unwrap_or(head);
         Ok(Seen { incarnation: snapshot.incarnation()?, head, time_ms: self.clock.now_ms(), snapshot })
