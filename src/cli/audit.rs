@@ -151,7 +151,12 @@ async fn house_keys(session: &Session) -> Result<Option<Vec<service::PublicKey>>
         keys => keys?,
     };
     let all = keys.earlier.concat() + &keys.pem;
-    service::PublicKey::read_all(&all).map(Some).map_err(Stop::Usage)
+    service::PublicKey::read_all(&all).map(Some).map_err(|why| {
+        Stop::usage(
+            format!("the public keys that have signed here do not read: {why}"),
+            "name the key that you kept with `--key`; `kiln.signers` in the data directory has the others",
+        )
+    })
 }
 
 /// What is told where the log can be neither opened nor looked at.

@@ -240,9 +240,18 @@ fn the_log_is_exported_line_by_line_and_a_file_that_was_cut_off_goes_on() {
         place.done(&["audit", "export", "--to", "cut.jsonl", "--resume"]);
         assert!(fs::read_to_string(place.path("cut.jsonl")).unwrap() == whole, "cut at {cut}");
     }
-    assert_eq!(place.run(&["audit", "export", "--to", "all.jsonl"]).code, 2);
     fs::write(place.path("list"), "milk\n").unwrap();
-    assert_eq!(place.run(&["audit", "export", "--to", "list", "--resume"]).code, 2);
+    for (words, advice) in [
+        (&["audit", "export", "--to", "all.jsonl"][..], "try: go on with it by `--resume`"),
+        (&["audit", "export", "--to", "list", "--resume"], "try: name another file"),
+        (&["audit", "verify", "--head", "list"], "try: print heads into a file of their own"),
+        (&["audit", "verify", "--head", "none"], "try: name a file with what `kiln audit head` printed"),
+        (&["audit", "verify", "--head", "all.jsonl", "--key", "list"], "try: print heads into a file"),
+        (&["--endpoint", "http://127.0.0.1:9", "audit", "head"], "try: set them to a key"),
+    ] {
+        let run = place.run(words);
+        assert!(run.code == 2 && run.err.contains(advice), "{words:?}: {}", run.err);
+    }
     assert_eq!(fs::read_to_string(place.path("list")).unwrap(), "milk\n");
 
     let some = |words: &[&str]| -> Vec<u64> {
