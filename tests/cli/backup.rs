@@ -272,7 +272,11 @@ fn an_export_goes_on_only_in_the_log_that_it_was_begun_of() {
     place.image("web-1", &[]);
     place.done(&["audit", "export", "--to", "early.jsonl"]);
     place.done(&["backup", "one"]);
-    place.done(&["image", "deprecate", "web-1"]);
+    // More than a restore and its first opening write themselves.
+    for _ in 0..4 {
+        place.done(&["image", "deprecate", "web-1"]);
+        place.done(&["image", "restore", "web-1"]);
+    }
     place.done(&["audit", "export", "--to", "late.jsonl"]);
     place.done(&["restore", "one", "--to", "again"]);
     let cut = fs::read_to_string(place.path("late.jsonl")).unwrap() + "{\"Event\":";
@@ -284,7 +288,7 @@ fn an_export_goes_on_only_in_the_log_that_it_was_begun_of() {
         assert_eq!(fs::read_to_string(place.path("late.jsonl")).unwrap(), cut, "nothing of it is touched");
     };
     refused("the log ends at event");
-    for _ in 0..8 {
+    for _ in 0..5 {
         done_on(&place, "again", &["image", "deprecate", "web-1"]);
         done_on(&place, "again", &["image", "restore", "web-1"]);
     }
