@@ -241,6 +241,10 @@ impl Kiln {
             let house = House::new(dir, wiring.clone(), because, Box::new(move |line| told.say(line)));
             At::Here(house.asking(self.account, manner).signing_with(signing_key()))
         };
+        let traces = match &command {
+            Command::Serve(serve) => serve.traces(&screen)?,
+            _ => None,
+        };
         let session = Session { place, screen, region: self.region.map(RegionId::from) };
         let done = match command {
             Command::Image(command) => command.run(&session).await,
@@ -268,6 +272,10 @@ impl Kiln {
         };
         if let At::Here(house) = session.place {
             let _ = tokio::time::timeout(CLOSING_MAX, house.close()).await;
+        }
+        // What was under way has been left by now, and its spans have ended.
+        if let Some(traces) = traces {
+            traces.end().await;
         }
         done
     }
