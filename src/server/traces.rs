@@ -48,7 +48,8 @@ impl FromStr for TracesTo {
         match (uri.scheme_str(), uri.authority()) {
             (Some("http"), Some(_)) => Ok(Self(uri)),
             (Some("https"), _) => {
-                Err("traces are sent over plain HTTP: name a collector on this machine, which sends them on".into())
+                Err("traces are sent over plain HTTP: name a collector on this machine, which sends them on"
+                    .into())
             }
             _ => Err("write `http://HOST:PORT`".into()),
         }

@@ -252,7 +252,8 @@ fn a_backup_takes_nothing_from_one_of_a_history_that_was_given_up() {
         let manifest = fs::read_to_string(place.path(backup).join("backup.json")).unwrap();
         let manifest: Value = serde_json::from_str(&manifest).unwrap();
         let files = manifest["stores"].as_array().unwrap().iter();
-        let files = files.map(|file| (file["path"].as_str().unwrap().to_owned(), file["bytes"].as_u64().unwrap()));
+        let files =
+            files.map(|file| (file["path"].as_str().unwrap().to_owned(), file["bytes"].as_u64().unwrap()));
         files.filter(|(path, _)| path.contains("/packs/")).collect()
     };
     assert_eq!(packs("two"), packs("three"), "or this proves nothing");

@@ -135,7 +135,9 @@ fn a_collector_gets_an_operation_with_its_steps_below_it_their_errors_and_tries_
     let is_tried_again = || {
         let open = place.json(&["workflow", "list", "--open"]);
         let id = open["Workflows"][0]["WorkflowId"].as_str().map(str::to_owned);
-        id.is_some_and(|id| place.json(&["workflow", "show", &id]).to_string().contains("trying again after attempt"))
+        id.is_some_and(|id| {
+            place.json(&["workflow", "show", &id]).to_string().contains("trying again after attempt")
+        })
     };
     wait_for("the step fails without the store's name, and is to be tried again", is_tried_again);
     fs::rename(place.path("away"), place.path(STORE_ID)).unwrap();
@@ -196,6 +198,7 @@ fn a_collector_that_is_not_there_is_told_of_once_and_stops_nothing() {
 
     for wrong in ["https://127.0.0.1:4318", "127.0.0.1:4318"] {
         let run = place.run(&["serve", "--listen", "127.0.0.1:0", "--otlp", wrong]);
-        assert!(run.code == 2 && run.err.contains("HTTP") || run.err.contains("http://HOST:PORT"), "{}", run.err);
+        let is_told = run.err.contains("plain HTTP") || run.err.contains("http://HOST:PORT");
+        assert!(run.code == 2 && is_told, "{}", run.err);
     }
 }
