@@ -150,7 +150,7 @@ async fn check_history(session: &Session, out: &Out, last_line: &Value) -> Resul
         format!("event {last}, the last in `{path}`, is another in the log: the file is of another history")
     };
     Err(Trouble::new(Family::Refused, "InvalidExport.History", why)
-        .advise("keep that file and name another; `kiln audit verify` tells whether the log was restored, and as of when")
+        .advise("keep that file and name another; `kiln audit verify` tells as of when the log was restored")
         .into())
 }
 
