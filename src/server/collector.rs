@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::HOST;
+use http::uri::PathAndQuery;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::handshake;
@@ -70,7 +71,8 @@ impl Client {
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let to = request.uri().clone();
-        let sent = self.runtime.spawn(tokio::time::timeout(TRY_MAX, send(request)));
+        // The clock of the runtime is read where it runs.
+        let sent = self.runtime.spawn(async move { tokio::time::timeout(TRY_MAX, send(request)).await });
         let answer = match sent.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err("it does not answer".into()),
@@ -90,7 +92,7 @@ async fn send(request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
     // It ends with the sender; what breaks it is told where the answer is waited for.
     tokio::spawn(connection);
     head.headers.insert(HOST, authority.as_str().parse()?);
-    head.uri = head.uri.path_and_query().map_or("/", |path| path.as_str()).parse()?;
+    head.uri = head.uri.path_and_query().map_or("/", PathAndQuery::as_str).parse()?;
     let answer = sender.send_request(Request::from_parts(head, Full::new(body))).await?;
     let (head, body) = answer.into_parts();
     let bytes = Limited::new(body, ANSWER_BYTES_MAX).collect().await?.to_bytes();
