@@ -117,6 +117,8 @@ mod tests_access;
 #[cfg(test)]
 mod tests_audit;
 #[cfg(test)]
+mod tests_backup;
+#[cfg(test)]
 mod tests_batch;
 #[cfg(test)]
 mod tests_identity;
