@@ -490,6 +490,10 @@ async fn schedules_are_an_accounts_own_and_refused_where_they_make_no_sense() {
         (create(|it| it.ticks.end = Some("2020-01-01".to_owned())), "InvalidSchedule.NeverTicks"),
         (create(|it| it.operation.operation = "image.explode".to_owned()), "InvalidOperation.NotFound"),
         (create(|it| it.operation = Operation::new("image.check", [])), "MissingParameter"),
+        (
+            create(|it| it.operation = Operation::new("disk.create", [("size", "20GiB"), ("Size", "1GiB")])),
+            "InvalidParameter.Conflict",
+        ),
         (create(|it| it.name = "minutely".to_owned()), "InvalidScheduleName.Duplicated"),
     ] {
         let no = kept.no(request).await;
