@@ -248,11 +248,11 @@ impl Run {
             tokio::select! {
                 ended = self.lines.join_next(), if !self.lines.is_empty() => {
                     self.ended(ended)?;
-                    while let Some(ended) = self.lines.try_join_next() {
+                    // No more than a note holds are taken before it is written.
+                    while self.course.unstarted.len() < UNSTARTED_MAX
+                        && let Some(ended) = self.lines.try_join_next()
+                    {
                         self.ended(Some(ended))?;
-                        if self.course.unstarted.len() >= UNSTARTED_MAX {
-                            break;
-                        }
                     }
                 }
                 () = self.live.changed.notified() => self.said = true,

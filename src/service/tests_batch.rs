@@ -169,6 +169,18 @@ async fn what_never_became_an_operation_is_told_and_counts_as_failed() {
     close(scene.service).await;
 }
 
+/// Refusals come in many at a time where many lines run at once: a note held one more than it may once, and was
+/// refused itself, and the batch went on nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_refused_lines_are_noted_a_few_hundred_at_a_time() {
+    let scene = Scene::new().await;
+    let lines: Vec<Line> = (1..=3000).map(lost).collect();
+    scene.run(&lines, "lost", BatchPlan { concurrency: 256, ..BatchPlan::default() }).await.unwrap();
+    let done = scene.at_rest("lost").await;
+    assert_eq!((done.state.as_str(), done.done, done.failed), ("Done", 0, 3000));
+    close(scene.service).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_stops_it_and_resuming_goes_on_where_it_stopped() {
     let scene = Scene::new().await;
