@@ -47,6 +47,8 @@ const BATCHES_AT_ONCE_MAX: usize = 16;
 const NOTE_PAUSE: Duration = Duration::from_secs(5);
 /// Starts that were due and could not be are made up for, this long at most.
 const LATE_MAX: Duration = Duration::from_secs(1);
+/// How long a batch rests that the world did not let go on: files that were open too many are closed by then.
+const AGAIN_PAUSE: Duration = Duration::from_secs(1);
 /// Characters of why a batch was stopped.
 const WHY_CHARS_MAX: usize = 500;
 /// Bytes of what lines are sorted by: what differs behind is not told apart.
@@ -117,6 +119,20 @@ impl Service {
         live.ended.send_replace(true);
     }
 
+    /// A manifest that cannot be read is a person's to look at, and whoever waits is told. Says whether it was that.
+    async fn told_damage(&self, batch: &Batch, trouble: &Trouble) -> bool {
+        if trouble.family != Family::Damaged {
+            return false;
+        }
+        let why = trouble.message.chars().take(WHY_CHARS_MAX).collect();
+        let told = match batch.state {
+            // One that is being cancelled starts nothing any more, and is over; what it started goes on.
+            BatchState::Cancelling => self.tell_batch(batch, "end", BatchChange::End(batch.counts)).await,
+            _ => self.tell_batch(batch, "stop", BatchChange::Stop { why }).await,
+        };
+        told.is_ok()
+    }
+
     pub(crate) async fn tell_batch(
         &self,
         batch: &Batch,
@@ -140,31 +156,21 @@ fn run_boxed(
     live: Arc<Live>,
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
-        let (id, of) = (batch.id.clone(), batch.clone());
-        let ran = Run::begin(&service, batch, &live).await;
-        let ran = match ran {
+        let of = batch.clone();
+        let ran = match Run::begin(&service, batch, &live).await {
             Ok(mut run) => run.work().await,
             Err(trouble) => Err(trouble),
         };
-        service.leave_batch(&id, &live);
-        match ran {
-            // It may have been resumed while it came to rest, and others may wait for its place.
-            Ok(()) => service.run_batches(),
-            Err(trouble) => {
-                tracing::warn!(batch = %id, %trouble, "a batch does not go on here");
-                // A manifest that cannot be read is a person's to look at, and whoever waits is told.
-                if trouble.family == Family::Damaged {
-                    let why = trouble.message.chars().take(WHY_CHARS_MAX).collect();
-                    // One that is being cancelled starts nothing any more, and is over; what it started goes on.
-                    let _ = match of.state {
-                        BatchState::Cancelling => {
-                            service.tell_batch(&of, "end", BatchChange::End(of.counts)).await
-                        }
-                        _ => service.tell_batch(&of, "stop", BatchChange::Stop { why }).await,
-                    };
-                }
+        if let Err(trouble) = ran {
+            tracing::warn!(batch = %of.id, %trouble, "a batch does not go on here");
+            if !service.told_damage(&of, &trouble).await {
+                // It keeps its place meanwhile, or it would be tried again without end.
+                let _ = tokio::time::timeout(AGAIN_PAUSE, live.changed.notified()).await;
             }
         }
+        service.leave_batch(&of.id, &live);
+        // It may have been resumed while it came to rest, and others may wait for its place.
+        service.run_batches();
     })
 }
 

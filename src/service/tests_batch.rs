@@ -402,3 +402,68 @@ async fn a_batch_whose_manifest_is_gone_stops_and_says_so() {
     assert!(stopped.reason.contains("cannot be read"), "{}", stopped.reason);
     close(scene.service).await;
 }
+
+/// A batch that waits, where its manifest is, and how many lines of it have ended.
+async fn paused(scene: &Scene) -> (std::path::PathBuf, u64) {
+    let lines: Vec<Line> = (1..=5).map(tag).collect();
+    let slow = BatchPlan { per_minute: Some(1), ..BatchPlan::default() };
+    scene.run(&lines, "slow", slow).await.unwrap();
+    scene.ask::<BatchView>(pause("slow")).await.unwrap();
+    let paused = scene.at_rest("slow").await;
+    assert_eq!(paused.state, "Paused");
+    let file = format!("data/manifests/100000-{}", paused.manifest);
+    (scene.place.path().join(file), paused.settled)
+}
+
+fn pause(batch: &str) -> BatchRequest {
+    BatchRequest::Pause { batch: batch.to_owned(), reason: String::new() }
+}
+
+fn resume(batch: &str) -> BatchRequest {
+    BatchRequest::Resume { batch: batch.to_owned(), reason: String::new() }
+}
+
+fn cancel(batch: &str, hard: bool) -> BatchRequest {
+    BatchRequest::Cancel { batch: batch.to_owned(), reason: String::new(), hard }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_manifest_was_removed_stops_and_can_be_cancelled_and_forgotten() {
+    let scene = Scene::new().await;
+    std::fs::remove_file(paused(&scene).await.0).unwrap();
+    scene.ask::<BatchView>(resume("slow")).await.unwrap();
+    let stopped = scene.at_rest("slow").await;
+    assert_eq!(stopped.state, "Stopped");
+    assert!(stopped.reason.contains("cannot be read"), "{}", stopped.reason);
+    scene.ask::<BatchView>(cancel("slow", false)).await.unwrap();
+    let cancelled = scene.at_rest("slow").await;
+    assert_eq!((cancelled.state.as_str(), cancelled.settled), ("Cancelled", stopped.settled));
+    scene.ask::<BatchView>(BatchRequest::Forget { batch: "slow".to_owned() }).await.unwrap();
+    assert!(scene.ask::<Batches>(BatchRequest::List).await.unwrap().batches.is_empty());
+    close(scene.service).await;
+}
+
+/// What cannot be opened now may be later: a batch rests for a moment and is tried again by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_goes_on_by_itself_when_the_world_lets_it() {
+    let scene = Scene::new().await;
+    let (file, before) = paused(&scene).await;
+    let aside = file.with_extension("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    // It is there and cannot be opened: it is a link to itself.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    scene.ask::<BatchView>(resume("slow")).await.unwrap();
+    let another = scene.run(&[tag(7)], "another", BatchPlan::default()).await.unwrap();
+    assert_eq!(scene.at_rest(&another.batch_id).await.state, "Done", "nobody else waits for it");
+    let show = BatchRequest::Show { batch: "slow".to_owned() };
+    assert_eq!(scene.ask::<BatchView>(show.clone()).await.unwrap().state, "Running");
+    std::fs::rename(&aside, &file).unwrap();
+    loop {
+        let view: BatchView = scene.ask(show.clone()).await.unwrap();
+        if view.settled > before {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    close(scene.service).await;
+}
