@@ -96,4 +96,10 @@ pub(crate) const BATCH: &[Page] = &[
         cause: "Batches that have ended stay in the list.",
         todo: "`kiln batch forget` takes one out of it.",
     },
+    Page {
+        code: "QuotaExceed.Manifest",
+        means: "The account has sent as many manifests as it may that no batch is of.",
+        cause: "They were planned or sent, and never run; each stays for a day.",
+        todo: "Run one of them, or wait until the oldest are a day old.",
+    },
 ];

@@ -11,7 +11,7 @@ use domain::batch::{
     Unstarted, line_part,
 };
 use domain::image::house;
-use domain::{Digest, rules};
+use domain::{AccountId, Digest, rules};
 use engine::{FlowRow, Snapshot, State};
 use event::{Actor, FlowId, Refusal, View};
 use tokio::sync::Semaphore;
@@ -22,7 +22,7 @@ use crate::batch_line::request_of;
 use crate::batch_run::Live;
 use crate::lookup::{account, nearest};
 use crate::manifest::{BAD_LINES_MAX, Line};
-use crate::manifests::{Kept, damaged};
+use crate::manifests::{Kept, Piece, damaged};
 use crate::request::{Call, Manner, PROTOCOL, Reply, Request};
 use crate::request_batch::{BatchRequest, BatchRun};
 use crate::service::blocking;
@@ -76,8 +76,11 @@ impl Service {
         Ok(match request {
             R::Put { manifest, bytes, offset, text } => {
                 let (digest, of) = (digest_of(&manifest)?, account(&actor));
-                let put =
-                    move |service: &Self| service.manifests.put(&of, &digest, bytes, offset, text.as_bytes());
+                let put = move |service: &Self| {
+                    let piece = Piece { total: bytes, offset, text: text.as_bytes() };
+                    let named = || service.named_manifests(&of);
+                    service.manifests.put(&of, &digest, piece, service.clock.now_ms(), named)
+                };
                 let have = blocking(self, put).await?;
                 ManifestHave { manifest, bytes: have.bytes, whole: have.whole }.into()
             }
@@ -158,6 +161,8 @@ impl Service {
             asked.go_on()?;
             return Ok(BatchView { joined: true, ..self.batch_view(&row) });
         }
+        // Until the batch names it.
+        let _held = self.manifests.hold(&of, &digest);
         let kept = self.manifests.open(&of, &digest)?;
         let allowed = Allowed { actions: run.actions.into_iter().collect(), names_files: run.names_files };
         let lines = blocking(self, move |_| check(&kept, &digest, &allowed)).await?;
@@ -244,21 +249,24 @@ impl Service {
 
     /// Another batch may be of the same manifest.
     fn remove_manifest(&self, row: &Batch) -> Result<(), Trouble> {
-        let rows = self.engine.snapshot()?;
-        let others = BATCHES.list(&rows, &house(), &[row.account.as_str()]);
-        if others.iter().any(|other| other.manifest == row.manifest) {
-            return Ok(());
-        }
-        let removed = self.manifests.remove(&row.account, &row.manifest);
-        removed.map_err(|error| Trouble::world("removing the manifest", error))
+        let is_named = || Ok(self.named_manifests(&row.account)?.contains(&row.manifest));
+        self.manifests.remove(&row.account, &row.manifest, is_named)
     }
 
-    /// Removes manifests that no batch names; what cannot be removed now may be at the next opening.
+    /// What the batches of an account are of.
+    fn named_manifests(&self, account: &AccountId) -> Result<HashSet<Digest>, Trouble> {
+        let rows = self.engine.snapshot()?;
+        let all = BATCHES.list(&rows, &house(), &[account.as_str()]);
+        Ok(all.into_iter().map(|batch| batch.manifest).collect())
+    }
+
+    /// Removes manifests that no batch names; what cannot be removed now may be the next time.
     pub(crate) fn sweep_manifests(&self) {
-        let Ok(rows) = self.engine.snapshot() else { return };
-        let all = BATCHES.list(&rows, &house(), &[]);
-        let named: HashSet<_> = all.into_iter().map(|batch| (batch.account, batch.manifest)).collect();
-        let _ = self.manifests.sweep(&named, self.clock.now_ms());
+        let named = || {
+            let all = BATCHES.list(&self.engine.snapshot().ok()?, &house(), &[]);
+            Some(all.into_iter().map(|batch| (batch.account, batch.manifest)).collect())
+        };
+        let _ = self.manifests.sweep(self.clock.now_ms(), named);
     }
 
     /// Every batch that has not ended.

@@ -125,6 +125,8 @@ mod tests_images;
 #[cfg(test)]
 mod tests_leaks;
 #[cfg(test)]
+mod tests_manifests;
+#[cfg(test)]
 mod tests_network;
 #[cfg(test)]
 mod tests_operation;

@@ -376,7 +376,6 @@ impl Service {
         // A first start drives by itself, before there is anything to keep.
         if !self.keeping.swap(true, Ordering::AcqRel) {
             self.keep();
-            self.sweep_manifests();
             self.run_batches();
         }
         Ok(())

@@ -16,24 +16,24 @@ use crate::{
 };
 
 /// A house with one image, and a manifest that was put into it.
-struct Scene {
-    place: TempDir,
-    service: Arc<Service>,
+pub(crate) struct Scene {
+    pub(crate) place: TempDir,
+    pub(crate) service: Arc<Service>,
 }
 
 /// A line that sets a tag of the image.
-fn tag(number: u64) -> Line {
+pub(crate) fn tag(number: u64) -> Line {
     let value = number.to_string();
     let operation = Operation::new("image.modify", [("image", "web-1"), ("tag:n", &value)]);
     Line { number, key: None, operation }
 }
 
 /// A line that nothing can be made of: there is no such image.
-fn lost(number: u64) -> Line {
+pub(crate) fn lost(number: u64) -> Line {
     Line { number, key: None, operation: Operation::new("image.deprecate", [("image", "nobody")]) }
 }
 
-fn kept(lines: &[Line]) -> (String, String) {
+pub(crate) fn kept(lines: &[Line]) -> (String, String) {
     let (mut identity, mut text) = (LinesDigest::default(), String::new());
     for line in lines {
         identity.add(&line.kept());
@@ -42,7 +42,7 @@ fn kept(lines: &[Line]) -> (String, String) {
     (identity.digest(), text)
 }
 
-fn run_of(manifest: &str, name: &str, plan: BatchPlan) -> BatchRun {
+pub(crate) fn run_of(manifest: &str, name: &str, plan: BatchPlan) -> BatchRun {
     BatchRun {
         manifest: manifest.to_owned(),
         name: name.to_owned(),
@@ -54,7 +54,7 @@ fn run_of(manifest: &str, name: &str, plan: BatchPlan) -> BatchRun {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let service = open(&place).await;
         let request = import(&disk(&place), "web-1");
@@ -63,14 +63,14 @@ impl Scene {
         Self { place, service }
     }
 
-    async fn ask<T: TryFrom<crate::Reply, Error = Trouble>>(
+    pub(crate) async fn ask<T: TryFrom<crate::Reply, Error = Trouble>>(
         &self,
         request: BatchRequest,
     ) -> Result<T, Trouble> {
         self.ask_as(&local_actor(), request).await
     }
 
-    async fn ask_as<T: TryFrom<crate::Reply, Error = Trouble>>(
+    pub(crate) async fn ask_as<T: TryFrom<crate::Reply, Error = Trouble>>(
         &self,
         by: &Actor,
         request: BatchRequest,
@@ -80,7 +80,7 @@ impl Scene {
         ask(&self.service, by, &format!("test-{number}"), Request::Batch(request)).await
     }
 
-    async fn put(&self, lines: &[Line]) -> String {
+    pub(crate) async fn put(&self, lines: &[Line]) -> String {
         let (manifest, text) = kept(lines);
         let bytes = text.len() as u64;
         let put = BatchRequest::Put { manifest: manifest.clone(), bytes, offset: 0, text };
@@ -89,13 +89,18 @@ impl Scene {
         manifest
     }
 
-    async fn run(&self, lines: &[Line], name: &str, plan: BatchPlan) -> Result<BatchView, Trouble> {
+    pub(crate) async fn run(
+        &self,
+        lines: &[Line],
+        name: &str,
+        plan: BatchPlan,
+    ) -> Result<BatchView, Trouble> {
         let manifest = self.put(lines).await;
         self.ask(BatchRequest::Run(run_of(&manifest, name, plan))).await
     }
 
     /// Waits until no line of it is started any more.
-    async fn at_rest(&self, batch: &str) -> BatchView {
+    pub(crate) async fn at_rest(&self, batch: &str) -> BatchView {
         loop {
             let view: BatchView = self.ask(BatchRequest::Wait { batch: batch.to_owned() }).await.unwrap();
             if !view.driven && !matches!(view.state.as_str(), "Running" | "Cancelling") {
@@ -104,7 +109,7 @@ impl Scene {
         }
     }
 
-    async fn lines(&self, batch: &str) -> Vec<crate::LineView> {
+    pub(crate) async fn lines(&self, batch: &str) -> Vec<crate::LineView> {
         let (mut all, mut from) = (Vec::new(), Some(0));
         while let Some(at) = from {
             let request = BatchRequest::Lines { batch: batch.to_owned(), from: at, count: 7, bad: false };
@@ -115,19 +120,19 @@ impl Scene {
         all
     }
 
-    async fn states(&self, batch: &str) -> Vec<String> {
+    pub(crate) async fn states(&self, batch: &str) -> Vec<String> {
         self.lines(batch).await.into_iter().map(|line| line.state).collect()
     }
 
     /// How many operations there are that changed the image.
-    async fn changes(&self) -> usize {
+    pub(crate) async fn changes(&self) -> usize {
         let list = Request::WorkflowList(crate::WorkflowQuery::newest(10_000));
         let flows: Workflows = ask(&self.service, &local_actor(), "", list).await.unwrap();
         flows.workflows.iter().filter(|flow| flow.name == "modify_image").count()
     }
 }
 
-fn one_at_a_time() -> BatchPlan {
+pub(crate) fn one_at_a_time() -> BatchPlan {
     BatchPlan { concurrency: 1, ..BatchPlan::default() }
 }
 
@@ -415,15 +420,15 @@ async fn paused(scene: &Scene) -> (std::path::PathBuf, u64) {
     (scene.place.path().join(file), paused.settled)
 }
 
-fn pause(batch: &str) -> BatchRequest {
+pub(crate) fn pause(batch: &str) -> BatchRequest {
     BatchRequest::Pause { batch: batch.to_owned(), reason: String::new() }
 }
 
-fn resume(batch: &str) -> BatchRequest {
+pub(crate) fn resume(batch: &str) -> BatchRequest {
     BatchRequest::Resume { batch: batch.to_owned(), reason: String::new() }
 }
 
-fn cancel(batch: &str, hard: bool) -> BatchRequest {
+pub(crate) fn cancel(batch: &str, hard: bool) -> BatchRequest {
     BatchRequest::Cancel { batch: batch.to_owned(), reason: String::new(), hard }
 }
 
