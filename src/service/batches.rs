@@ -233,9 +233,11 @@ impl Service {
         drop(rows);
         asked.go_on()?;
         let forgets = flow.change == BatchChange::Forget;
-        self.drive().await?;
+        // No more than operations, so that none of its lines is started before this is decided.
+        self.drive_operations().await?;
         let ended = self.engine.run(actor.clone(), &asked.id, flow).await?;
         crate::service::settled(&ended)?;
+        self.drive().await?;
         if forgets {
             self.remove_manifest(&row)?;
             return Ok(self.batch_view(&row));

@@ -119,6 +119,8 @@ mod tests_audit;
 #[cfg(test)]
 mod tests_batch;
 #[cfg(test)]
+mod tests_batch_word;
+#[cfg(test)]
 mod tests_identity;
 #[cfg(test)]
 mod tests_images;

@@ -450,6 +450,11 @@ impl Request {
         }
     }
 
+    /// Whether lines of batches are to start no more by it: what drives operations for it waits until it is decided.
+    pub(crate) fn holds_lines_back(&self) -> bool {
+        matches!(self, Self::Batch(BatchRequest::Pause { .. } | BatchRequest::Cancel { .. }))
+    }
+
     /// What it has be asked for later, in the name of who asks now: whoever may not ask for that may not have it
     /// asked for, and what cannot be read nobody may.
     pub fn begins_later(&self) -> Result<Option<Self>, Trouble> {

@@ -124,6 +124,12 @@ impl Scene {
         self.lines(batch).await.into_iter().map(|line| line.state).collect()
     }
 
+    /// The same, asked of the log alone.
+    pub(crate) fn changes_idle(&self) -> usize {
+        let rows = self.service.engine.snapshot().unwrap();
+        rows.flows(10_000, |flow| flow.name == "modify_image").unwrap().len()
+    }
+
     /// How many operations there are that changed the image.
     pub(crate) async fn changes(&self) -> usize {
         let list = Request::WorkflowList(crate::WorkflowQuery::newest(10_000));
