@@ -68,8 +68,10 @@ impl Workflow for ChangeBatch {
                     rules::cancel_batch(view, &it.account, &it.batch, &reason, hard)
                 }))
                 .point_of_no_return(ONE).await?,                                           // BatchCancelled
-            BatchChange::Stop { why } => _ = flow
-                .decide(scope, of(&self, move |view, it| rules::stop_batch(view, &it.account, &it.batch, &why)))
+            BatchChange::Stop { why, counts } => _ = flow
+                .decide(scope, of(&self, move |view, it| {
+                    rules::stop_batch(view, &it.account, &it.batch, &why, counts)
+                }))
                 .point_of_no_return(ONE).await?,                                           // BatchStopped
             BatchChange::Note(note) => _ = flow
                 .decide(scope, of(&self, move |view, it| rules::note_batch(view, &it.account, &it.batch, note)))
@@ -95,7 +97,9 @@ impl ChangeBatch {
             BatchChange::Cancel { reason, hard } => {
                 rules::cancel_batch(view, account, batch, reason, *hard).map(drop)
             }
-            BatchChange::Stop { why } => rules::stop_batch(view, account, batch, why).map(drop),
+            BatchChange::Stop { why, counts } => {
+                rules::stop_batch(view, account, batch, why, *counts).map(drop)
+            }
             BatchChange::Note(note) => rules::note_batch(view, account, batch, note.clone()).map(drop),
             BatchChange::End(counts) => rules::end_batch(view, account, batch, *counts).map(drop),
             BatchChange::Forget => rules::forget_batch(view, account, batch).map(drop),

@@ -203,6 +203,9 @@ pub enum BatchChange {
     Stop {
         /// In words.
         why: String,
+        /// How those did that had come to an end.
+        #[serde(default)]
+        counts: Counts,
     },
     /// It has come so far.
     Note(BatchNote),
@@ -239,7 +242,7 @@ pub struct Batch {
     pub settled: u64,
     /// How the lines until there did.
     pub counts: Counts,
-    /// Failures that it was resumed in spite of.
+    /// Failures that it was resumed in spite of, or will be if somebody resumes it.
     pub forgiven: u64,
     /// When it began, milliseconds since 1970 UTC.
     pub begun_ms: i64,

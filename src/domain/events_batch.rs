@@ -45,6 +45,9 @@ events! {
         account: AccountId,
         /// In words.
         why: String,
+        /// How those had done that had come to an end.
+        #[serde(default)]
+        counts: Counts,
     }
     /// Lines of a batch are started again.
     BatchResumed "batch.resumed/1" about batch and account {

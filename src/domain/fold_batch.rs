@@ -25,12 +25,14 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
         BatchStopped::KIND => with(record, |event: BatchStopped| {
             change(rows, &event.account, &event.batch, |batch| {
                 (batch.state, batch.why) = (BatchState::Stopped, event.why);
+                // Of lines behind one that still runs no note tells yet.
+                batch.forgiven = batch.forgiven.max(event.counts.bad());
             });
         }),
         BatchResumed::KIND => with(record, |event: BatchResumed| {
             change(rows, &event.account, &event.batch, |batch| {
                 if batch.state == BatchState::Stopped {
-                    batch.forgiven = batch.counts.bad();
+                    batch.forgiven = batch.forgiven.max(batch.counts.bad());
                 }
                 (batch.state, batch.why) = (BatchState::Running, event.reason);
             });

@@ -91,9 +91,10 @@ pub fn stop_batch(
     account: &AccountId,
     id: &BatchId,
     why: &str,
+    counts: Counts,
 ) -> Result<BatchStopped, Refusal> {
     let batch = in_state(view, account, id, "stopped", &[BatchState::Running])?;
-    Ok(BatchStopped { batch: batch.id, account: batch.account, why: why.to_owned() })
+    Ok(BatchStopped { batch: batch.id, account: batch.account, why: why.to_owned(), counts })
 }
 
 /// Notes how far a batch has come: never less far than before, and never further than it goes.

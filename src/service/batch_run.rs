@@ -128,7 +128,8 @@ impl Service {
         let told = match batch.state {
             // One that is being cancelled starts nothing any more, and is over; what it started goes on.
             BatchState::Cancelling => self.tell_batch(batch, "end", BatchChange::End(batch.counts)).await,
-            _ => self.tell_batch(batch, "stop", BatchChange::Stop { why }).await,
+            // That is no failure of a line.
+            _ => self.tell_batch(batch, "stop", BatchChange::Stop { why, counts: Counts::default() }).await,
         };
         told.is_ok()
     }
@@ -406,7 +407,8 @@ impl Run {
         }
         let Some(why) = self.batch.is_spent(self.course.all) else { return Ok(()) };
         self.said = true;
-        let stopped = self.service.tell_batch(&self.batch, "stop", BatchChange::Stop { why }).await;
+        let stop = BatchChange::Stop { why, counts: self.course.all };
+        let stopped = self.service.tell_batch(&self.batch, "stop", stop).await;
         unless_said_otherwise(stopped)
     }
 

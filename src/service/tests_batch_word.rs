@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use domain::batch::BatchPlan;
+use domain::batch::{BatchPlan, Budget};
 use tempfile::TempDir;
 
 use crate::tests::{call, close, wiring};
-use crate::tests_batch::{Scene, pause, tag};
-use crate::{BatchRequest, BatchView, Call, Line, Request, Service, dispatch, local_actor};
+use crate::tests_batch::{Scene, cancel, lost, pause, resume, run_of, tag};
+use crate::{
+    BatchRequest, BatchRun, BatchView, Call, Line, Operation, Request, Service, dispatch, local_actor,
+};
 
 /// A house that nothing is driven in.
 async fn idle(place: &TempDir) -> Arc<Service> {
@@ -22,6 +24,50 @@ async fn say(service: &Arc<Service>, id: &str, request: BatchRequest) -> BatchVi
     dispatch(service, call).await.unwrap().try_into().unwrap()
 }
 
+/// A line that goes on until it is cancelled: a copy that is allowed a byte a second.
+fn slow(number: u64) -> Line {
+    let words = [("image", "web-1"), ("to-region", "cn-beijing"), ("bandwidth", "1B")];
+    Line { number, key: None, operation: Operation::new("image.copy", words) }
+}
+
+/// Runs lines of which the first goes on for ever, one after another at least two at once.
+async fn run_slow(scene: &Scene, lines: &[Line], plan: BatchPlan) -> BatchView {
+    let manifest = scene.put(lines).await;
+    let actions = ["image-copy", "image-modify", "image-deprecate"].map(str::to_owned).to_vec();
+    scene.ask(BatchRequest::Run(BatchRun { actions, ..run_of(&manifest, "slow", plan) })).await.unwrap()
+}
+
+/// Looks at a batch until it is so.
+async fn until(scene: &Scene, so: impl Fn(&BatchView) -> bool) -> BatchView {
+    loop {
+        let view: BatchView = scene.ask(BatchRequest::Wait { batch: "slow".to_owned() }).await.unwrap();
+        if so(&view) {
+            return view;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_stopped_goes_on_while_a_line_of_it_still_runs_and_after_a_restart() {
+    let scene = Scene::new().await;
+    let lines: Vec<Line> = [slow(1), lost(2), lost(3)].into_iter().chain((4..=9).map(tag)).collect();
+    let plan = BatchPlan { budget: Some(Budget::Lines(2)), concurrency: 2, ..BatchPlan::default() };
+    run_slow(&scene, &lines, plan).await;
+    until(&scene, |view| view.state == "Stopped").await;
+    scene.ask::<BatchView>(resume("slow")).await.unwrap();
+    let on = until(&scene, |view| view.done == 6 || view.state == "Stopped").await;
+    assert_eq!((on.state.as_str(), on.failed, on.running), ("Running", 2, 1));
+    let Scene { place, service } = scene;
+    close(service).await;
+    let scene = Scene { service: crate::tests::open(&place).await, place };
+    let on = until(&scene, |view| view.done == 6 || view.state == "Stopped").await;
+    assert_eq!((on.state.as_str(), on.failed, on.running), ("Running", 2, 1));
+    scene.ask::<BatchView>(cancel("slow", true)).await.unwrap();
+    let ended = scene.at_rest("slow").await;
+    assert_eq!((ended.state.as_str(), ended.done, ended.failed), ("Cancelled", 6, 3));
+    close(scene.service).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_paused_or_cancelled_in_an_idle_house_starts_nothing_before() {
     let lines: Vec<Line> = (1..=600).map(tag).collect();
@@ -33,7 +79,7 @@ async fn a_batch_that_is_paused_or_cancelled_in_an_idle_house_starts_nothing_bef
         close(service).await;
         let scene = Scene { service: idle(&place).await, place };
         let before = scene.changes_idle();
-        let word = if cancels { crate::tests_batch::cancel("long", false) } else { pause("long") };
+        let word = if cancels { cancel("long", false) } else { pause("long") };
         // Whoever waits for what follows drives as well, and no earlier.
         let call = Call { drive: cancels, ..call(&local_actor(), "word", Request::Batch(word)) };
         dispatch(&scene.service, call).await.unwrap();

@@ -16,7 +16,8 @@ pub fn cases() -> Vec<Case> {
         decided("change_batch_to_paused", begun, |house| change(house, pause)),
         decided("change_batch_to_running", paused, |house| change(house, resume)),
         decided("change_batch_to_stopped", begun, |house| {
-            change(house, || BatchChange::Stop { why: "2 lines did not go well".to_owned() })
+            let counts = Counts { done: 0, failed: 2, parked: 0 };
+            change(house, || BatchChange::Stop { why: "2 lines did not go well".to_owned(), counts })
         }),
         decided("change_batch_to_cancelled", begun, |house| {
             change(house, || BatchChange::Cancel { reason: "the wrong manifest".to_owned(), hard: true })
