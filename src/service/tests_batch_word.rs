@@ -6,22 +6,17 @@ use std::sync::Arc;
 use domain::batch::{BatchPlan, Budget};
 use tempfile::TempDir;
 
-use crate::tests::{call, close, wiring};
+use crate::tests::{call, close, finished, wiring};
 use crate::tests_batch::{Scene, cancel, lost, pause, resume, run_of, tag};
 use crate::{
-    BatchRequest, BatchRun, BatchView, Call, Line, Operation, Request, Service, dispatch, local_actor,
+    BatchRequest, BatchRun, BatchView, Call, Line, Operation, Request, Service, Started, Trouble, dispatch,
+    local_actor,
 };
 
 /// A house that nothing is driven in.
 async fn idle(place: &TempDir) -> Arc<Service> {
     let dir = place.path().join("data");
     Service::open(crate::Options { dir, wiring: wiring(), drive: false }).await.unwrap()
-}
-
-/// Says it without driving anything, as `kiln batch pause` does.
-async fn say(service: &Arc<Service>, id: &str, request: BatchRequest) -> BatchView {
-    let call = Call { drive: false, ..call(&local_actor(), id, Request::Batch(request)) };
-    dispatch(service, call).await.unwrap().try_into().unwrap()
 }
 
 /// A line that goes on until it is cancelled: a copy that is allowed a byte a second.
@@ -33,7 +28,7 @@ fn slow(number: u64) -> Line {
 /// Runs lines of which the first goes on for ever, one after another at least two at once.
 async fn run_slow(scene: &Scene, lines: &[Line], plan: BatchPlan) -> BatchView {
     let manifest = scene.put(lines).await;
-    let actions = ["image-copy", "image-modify", "image-deprecate"].map(str::to_owned).to_vec();
+    let actions = ["share-copy", "image-modify", "image-deprecate"].map(str::to_owned).to_vec();
     scene.ask(BatchRequest::Run(BatchRun { actions, ..run_of(&manifest, "slow", plan) })).await.unwrap()
 }
 
@@ -88,4 +83,32 @@ async fn a_batch_that_is_paused_or_cancelled_in_an_idle_house_starts_nothing_bef
         assert_eq!(scene.changes_idle(), before, "not a line more");
         close(scene.service).await;
     }
+}
+
+/// A process that was killed asks for every line again that it had started and not noted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_gave_its_disk_or_snapshot_another_name_is_found_when_it_is_asked_for_again() {
+    let scene = Scene::new().await;
+    let ask = |id: &'static str, name: &'static str, words: &'static [(&'static str, &'static str)]| {
+        let request = Operation::new(name, words.iter().copied()).request().unwrap();
+        let call = call(&local_actor(), id, request);
+        async {
+            let started: Started = dispatch(&scene.service, call).await?.try_into()?;
+            Ok::<_, Trouble>(finished(&scene.service, &local_actor(), &started).await)
+        }
+    };
+    ask("disk", "disk.create", &[("size", "20GiB"), ("name", "one")]).await.unwrap();
+    ask("snapshot", "snapshot.create", &[("disk", "one"), ("name", "one")]).await.unwrap();
+    for (id, operation, what) in [("1", "disk.modify", "disk"), ("2", "snapshot.modify", "snapshot")] {
+        let words: &[(&str, &str)] = if what == "disk" {
+            &[("disk", "one"), ("name", "two")]
+        } else {
+            &[("snapshot", "one"), ("name", "two")]
+        };
+        let first = ask(id, operation, words).await.unwrap();
+        assert_eq!(first.state, "Done", "{first:?}");
+        let again = ask(id, operation, words).await.unwrap();
+        assert_eq!(again.workflow_id, first.workflow_id, "{what}");
+    }
+    close(scene.service).await;
 }
