@@ -16,7 +16,7 @@
 //! It deliberately holds nothing up: a line waits for a place among those of all batches, and nothing of a
 //! person's waits behind more than those.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use workflows::ChangeBatch;
 
 use crate::batch_course::{Course, Speed};
-use crate::batch_line::{Ended, request_of, started, to_end};
+use crate::batch_line::{Ended, is_held_back, request_of, started, to_end};
 use crate::batches::Seen;
 use crate::manifest::Line;
 use crate::manifests::{Kept, Place, damaged};
@@ -191,6 +191,8 @@ struct Run {
     course: Course,
     /// The next line to be started.
     next: u64,
+    /// Lines before it that waited for a place while the batch came to stand still.
+    held_back: BTreeSet<u64>,
     /// Lines in progress.
     lines: JoinSet<(u64, Ended)>,
     /// When the next line may be started.
@@ -226,6 +228,7 @@ impl Run {
             kept,
             places,
             next: batch.settled,
+            held_back: BTreeSet::new(),
             noted_settled: batch.settled,
             batch: Arc::new(batch),
             said: true,
@@ -279,8 +282,10 @@ impl Run {
         if self.batch.state != BatchState::Cancelling {
             return Ok(());
         }
+        // A note holds so many that were refused, and as many more may have been since it was begun.
+        let unknown_max = u64::from(self.batch.plan.concurrency) + UNSTARTED_MAX as u64;
         let mut unknown = 0;
-        while self.next < self.places.len() as u64 && unknown < u64::from(self.batch.plan.concurrency) {
+        while self.next < self.places.len() as u64 && unknown < unknown_max {
             let line = self.line(self.next)?;
             let rows = self.service.engine.snapshot()?;
             let is_known = self.noted_lines.contains(&line.number)
@@ -315,7 +320,7 @@ impl Run {
         let pause = self.batch.plan.per_minute.map(|rate| Duration::from_mins(1) / rate.max(1));
         let opens_to = self.batch.opens_to(self.course.all).min(self.places.len() as u64);
         while self.batch.state == BatchState::Running
-            && self.next < opens_to
+            && (self.next < opens_to || !self.held_back.is_empty())
             && self.lines.len() < self.batch.plan.concurrency as usize
         {
             if let Some(pause) = pause {
@@ -325,9 +330,10 @@ impl Run {
                 }
                 self.due = self.due.max(now - LATE_MAX.min(pause * 1000)) + pause;
             }
-            let line = self.line(self.next)?;
-            self.start(self.next, line);
-            self.next += 1;
+            let place = self.held_back.pop_first().unwrap_or(self.next);
+            self.next = self.next.max(place + 1);
+            let line = self.line(place)?;
+            self.start(place, line);
         }
         Ok(None)
     }
@@ -343,7 +349,17 @@ impl Run {
         let places = service.running.places.clone();
         let was_noted = self.noted_lines.contains(&line.number);
         self.lines.spawn(async move {
-            let _place = places.acquire_owned().await;
+            let _place = match places.clone().try_acquire_owned() {
+                Ok(place) => Some(place),
+                Err(_) => {
+                    let waited = places.acquire_owned().await;
+                    // That took a while, and somebody may have said something of the batch.
+                    if is_held_back(&service, &batch, &line, was_noted) {
+                        return (place, Ended::HeldBack);
+                    }
+                    waited.ok()
+                }
+            };
             let ended = match started(&service, &batch, &line, was_noted).await {
                 Ok(flow) => to_end(&service, &batch, flow, hard).await,
                 Err(ended) => ended,
@@ -377,6 +393,11 @@ impl Run {
             Ended::Unstarted(line, well) => {
                 self.course.unstarted.push(line);
                 one(well)
+            }
+            Ended::HeldBack => {
+                self.held_back.insert(place);
+                self.said = true;
+                return Ok(());
             }
             Ended::Not => return Err(stopped()),
         };

@@ -112,3 +112,49 @@ async fn a_line_that_gave_its_disk_or_snapshot_another_name_is_found_when_it_is_
     }
     close(scene.service).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_wait_for_a_place_start_no_more_when_their_batch_is_paused_or_cancelled() {
+    let lines: Vec<Line> = (1..=20).map(tag).collect();
+    for cancels in [false, true] {
+        let scene = Scene::new().await;
+        // Other batches have every place.
+        let places = scene.service.running.places.clone();
+        let all = u32::try_from(places.available_permits()).unwrap();
+        let taken = places.acquire_many_owned(all).await.unwrap();
+        scene.run(&lines, "slow", BatchPlan::default()).await.unwrap();
+        until(&scene, |view| view.running == 16).await;
+        let word = if cancels { cancel("slow", false) } else { pause("slow") };
+        scene.ask::<BatchView>(word).await.unwrap();
+        drop(taken);
+        let rests = scene.at_rest("slow").await;
+        assert_eq!((rests.settled, scene.changes().await), (0, 0), "{rests:?}");
+        if !cancels {
+            scene.ask::<BatchView>(resume("slow")).await.unwrap();
+            assert_eq!(scene.at_rest("slow").await.done, 20);
+        }
+        close(scene.service).await;
+    }
+}
+
+/// The lines were held back, and the batch goes on before anything else of it came to rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_were_held_back_start_when_their_batch_is_resumed_while_another_runs() {
+    let scene = Scene::new().await;
+    let lines: Vec<Line> = [slow(1)].into_iter().chain((2..=9).map(tag)).collect();
+    let places = scene.service.running.places.clone();
+    let all = u32::try_from(places.available_permits()).unwrap();
+    let taken = places.acquire_many_owned(all - 1).await.unwrap();
+    run_slow(&scene, &lines, BatchPlan { concurrency: 3, ..BatchPlan::default() }).await;
+    until(&scene, |view| view.running == 3).await;
+    scene.ask::<BatchView>(pause("slow")).await.unwrap();
+    drop(taken);
+    until(&scene, |view| view.running == 1).await;
+    assert_eq!(scene.changes().await, 0);
+    scene.ask::<BatchView>(resume("slow")).await.unwrap();
+    until(&scene, |view| view.done == 8).await;
+    scene.ask::<BatchView>(cancel("slow", true)).await.unwrap();
+    let ended = scene.at_rest("slow").await;
+    assert_eq!((ended.done, ended.failed), (8, 1));
+    close(scene.service).await;
+}
