@@ -21,7 +21,8 @@ async fn idle(place: &TempDir) -> Arc<Service> {
 
 /// A line that goes on until it is cancelled: a copy that is allowed a byte a second.
 fn slow(number: u64) -> Line {
-    let words = [("image", "web-1"), ("to-region", "cn-beijing"), ("bandwidth", "1B")];
+    let name = format!("slow-{number}");
+    let words = [("image", "web-1"), ("name", &*name), ("to-region", "cn-beijing"), ("bandwidth", "1B")];
     Line { number, key: None, operation: Operation::new("image.copy", words) }
 }
 
@@ -141,20 +142,43 @@ async fn lines_that_wait_for_a_place_start_no_more_when_their_batch_is_paused_or
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_that_were_held_back_start_when_their_batch_is_resumed_while_another_runs() {
     let scene = Scene::new().await;
-    let lines: Vec<Line> = [slow(1)].into_iter().chain((2..=9).map(tag)).collect();
+    let lines: Vec<Line> = (1..=3).map(slow).collect();
     let places = scene.service.running.places.clone();
     let all = u32::try_from(places.available_permits()).unwrap();
     let taken = places.acquire_many_owned(all - 1).await.unwrap();
+    let copies = || {
+        let rows = scene.service.engine.snapshot().unwrap();
+        rows.flows(100, |flow| flow.name == "copy_image").unwrap().len()
+    };
     run_slow(&scene, &lines, BatchPlan { concurrency: 3, ..BatchPlan::default() }).await;
-    until(&scene, |view| view.running == 3).await;
+    until(&scene, |view| view.running == 3 && copies() == 1).await;
     scene.ask::<BatchView>(pause("slow")).await.unwrap();
     drop(taken);
     until(&scene, |view| view.running == 1).await;
-    assert_eq!(scene.changes().await, 0);
     scene.ask::<BatchView>(resume("slow")).await.unwrap();
-    until(&scene, |view| view.done == 8).await;
+    until(&scene, |view| view.running == 3 && copies() == 3).await;
     scene.ask::<BatchView>(cancel("slow", true)).await.unwrap();
     let ended = scene.at_rest("slow").await;
-    assert_eq!((ended.done, ended.failed), (8, 1));
+    assert_eq!((ended.state.as_str(), ended.done, ended.failed), ("Cancelled", 0, 3));
+    close(scene.service).await;
+}
+
+/// Refused lines leave no trace until they are noted; the one that had been started stands behind many of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_batch_that_is_taken_up_again_waits_for_a_line_behind_many_that_were_refused() {
+    let scene = Scene::new().await;
+    let lines: Vec<Line> = (1..=100).map(lost).chain([slow(101)]).collect();
+    run_slow(&scene, &lines, BatchPlan { concurrency: 1, ..BatchPlan::default() }).await;
+    until(&scene, |view| view.failed == 100 && view.running == 1).await;
+    scene.ask::<BatchView>(cancel("slow", false)).await.unwrap();
+    let Scene { place, service } = scene;
+    close(service).await;
+    let scene = Scene { service: crate::tests::open(&place).await, place };
+    scene.ask::<BatchView>(cancel("slow", true)).await.unwrap();
+    let ended = scene.at_rest("slow").await;
+    assert_eq!((ended.state.as_str(), ended.done, ended.failed > 0), ("Cancelled", 0, true));
+    let rows = scene.service.engine.snapshot().unwrap();
+    let copy = rows.flows(100, |flow| flow.name == "copy_image").unwrap().remove(0);
+    assert!(copy.state.has_ended(), "it was waited for: {copy:?}");
     close(scene.service).await;
 }
