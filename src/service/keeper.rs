@@ -26,7 +26,7 @@ use std::time::Duration;
 use domain::image::{DUE, Due, REGIONS, house, parts_of};
 use domain::{AccountId, RegionId, rules};
 use engine::{Class, Snapshot};
-use event::{Actor, Rows, Scope, View};
+use event::{Actor, FlowId, Rows, Scope, View};
 use workflows::{CheckImage, DeleteSnapshot, EndShare};
 
 use crate::service::blocking;
@@ -181,11 +181,16 @@ fn request(rows: &Snapshot, due: &Due, now_ms: i64) -> Option<String> {
 /// A request under which nothing was started, or nothing that is of use any more: the first, or one with the time
 /// behind it. None while what was started under it goes on.
 pub(crate) fn unused(rows: &Snapshot, first: String, now_ms: i64) -> Option<String> {
-    let Some(flow) = rows.started_by(&first) else { return Some(first) };
-    let later = rows.requests_under(&format!("{first}/"));
-    let last = later.last().and_then(|request| rows.started_by(request)).unwrap_or(flow);
+    let Some(last) = last_started(rows, &first) else { return Some(first) };
     let has_ended = rows.flow(last).is_none_or(|flow| flow.state.has_ended());
     has_ended.then(|| format!("{first}/{now_ms:016x}"))
+}
+
+/// What was last started under a request, or under one with a time behind it.
+pub(crate) fn last_started(rows: &Snapshot, first: &str) -> Option<FlowId> {
+    let flow = rows.started_by(first)?;
+    let later = rows.requests_under(&format!("{first}/"));
+    Some(later.last().and_then(|request| rows.started_by(request)).unwrap_or(flow))
 }
 
 fn start_of(

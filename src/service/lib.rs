@@ -140,6 +140,8 @@ mod tests_schedule;
 mod tests_share;
 #[cfg(test)]
 mod tests_workflows;
+mod tests_ticker;
+#[cfg(test)]
 mod ticker;
 mod top;
 mod trouble;
