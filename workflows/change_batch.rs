@@ -1,4 +1,4 @@
-//! Change a batch: pause it, let it go on, cancel it; stop it, note how far it has come, end it; forget it.
+//! Change a batch: pause it, let it go on, cancel it; stop it, note how far it has come, end it; forget some of its lines, and it.
 
 use async_trait::async_trait;
 use domain::batch::{BatchChange, BatchId};
@@ -44,6 +44,7 @@ impl Workflow for ChangeBatch {
             BatchChange::Stop { .. } => "stop",
             BatchChange::Note(_) => "note the progress of",
             BatchChange::End(_) => "end",
+            BatchChange::ForgetLines { .. } => "forget lines of",
             BatchChange::Forget => "forget",
         };
         format!("{what} the batch `{}`", self.name)
@@ -79,6 +80,9 @@ impl Workflow for ChangeBatch {
             BatchChange::End(counts) => _ = flow
                 .decide(scope, of(&self, move |view, it| rules::end_batch(view, &it.account, &it.batch, counts)))
                 .point_of_no_return(ONE).await?,                                           // BatchEnded
+            BatchChange::ForgetLines { below } => _ = flow
+                .decide(scope, of(&self, move |view, it| rules::forget_lines(view, &it.account, &it.batch, below)))
+                .point_of_no_return(ONE).await?,                                           // BatchLinesForgotten
             BatchChange::Forget => _ = flow
                 .decide(scope, of(&self, |view, it| rules::forget_batch(view, &it.account, &it.batch)))
                 .point_of_no_return(ONE).await?,                                           // BatchForgotten
@@ -102,6 +106,7 @@ impl ChangeBatch {
             }
             BatchChange::Note(note) => rules::note_batch(view, account, batch, note.clone()).map(drop),
             BatchChange::End(counts) => rules::end_batch(view, account, batch, *counts).map(drop),
+            BatchChange::ForgetLines { below } => rules::forget_lines(view, account, batch, *below).map(drop),
             BatchChange::Forget => rules::forget_batch(view, account, batch).map(drop),
         }
     }

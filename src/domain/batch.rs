@@ -32,6 +32,8 @@ pub const CONCURRENCY: u32 = 16;
 pub const PER_MINUTE_MAX: u32 = 60_000_000;
 /// Lines that never became operations, in one note: an event that is still small.
 pub const UNSTARTED_MAX: usize = 256;
+/// Lines that never became operations, forgotten by one event: a few milliseconds of a commit that others wait for.
+pub const FORGOTTEN_MAX: usize = 4096;
 /// Batches of an account, ended ones with their files among them.
 pub const BATCHES_MAX: usize = 1000;
 
@@ -211,6 +213,11 @@ pub enum BatchChange {
     Note(BatchNote),
     /// Everything that was started has come to its end.
     End(Counts),
+    /// Some of its lines that never became operations are not to be told any more, before all of it is forgotten.
+    ForgetLines {
+        /// Those before this one.
+        below: u64,
+    },
     /// It is not wanted in lists any more.
     Forget,
 }

@@ -90,6 +90,15 @@ events! {
         /// How they did.
         counts: Counts,
     }
+    /// Of some lines of a batch that never became operations nothing is kept any more: all of it is about to be forgotten.
+    BatchLinesForgotten "batch.lines-forgotten/1" about batch and account {
+        /// The batch.
+        batch: BatchId,
+        /// Whose it is.
+        account: AccountId,
+        /// Those before this line.
+        below: u64,
+    }
     /// A batch stands in no list any more, and its manifest is kept no longer.
     BatchForgotten "batch.forgotten/1" about batch and account {
         /// The batch.

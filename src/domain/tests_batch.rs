@@ -156,6 +156,21 @@ fn a_batch_is_done_when_its_last_line_is_and_notes_never_go_back() {
 }
 
 #[test]
+fn lines_are_forgotten_in_stretches_and_only_of_a_batch_that_has_ended() {
+    let (mut world, id) = begun(BatchPlan::default());
+    let line = |line| Unstarted { line, code: "No".to_owned(), message: String::new(), joined: None };
+    let counts = Counts { done: 97, failed: 3, parked: 0 };
+    let note = BatchNote { settled: 100, counts, unstarted: vec![line(7), line(70), line(1000)] };
+    world.decide(&house(), |view| rules::note_batch(view, &account(), &id, note)).unwrap();
+    let forget = |view: &event::View<'_>| rules::forget_lines(view, &account(), &id, 1000);
+    assert_eq!(code(world.ask(&house(), forget)), "IncorrectBatchStatus");
+    world.decide(&house(), |view| rules::end_batch(view, &account(), &id, counts)).unwrap();
+    world.decide(&house(), forget).unwrap();
+    let left = BATCH_LINES.list(&world.rows, &house(), &[ACCOUNT, id.as_str()]);
+    assert_eq!(left, [line(1000)]);
+}
+
+#[test]
 fn a_budget_stops_a_batch_and_whoever_resumes_it_forgives_what_failed() {
     let plan = BatchPlan { budget: Some(Budget::Percent(3)), ..BatchPlan::default() };
     let (mut world, id) = begun(plan);

@@ -18,6 +18,9 @@ use crate::{Family, Service, Trouble};
 const TRIES_MAX: u32 = 8;
 const TRY_PAUSE: Duration = Duration::from_millis(50);
 
+/// Characters of why a line was refused, or a batch stopped, that are kept.
+pub(crate) const WHY_CHARS_MAX: usize = 500;
+
 /// The request under which a line is started.
 pub(crate) fn request_of(batch: &BatchId, line: &Line) -> String {
     match &line.key {
@@ -58,6 +61,7 @@ pub(crate) async fn started(
 ) -> Result<FlowId, Ended> {
     let unstarted = |trouble: Trouble| {
         let Trouble { code, message, .. } = trouble;
+        let message = message.chars().take(WHY_CHARS_MAX).collect();
         Ended::Unstarted(Unstarted { line: line.number, code, message, joined: None }, false)
     };
     if was_noted {

@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use workflows::ChangeBatch;
 
 use crate::batch_course::{Course, Speed};
-use crate::batch_line::{Ended, is_held_back, request_of, started, to_end};
+use crate::batch_line::{Ended, WHY_CHARS_MAX, is_held_back, request_of, started, to_end};
 use crate::batches::Seen;
 use crate::manifest::Line;
 use crate::manifests::{Kept, Place, damaged};
@@ -49,8 +49,6 @@ const NOTE_PAUSE: Duration = Duration::from_secs(5);
 const LATE_MAX: Duration = Duration::from_secs(1);
 /// How long a batch rests that the world did not let go on: files that were open too many are closed by then.
 const AGAIN_PAUSE: Duration = Duration::from_secs(1);
-/// Characters of why a batch was stopped.
-const WHY_CHARS_MAX: usize = 500;
 /// Bytes of what lines are sorted by: what differs behind is not told apart.
 const SORT_BYTES_MAX: usize = 256;
 

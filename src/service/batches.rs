@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use workflows::{BeginBatch, ChangeBatch};
 
 use crate::asked::Asked;
+use crate::batch_forget::forgotten;
 use crate::batch_line::request_of;
 use crate::batch_run::Live;
 use crate::lookup::{account, nearest};
@@ -217,10 +218,12 @@ impl Service {
         change: BatchChange,
     ) -> Result<BatchView, Trouble> {
         let rows = self.engine.snapshot()?;
-        // One that is forgotten is found by the request alone.
-        if rows.started_by(&asked.id).is_some() {
+        if let Some(flow) = rows.started_by(&asked.id) {
             asked.go_on()?;
-            return self.show_batch(&actor, named);
+            // One that is forgotten is found by the request alone.
+            let row =
+                find_batch(&rows, &actor, named).or_else(|none| forgotten(&rows, &actor, flow).ok_or(none));
+            return Ok(self.batch_view(&row?));
         }
         let row = find_batch(&rows, &actor, named)?;
         let flow = ChangeBatch {
@@ -239,6 +242,9 @@ impl Service {
         crate::service::settled(&ended)?;
         self.drive().await?;
         if forgets {
+        if forgets {
+            self.forget_lines(&row).await?;
+        }
             self.remove_manifest(&row)?;
             return Ok(self.batch_view(&row));
         }

@@ -40,6 +40,7 @@ mod audit_story;
 mod backup;
 mod backup_file;
 mod batch_course;
+mod batch_forget;
 mod batch_line;
 mod batch_run;
 mod batches;
@@ -139,9 +140,9 @@ mod tests_schedule;
 #[cfg(test)]
 mod tests_share;
 #[cfg(test)]
-mod tests_workflows;
 mod tests_ticker;
 #[cfg(test)]
+mod tests_workflows;
 mod ticker;
 mod top;
 mod trouble;

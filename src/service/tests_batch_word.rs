@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::batch::{BatchPlan, Budget};
 use tempfile::TempDir;
 
-use crate::tests::{call, close, finished, wiring};
+use crate::tests::{ask, call, close, disk, finished, import, wiring};
 use crate::tests_batch::{Scene, cancel, lost, pause, resume, run_of, tag};
 use crate::{
     BatchRequest, BatchRun, BatchView, Call, Line, Operation, Request, Service, Started, Trouble, dispatch,
@@ -20,9 +20,8 @@ async fn idle(place: &TempDir) -> Arc<Service> {
 }
 
 /// A line that goes on until it is cancelled: a copy that is allowed a byte a second.
-fn slow(number: u64) -> Line {
-    let name = format!("slow-{number}");
-    let words = [("image", "web-1"), ("name", &*name), ("to-region", "cn-beijing"), ("bandwidth", "1B")];
+fn slow(number: u64, image: &str) -> Line {
+    let words = [("image", image), ("to-region", "cn-beijing"), ("bandwidth", "1B")];
     Line { number, key: None, operation: Operation::new("image.copy", words) }
 }
 
@@ -86,11 +85,40 @@ async fn a_batch_that_is_paused_or_cancelled_in_an_idle_house_starts_nothing_bef
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_thousands_of_refused_lines_is_forgotten_in_stretches_and_told_the_same_when_asked_again()
+{
+    let scene = Scene::new().await;
+    let long = "x".repeat(3000);
+    let words = [("image", "web-1"), ("to-region", &*long)];
+    let first = Line { number: 1, key: None, operation: Operation::new("image.copy", words) };
+    let lines: Vec<Line> = [first].into_iter().chain((2..=5000).map(lost)).collect();
+    run_slow(&scene, &lines, BatchPlan { concurrency: 256, ..BatchPlan::default() }).await;
+    let done = scene.at_rest("slow").await;
+    assert_eq!((done.state.as_str(), done.failed), ("Done", 5000));
+    let told = &scene.lines("slow").await[0];
+    assert_eq!(told.state, "Refused");
+    assert!(told.error_message.chars().count() <= 500, "{}", told.error_message);
+    let forget = || BatchRequest::Forget { batch: "slow".to_owned() };
+    let say = |id: &str| dispatch(&scene.service, call(&local_actor(), id, Request::Batch(forget())));
+    let first: BatchView = say("forget").await.unwrap().try_into().unwrap();
+    let again: BatchView = say("forget").await.unwrap().try_into().unwrap();
+    assert_eq!(serde_json::to_value(&again).unwrap(), serde_json::to_value(&first).unwrap());
+    assert_eq!(say("another").await.unwrap_err().code, "InvalidBatchId.NotFound");
+    let rows = scene.service.engine.snapshot().unwrap();
+    let records = rows.history(&done.batch_id).unwrap();
+    let of = |kind: &str| records.iter().filter(|record| record.kind == kind).count();
+    assert_eq!((of("batch.lines-forgotten/1"), of("batch.forgotten/1")), (1, 1));
+    assert!(domain::batch::BATCH_LINES.list_all(&rows).is_empty());
+    drop(rows);
+    close(scene.service).await;
+}
+
 /// A process that was killed asks for every line again that it had started and not noted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_gave_its_disk_or_snapshot_another_name_is_found_when_it_is_asked_for_again() {
     let scene = Scene::new().await;
-    let ask = |id: &'static str, name: &'static str, words: &'static [(&'static str, &'static str)]| {
+    let say = |id: &'static str, name: &'static str, words: &'static [(&'static str, &'static str)]| {
         let request = Operation::new(name, words.iter().copied()).request().unwrap();
         let call = call(&local_actor(), id, request);
         async {
@@ -98,17 +126,17 @@ async fn a_line_that_gave_its_disk_or_snapshot_another_name_is_found_when_it_is_
             Ok::<_, Trouble>(finished(&scene.service, &local_actor(), &started).await)
         }
     };
-    ask("disk", "disk.create", &[("size", "20GiB"), ("name", "one")]).await.unwrap();
-    ask("snapshot", "snapshot.create", &[("disk", "one"), ("name", "one")]).await.unwrap();
+    say("disk", "disk.create", &[("size", "20GiB"), ("name", "one")]).await.unwrap();
+    say("snapshot", "snapshot.create", &[("disk", "one"), ("name", "one")]).await.unwrap();
     for (id, operation, what) in [("1", "disk.modify", "disk"), ("2", "snapshot.modify", "snapshot")] {
         let words: &[(&str, &str)] = if what == "disk" {
             &[("disk", "one"), ("name", "two")]
         } else {
             &[("snapshot", "one"), ("name", "two")]
         };
-        let first = ask(id, operation, words).await.unwrap();
+        let first = say(id, operation, words).await.unwrap();
         assert_eq!(first.state, "Done", "{first:?}");
-        let again = ask(id, operation, words).await.unwrap();
+        let again = say(id, operation, words).await.unwrap();
         assert_eq!(again.workflow_id, first.workflow_id, "{what}");
     }
     close(scene.service).await;
@@ -142,7 +170,13 @@ async fn lines_that_wait_for_a_place_start_no_more_when_their_batch_is_paused_or
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_that_were_held_back_start_when_their_batch_is_resumed_while_another_runs() {
     let scene = Scene::new().await;
-    let lines: Vec<Line> = (1..=3).map(slow).collect();
+    // Each is copied once at a time.
+    for name in ["web-2", "web-3"] {
+        let request = import(&disk(&scene.place), name);
+        let started: Started = ask(&scene.service, &local_actor(), name, request).await.unwrap();
+        assert_eq!(finished(&scene.service, &local_actor(), &started).await.state, "Done");
+    }
+    let lines: Vec<Line> = (1..=3).map(|number| slow(number, &format!("web-{number}"))).collect();
     let places = scene.service.running.places.clone();
     let all = u32::try_from(places.available_permits()).unwrap();
     let taken = places.acquire_many_owned(all - 1).await.unwrap();
@@ -167,7 +201,7 @@ async fn lines_that_were_held_back_start_when_their_batch_is_resumed_while_anoth
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_batch_that_is_taken_up_again_waits_for_a_line_behind_many_that_were_refused() {
     let scene = Scene::new().await;
-    let lines: Vec<Line> = (1..=100).map(lost).chain([slow(101)]).collect();
+    let lines: Vec<Line> = (1..=100).map(lost).chain([slow(101, "web-1")]).collect();
     run_slow(&scene, &lines, BatchPlan { concurrency: 1, ..BatchPlan::default() }).await;
     until(&scene, |view| view.failed == 100 && view.running == 1).await;
     scene.ask::<BatchView>(cancel("slow", false)).await.unwrap();

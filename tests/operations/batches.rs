@@ -24,6 +24,9 @@ pub fn cases() -> Vec<Case> {
         }),
         decided("change_batch_by_a_note", begun, |house| change(house, note)),
         decided("change_batch_to_done", noted, |house| change(house, end)),
+        decided("change_batch_by_forgetting_lines", ended, |house| {
+            change(house, || BatchChange::ForgetLines { below: 3 })
+        }),
         decided("change_batch_to_forgotten", ended, |house| change(house, || BatchChange::Forget)),
     ]
 }
