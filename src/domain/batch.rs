@@ -269,7 +269,8 @@ impl Batch {
             return Some(format!("one of the first {} lines did not go well", self.plan.canary));
         }
         let stops_at = self.plan.budget?.stops_at(self.lines);
-        (bad >= stops_at).then(|| format!("{bad} lines did not go well, and it stops at {stops_at}"))
+        let lines = if bad == 1 { "line" } else { "lines" };
+        (bad >= stops_at).then(|| format!("{bad} {lines} did not go well, and it stops at {stops_at}"))
     }
 
     /// How many lines may be started before some have come to an end: of the first ones no more than those.

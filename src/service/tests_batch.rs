@@ -294,7 +294,7 @@ async fn lines_are_started_in_the_order_of_a_parameter() {
             line
         })
         .collect();
-    let sort = Some(Sort { parameter: "tag:n".to_owned(), descending: true });
+    let sort = Some(Sort { parameter: "Tag:N".to_owned(), descending: true });
     scene.run(&lines, "sorted", BatchPlan { sort, ..one_at_a_time() }).await.unwrap();
     assert_eq!(scene.at_rest("sorted").await.done, 4);
     let mut told = scene.lines("sorted").await;
@@ -344,6 +344,18 @@ async fn a_manifest_that_is_not_what_was_said_of_it_is_refused_before_anything_s
         Line { number: 2, key: None, operation: Operation::new("image.modify", [("image", "web-1")]) };
     assert_eq!(no(scene.run(&[tag(1), wrong], "x", plan()).await), "InvalidManifest.Malformed");
     assert_eq!(no(scene.run(&[tag(2), tag(1)], "x", plan()).await), "InvalidManifest.Malformed");
+    // A key would be a part of a request.
+    for key in ["a/b", "", "a b"] {
+        let keyed = Line { key: Some(key.to_owned()), ..tag(1) };
+        let no = scene.run(&[keyed], "x", plan()).await.unwrap_err();
+        assert!(no.code == "InvalidManifest.Malformed" && no.message.contains("is no key"), "{no:?}");
+    }
+    let sort = Some(Sort { parameter: "imgae".to_owned(), descending: false });
+    let no = scene.run(&[tag(1)], "x", BatchPlan { sort, ..plan() }).await.unwrap_err();
+    assert_eq!(
+        (no.code.as_str(), no.advice.as_str()),
+        ("InvalidParameter.BatchPlan", "did you mean `image`?")
+    );
     // What policies were not asked about is not done.
     let delete =
         Line { number: 1, key: None, operation: Operation::new("image.delete", [("image", "web-1")]) };
