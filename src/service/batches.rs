@@ -485,6 +485,9 @@ fn check(
 
 /// What lines are sorted by, as they say it; nothing is sorted by what none of them says.
 fn sorted_by(by: Sort, said: &BTreeSet<String>) -> Result<Sort, Refusal> {
+    if said.contains(&by.parameter) {
+        return Ok(by);
+    }
     if let Some(parameter) = said.iter().find(|said| plain(said) == plain(&by.parameter)) {
         return Ok(Sort { parameter: parameter.clone(), ..by });
     }

@@ -21,7 +21,9 @@ async fn idle(place: &TempDir) -> Arc<Service> {
 
 /// A line that goes on until it is cancelled: a copy that is allowed a byte a second.
 fn slow(number: u64, image: &str) -> Line {
-    let words = [("image", image), ("to-region", "cn-beijing"), ("bandwidth", "1B")];
+    // Another name, or the image would be one of two.
+    let name = format!("{image}-copy");
+    let words = [("image", image), ("name", &*name), ("to-region", "cn-beijing"), ("bandwidth", "1B")];
     Line { number, key: None, operation: Operation::new("image.copy", words) }
 }
 
@@ -45,13 +47,18 @@ async fn until(scene: &Scene, so: impl Fn(&BatchView) -> bool) -> BatchView {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_stopped_goes_on_while_a_line_of_it_still_runs_and_after_a_restart() {
     let scene = Scene::new().await;
-    let lines: Vec<Line> = [slow(1), lost(2), lost(3)].into_iter().chain((4..=9).map(tag)).collect();
+    let lines: Vec<Line> = [slow(1, "web-1"), lost(2), lost(3)].into_iter().chain((4..=9).map(tag)).collect();
     let plan = BatchPlan { budget: Some(Budget::Lines(2)), concurrency: 2, ..BatchPlan::default() };
     run_slow(&scene, &lines, plan).await;
     until(&scene, |view| view.state == "Stopped").await;
     scene.ask::<BatchView>(resume("slow")).await.unwrap();
     let on = until(&scene, |view| view.done == 6 || view.state == "Stopped").await;
-    assert_eq!((on.state.as_str(), on.failed, on.running), ("Running", 2, 1));
+    assert_eq!(
+        (on.state.as_str(), on.failed, on.running),
+        ("Running", 2, 1),
+        "{:?}",
+        scene.lines("slow").await
+    );
     let Scene { place, service } = scene;
     close(service).await;
     let scene = Scene { service: crate::tests::open(&place).await, place };

@@ -76,9 +76,9 @@ fn lines_are_sorted_by_what_they_say_and_by_nothing_else() {
     let place = Place::new();
     place.image("web-1", &[]);
     place.write("tags.csv", b"operation,image,tag:n\nimage.modify,web-1,1\nimage.modify,web-1,2\n");
-    let run = place.run(&["batch", "run", "tags.csv", "--sort", "imgae"]);
+    let run = place.run(&["batch", "run", "tags.csv", "--sort", "imagee"]);
     assert_eq!(run.code, 3, "{}", run.err);
-    let said = ["no line of the manifest says `imgae`", "did you mean `image`?"];
+    let said = ["no line of the manifest says `imagee`", "did you mean `image`?"];
     assert!(said.iter().all(|said| run.err.contains(said)), "{}", run.err);
     let sorted = ["batch", "run", "tags.csv", "--sort", "Tag:n", "--descending", "--concurrency", "1"];
     assert_eq!(place.json(&sorted)["Done"], 2);
