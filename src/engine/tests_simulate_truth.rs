@@ -178,6 +178,7 @@ impl Truth {
                 Turn::Cancelled(_) => demand(flow.cancel.is_some(), "nobody had cancelled it"),
                 Turn::Failed(refusal) => demand(no_of(flow) == Some(refusal.clone()), "no step said that no"),
                 Turn::Unwound(_) => {}
+                Turn::Reset { .. } => demand(false, "nobody resets these"),
             }
             (next.state, next.turn, next.parked) = (State::Unwinding, Some((cause, record.seq)), None);
         } else if let Ok(CancelRequested { reason, .. }) = record.get() {
