@@ -1,4 +1,4 @@
-//! Change a batch: pause it, let it go on, cancel it; stop it, note how far it has come, end it; forget some of its lines, and it.
+//! Change a batch: pause it, let it go on, cancel it; stop it, note how far it has come, end it; forget lines, and it.
 
 use async_trait::async_trait;
 use domain::batch::{BatchChange, BatchId};

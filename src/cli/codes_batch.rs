@@ -75,7 +75,7 @@ pub(crate) const BATCH: &[Page] = &[
     Page {
         code: "InvalidParameter.BatchPlan",
         means: "A batch cannot be done in that way.",
-        cause: "The concurrency, the rate or the failure budget is out of range, or no line has what they are sorted by.",
+        cause: "The concurrency, the rate or the budget is out of range, or no line says what they are sorted by.",
         todo: "See `kiln batch run --help`.",
     },
     Page {

@@ -90,7 +90,7 @@ events! {
         /// How they did.
         counts: Counts,
     }
-    /// Of some lines of a batch that never became operations nothing is kept any more: all of it is about to be forgotten.
+    /// Of some refused lines of a batch nothing is kept any more: all of it is about to be forgotten.
     BatchLinesForgotten "batch.lines-forgotten/1" about batch and account {
         /// The batch.
         batch: BatchId,

@@ -96,7 +96,8 @@ fn what_the_help_of_a_schedule_shows_is_not_refused() {
         let mut words = vec!["schedule", "create"];
         // Every other part stands between quotes.
         for (number, part) in example.split('\'').enumerate() {
-            if number % 2 == 1 { words.push(part) } else { words.extend(part.split_whitespace()) }
+            let quoted = number % 2 == 1;
+            words.extend(if quoted { vec![part] } else { part.split_whitespace().collect() });
         }
         place.done(&words);
     }
