@@ -347,16 +347,15 @@ impl Run {
         let places = service.running.places.clone();
         let was_noted = self.noted_lines.contains(&line.number);
         self.lines.spawn(async move {
-            let _place = match places.clone().try_acquire_owned() {
-                Ok(place) => Some(place),
-                Err(_) => {
-                    let waited = places.acquire_owned().await;
-                    // That took a while, and somebody may have said something of the batch.
-                    if is_held_back(&service, &batch, &line, was_noted) {
-                        return (place, Ended::HeldBack);
-                    }
-                    waited.ok()
+            let _place = if let Ok(free) = places.clone().try_acquire_owned() {
+                Some(free)
+            } else {
+                let waited = places.acquire_owned().await;
+                // That took a while, and somebody may have said something of the batch.
+                if is_held_back(&service, &batch, &line, was_noted) {
+                    return (place, Ended::HeldBack);
                 }
+                waited.ok()
             };
             let ended = match started(&service, &batch, &line, was_noted).await {
                 Ok(flow) => to_end(&service, &batch, flow, hard).await,

@@ -19,7 +19,7 @@ use crate::{
     dispatch, local_actor,
 };
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// A clock that runs so far ahead.
 #[derive(Debug, Default)]
