@@ -193,7 +193,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
 
     /// Whether the log still takes anything.
     pub(crate) fn open(&self) -> Result<(), Halt> {
-        if self.inner.live.is_closing() {
+        if self.inner.live.is_closing() || self.inner.shared.queue.stopped().is_some() {
             return Err(Halt::Stopped(self.inner.shared.queue.error()));
         }
         Ok(())

@@ -57,8 +57,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
             let _ = sender.send(turn(batch, id, cause));
         }));
         let answer = receiver.await.map_err(|_| self.shared.queue.error())?;
-        let is_new = answer.map_err(denied)?;
         self.shared.queue.durable(ticket).await?;
+        let is_new = answer.map_err(denied)?;
         if is_new && self.is_driving() {
             self.shared.spawn(id, false);
         }

@@ -50,6 +50,8 @@ pub(crate) struct Shared<P> {
     pub(crate) rates: Mutex<Rates>,
     /// What stands still.
     pub(crate) pauses: Pauses,
+    /// Whether anybody has been told anything since the opening.
+    pub(crate) signalled: AtomicBool,
     /// Who is still to be heard of after an opening.
     pub(crate) returning: Arc<Returning>,
     /// Rings when a flow begins to be driven.
@@ -350,8 +352,8 @@ impl<P: Send + Sync + 'static> Shared<P> {
             let _ = sender.send(Ok((parked, turned)));
         }));
         let answer = receiver.await.map_err(|_| self.queue.error())?;
-        if let Err(Some((Denial::Ended, _))) = answer {
-            // Whoever asks how it ended finds that in the log.
+        if answer.is_err() {
+            // A no is told as well when what it rests on is on disk.
             self.queue.durable(ticket).await?;
         }
         let (parked, turned) = answer.map_err(|why| match why {

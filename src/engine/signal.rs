@@ -5,6 +5,7 @@
 //! is no event: it is said again whenever the story is told again, and is there while the flow is driven.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use event::{Actor, Draft, FlowId, Seq, Wait};
@@ -142,6 +143,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
             );
             return Err(denied(Denial::TooLarge, why));
         }
+        self.shared.signalled.store(true, Ordering::SeqCst);
         let told = Signalled { name: name.to_owned(), payload, by, key: key.to_owned() };
         let (sender, receiver) = oneshot::channel();
         let shared = self.shared.clone();
@@ -150,11 +152,12 @@ impl<P: Send + Sync + 'static> Engine<P> {
             let _ = sender.send(tell(batch, id, told, shared.live(id).as_deref()));
         }));
         let answer = receiver.await.map_err(|_| self.shared.queue.error())?;
+        // A no is told as well when what it rests on is on disk.
+        self.shared.queue.durable(ticket).await?;
         let told = answer.map_err(|no| match no {
             Some((denial, why)) => denied(denial, why),
             None => Error::NoFlow(id),
         })?;
-        self.shared.queue.durable(ticket).await?;
         // Once more for one that began to be driven meanwhile, from a log that did not have it.
         if let (Some((seq, told)), Some(live)) = (told, self.shared.live(id)) {
             live.tell(seq, told);
@@ -234,6 +237,10 @@ impl crate::live::Live {
         let free = |seq: &Seq| !signals.claimed.contains(seq);
         let mut told = signals.told.iter();
         let seq = told.find(|(seq, told)| wanted(**seq, told, free(seq))).map(|(seq, _)| *seq)?;
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::TakenTwice) {
+            return signals.told.get(&seq).cloned().map(|told| (seq, told));
+        }
         let told = signals.told.remove(&seq)?;
         signals.taken.insert(seq);
         Some((seq, told))
@@ -249,6 +256,12 @@ impl crate::live::Live {
         let taken = records.iter().filter_map(|record| record.get::<SignalTaken>().ok());
         lock(&self.signals).claimed.extend(taken.map(|taken| taken.signal));
         for (seq, signal) in told(records) {
+            #[cfg(test)]
+            if crate::planted::is(crate::planted::Planted::Forgets)
+                && !lock(&self.signals).claimed.contains(&seq)
+            {
+                continue;
+            }
             self.tell(seq, signal);
         }
     }

@@ -1,10 +1,8 @@
 //! Several lines of a story at once: in any order the same log, one winner, losers undone, no step twice.
 
-use std::time::Duration;
-
 use crate::queue::lock;
 use crate::tests_kit::*;
-use crate::{Flow, Halt, Outcome, State, Workflow, branch};
+use crate::{Outcome, State};
 
 fn output(row: &crate::FlowRow) -> Vec<String> {
     let Some(Outcome::Done(output)) = &row.outcome else { panic!("{row:?}") };
@@ -208,53 +206,6 @@ fn as_many_lines_as_may_be_are_told_and_one_more_parks() {
     assert!(parked(&row).contains("65 lines, at most 64"), "{row:?}");
     assert!(parked(&house.run("t", [race([])])).contains("has no lines"));
     assert_eq!(output(&house.run("u", [join([])])), [""]);
-}
-
-/// A story whose lines yield different things.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Mixed;
-
-#[async_trait::async_trait]
-impl Workflow for Mixed {
-    type Ports = World;
-    type Output = (u64, i64);
-    const NAME: &'static str = "mixed";
-    const VERSION: u32 = 1;
-
-    fn scope(&self) -> event::Scope {
-        scope()
-    }
-
-    fn label(&self) -> String {
-        "mixed".to_owned()
-    }
-
-    async fn run(self, flow: &Flow<World>) -> Result<(u64, i64), Halt> {
-        let waits = |ms: u64| {
-            branch(move |flow: Flow<World>| async move {
-                flow.sleep(Duration::from_millis(ms)).await?;
-                Ok(ms)
-            })
-        };
-        let (_, first) = flow.race(vec![waits(5_000), waits(100), waits(9_000)]).await?;
-        Ok((first, flow.now_ms().await))
-    }
-}
-
-#[test]
-fn of_several_waits_the_shortest_wins_and_the_time_is_the_newest_records() {
-    let house = House::new();
-    let mut options = house.options();
-    options.book = crate::Book::default().with::<Mixed>();
-    let engine = crate::Engine::open(options).unwrap();
-    runtime().block_on(async {
-        engine.drive().await.unwrap();
-        let row = engine.run(actor(), "r", Mixed).await.unwrap();
-        let Some(Outcome::Done(output)) = row.outcome else { panic!("{row:?}") };
-        let (first, now_ms): (u64, i64) = rmp_serde::from_slice(&output).unwrap();
-        assert_eq!((first, now_ms), (100, 1_700_000_000_000));
-        engine.close().await;
-    });
 }
 
 #[test]

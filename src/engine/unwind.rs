@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -135,6 +136,11 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         let Begin { scope, started, time_ms, account, .. } = begin;
         Loaded { scope, started, turn: None, time_ms, account }
     } else {
+        if shared.signalled.load(Ordering::SeqCst) {
+            // What it was told just before it was driven is on its way into the log: a later word would be taken first.
+            let ticket = shared.queue.submit(Box::new(|_| {}));
+            shared.queue.durable(ticket).await?;
+        }
         match audit::guarded(|| load(shared, id, live, &mut told, &mut origin))? {
             Some(loaded) => loaded,
             None => return Ok(()),

@@ -141,6 +141,37 @@ impl Workflow for Slow {
     }
 }
 
+/// Waits for several times at once.
+#[derive(Clone, Serialize, Deserialize)]
+struct Waits;
+
+#[async_trait]
+impl Workflow for Waits {
+    type Ports = Shelf;
+    type Output = (u64, i64);
+    const NAME: &'static str = "waits";
+    const VERSION: u32 = 1;
+
+    fn scope(&self) -> Scope {
+        Scope::from("shelf")
+    }
+
+    fn label(&self) -> String {
+        "wait".to_owned()
+    }
+
+    async fn run(self, flow: &Flow<Shelf>) -> Result<(u64, i64), Halt> {
+        let begun = flow.now_ms().await;
+        let waits = |hours: u64| {
+            branch(move |flow: Flow<Shelf>| async move {
+                flow.sleep(Duration::from_hours(hours)).await.map(|()| hours)
+            })
+        };
+        let (_, first) = flow.race(vec![waits(50), waits(1), waits(90)]).await?;
+        Ok((first, flow.now_ms().await - begun))
+    }
+}
+
 /// Takes what it is told, within an hour.
 #[derive(Clone, Serialize, Deserialize)]
 struct Listens;
@@ -192,7 +223,8 @@ impl Workflow for Shop {
 }
 
 fn house() -> House<Shelf> {
-    let book = || Book::default().with::<Stock>().with::<Slow>().with::<Listens>().with::<Shop>();
+    let book =
+        || Book::default().with::<Stock>().with::<Slow>().with::<Listens>().with::<Shop>().with::<Waits>();
     House::new(Shelf::default(), book)
 }
 
@@ -287,4 +319,12 @@ fn a_part_is_run_as_its_parent_asks_and_struck_as_any() {
     let row = house.run("once", Shop);
     assert_eq!(output::<u64>(&row), 1);
     assert_eq!(seen(house.world()), r#"{"four": 1, "one": 1, "three": 1, "two": 1}"#);
+}
+
+#[test]
+fn of_several_waits_the_shortest_wins_and_the_time_is_that_of_its_end() {
+    for _ in 0..20 {
+        let row = house().run("once", Waits);
+        assert_eq!(output::<(u64, i64)>(&row), (1, 60 * 60 * 1000));
+    }
 }
