@@ -155,7 +155,8 @@ impl House {
         for _ in 0..TRIES_MAX {
             if matches!(*role, Role::Outside) {
                 let visits = self.only_asks.load(Ordering::Relaxed);
-                *role = if visits { self.visit().await? } else { self.enter().await? };
+                let drive = drive && !call.request.holds_lines_back();
+                *role = if visits { self.visit().await? } else { self.enter(drive).await? };
             }
             match &mut *role {
                 Role::Holds(holder) => return T::try_from(dispatch(&holder.service, call.clone()).await?),
@@ -188,7 +189,7 @@ impl House {
         let mut role = self.role.lock().await;
         loop {
             if matches!(*role, Role::Outside) {
-                *role = self.enter().await?;
+                *role = self.enter(self.because == Because::Waits).await?;
             }
             if let Role::Holds(holder) = &*role {
                 return Ok(holder.service.clone());
@@ -234,12 +235,11 @@ impl House {
         })
     }
 
-    async fn enter(&self) -> Result<Role, Trouble> {
+    async fn enter(&self, drive: bool) -> Result<Role, Trouble> {
         let begun = Instant::now();
         let (mut pause, mut told) = (PAUSE, false);
         loop {
             if let Some(lock) = Lock::take(&self.dir)? {
-                let drive = self.because == Because::Waits;
                 let options = Options { dir: self.dir.clone(), wiring: self.wiring.clone(), drive };
                 let service = opened(options).await?;
                 // Whoever asks for a head is told if there can be no key; others need none.

@@ -120,7 +120,7 @@ pub struct Service {
 /// Asks a service. The only door; the API, the console and the command line are adapters onto it.
 pub async fn dispatch(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
     call.check()?;
-    if call.drive {
+    if call.drive && !call.request.holds_lines_back() {
         service.drive().await?;
     }
     if let Some(answer) = look(service, &call) {
@@ -363,8 +363,19 @@ impl Service {
         settled(&self.engine.wait(flow.id).await?)
     }
 
-    /// Lets unfinished operations go on, and those started from now on.
+    /// Lets unfinished operations go on, and those started from now on, and has started what is to happen by itself.
     pub async fn drive(self: &Arc<Self>) -> Result<(), Trouble> {
+        self.drive_operations().await?;
+        // A first start drives by itself, before there is anything to keep.
+        if !self.keeping.swap(true, Ordering::AcqRel) {
+            self.keep();
+            self.run_batches();
+        }
+        Ok(())
+    }
+
+    /// Lets operations go on, and has nothing started by itself.
+    pub(crate) async fn drive_operations(self: &Arc<Self>) -> Result<(), Trouble> {
         if !self.engine.is_driving() {
             self.engine.drive().await?;
             for flow in self.engine.snapshot()?.open_flows() {
@@ -372,12 +383,6 @@ impl Service {
                     self.collect_after(flow);
                 }
             }
-        }
-        // A first start drives by itself, before there is anything to keep.
-        if !self.keeping.swap(true, Ordering::AcqRel) {
-            self.keep();
-            self.sweep_manifests();
-            self.run_batches();
         }
         Ok(())
     }
