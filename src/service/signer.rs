@@ -407,8 +407,8 @@ mod tests {
                 signer.public().map_err(|trouble| trouble.message)
             };
             let keys: Vec<_> = std::thread::scope(|scope| {
-                let begun: Vec<_> = (0..count).map(|number| scope.spawn(move || begin(number))).collect();
-                begun.into_iter().map(|one| one.join().unwrap()).collect()
+                let all: Vec<_> = (0..count).map(|number| scope.spawn(move || begin(number))).collect();
+                all.into_iter().map(|one| one.join().unwrap()).collect()
             });
             assert!(keys.iter().all(|key| key.is_ok() && *key == keys[0]), "{keys:?}");
             let there = fs::read_dir(shared.parent().unwrap()).unwrap().count();
