@@ -247,13 +247,13 @@ fn row_of(records: &[&[u8]]) -> Vec<u8> {
 }
 
 /// What is done to a row's parts, given the records in them.
-type Change<'a> = &'a dyn Fn(&mut Vec<Vec<u8>>, &[Record]);
+type Rewrite<'a> = &'a dyn Fn(&mut Vec<Vec<u8>>, &[Record]);
 
 #[test]
 fn rows_rewritten_up_to_the_head_with_checks_and_hashes_still_have_to_hold_their_events() {
     // Goal: whoever rewrites everything that proves a row cannot put into it what is no event, or another number.
     // Method: one row is made anew around a changed record, and every hash behind it up to head and witness.
-    let rewritten = |change: Change<'_>| {
+    let rewritten = |change: Rewrite<'_>| {
         let house = house();
         let mut rows = log_rows(&house);
         let place = large_row(&rows);
