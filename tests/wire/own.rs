@@ -32,8 +32,7 @@ pub fn a_schedule_starts_nothing_that_whoever_makes_it_may_not_start() {
     server.answer(&["policy", "attach", "narrow", "--user", "narrow"]);
     let key = server.answer(&["key", "create", "--user", "narrow"]);
     let text = |name: &str| key[name].as_str().unwrap().to_owned();
-    let narrow =
-        Client { at: server.client.at, key: text("AccessKeyId"), secret: text("AccessKeySecret") };
+    let narrow = Client { at: server.client.at, key: text("AccessKeyId"), secret: text("AccessKeySecret") };
 
     let schedule = |name: &str, operation: &[&str]| {
         let words = ["schedule", "create", name, "at 2999-01-01T00:00"];
