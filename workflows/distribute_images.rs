@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use domain::events_upkeep::UpkeepBegun;
 use domain::image::house;
 use domain::port::Pace;
-use domain::upkeep::{At, Distribution, Doing, ForList, Lane, NotDone, REFUSED_MAX, Report, Sharing, UpkeepId, Wanted};
+use domain::upkeep::{
+    At, Distribution, Doing, ForList, Lane, NotDone, REFUSED_MAX, Report, Sharing, UpkeepId, Wanted,
+};
 use domain::{AccountId, image, rules};
 use engine::{Halt, Workflow};
 use event::{Scope, Subject};

@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use domain::events_upkeep::{UpkeepBegun, UpkeepPlanned};
 use domain::image::{REGIONS, house};
-use domain::upkeep::{At as Place, Doing, Goal, Keeping, NotDone, REFUSED_MAX, Report, Retention, Tasks, UpkeepId};
+use domain::upkeep::{
+    At as Place, Doing, Goal, Keeping, NotDone, REFUSED_MAX, Report, Retention, Tasks, UpkeepId,
+};
 use domain::{AccountId, ImageId, RegionId, due, image, rules};
 use engine::{Ends, Halt, ParentEnd, Workflow};
 use event::{Failure, Scope, Subject};
@@ -112,7 +114,8 @@ async fn plan(at: At, (begun, now_ms): (UpkeepBegun, i64)) -> Result<UpkeepPlann
             away.insert(found.id, failure.to_string());
         }
     }
-    let of = due::Of { id: &upkeep, account: &account, family: &family, region: region.as_ref(), goal: &goal };
+    let of =
+        due::Of { id: &upkeep, account: &account, family: &family, region: region.as_ref(), goal: &goal };
     let tasks: Tasks = due::tasks(&*at.rows()?, &of, &away, now_ms);
     Ok(UpkeepPlanned { upkeep, tasks })
 }

@@ -72,8 +72,7 @@ pub fn spots(
     let images = newest(rows, of, &home, list.newest as usize);
     let mut spots = Vec::new();
     for region in std::iter::once(&home).chain(&list.to) {
-        let lane =
-            UPKEEP_LANES.get(rows, &house(), &[of.account.as_str(), of.id.as_str(), region.as_str()]);
+        let lane = UPKEEP_LANES.get(rows, &house(), &[of.account.as_str(), of.id.as_str(), region.as_str()]);
         let there = Region {
             home: &home,
             region,

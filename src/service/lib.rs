@@ -94,6 +94,7 @@ mod request_schedule;
 mod request_share;
 mod request_task;
 mod request_things;
+mod request_upkeep;
 mod request_workflow;
 mod restore;
 mod schedules;
@@ -108,6 +109,7 @@ mod story;
 mod story_access;
 mod story_schedule;
 mod story_text;
+mod story_upkeep;
 mod tags;
 mod tasks;
 #[cfg(test)]
@@ -140,6 +142,7 @@ mod ticker;
 mod top;
 mod trouble;
 mod unfinished;
+mod upkeeps;
 mod view;
 mod view_access;
 mod view_audit;
@@ -151,6 +154,7 @@ mod view_share;
 mod view_task;
 mod view_things;
 mod view_top;
+mod view_upkeep;
 mod when;
 mod workflow_list;
 
@@ -184,6 +188,7 @@ pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
     BucketRequest, Called, DiskQuery, DiskRequest, SnapshotQuery, SnapshotRequest, TagRequest, ThingAt,
 };
+pub use request_upkeep::{UpkeepAt, UpkeepCreate, UpkeepRequest};
 pub use request_workflow::WorkflowQuery;
 pub use restore::{RestoreAsked, restore};
 pub use seal::SEAL;
@@ -220,4 +225,8 @@ pub use view_things::{
     BucketView, Buckets, DiskView, Disks, ObjectView, Objects, SnapshotView, Snapshots, TagRow, Tags,
 };
 pub use view_top::{EngineView, Top};
+pub use view_upkeep::{
+    AwayView, DistributionView, PlanRow, RefusedView, RegionReport, RegionRun, RetentionView, RunReport,
+    UpkeepPlanView, UpkeepView, Upkeeps,
+};
 pub use when::{Time, When};

@@ -119,7 +119,11 @@ impl House {
         let Place { region, account, .. } = self.place(SOURCE);
         let request = format!("delete {}", image.name);
         let image = image.id.clone();
-        self.run(&request, DeleteImage { account, region, image, force: false, keep_snapshots: false, by: None }).await;
+        self.run(
+            &request,
+            DeleteImage { account, region, image, force: false, keep_snapshots: false, by: None },
+        )
+        .await;
     }
 
     /// Exports a copy.

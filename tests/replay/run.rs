@@ -285,7 +285,8 @@ impl Run<'_> {
             3 => self.run(UnpublishImage { account, region, image }).await,
             4 => {
                 let keep_snapshots = self.number.is_multiple_of(2);
-                self.run(DeleteImage { account, region, image, force: false, keep_snapshots, by: None }).await;
+                self.run(DeleteImage { account, region, image, force: false, keep_snapshots, by: None })
+                    .await;
             }
             _ => {
                 let to = Attributes {

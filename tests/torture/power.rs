@@ -407,7 +407,9 @@ async fn start(house: &House, asked: &Asked) -> Result<FlowRow, Error> {
                 )
                 .await
         }
-        What::Deprecate => engine.run(actor(), request, DeprecateImage { account, region, image, by: None }).await,
+        What::Deprecate => {
+            engine.run(actor(), request, DeprecateImage { account, region, image, by: None }).await
+        }
         What::Restore => engine.run(actor(), request, RestoreImage { account, region, image }).await,
         What::Collect => engine.run(actor(), request, CollectChunks { region, store: house.store() }).await,
     }
