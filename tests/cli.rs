@@ -42,3 +42,5 @@ mod surface;
 mod things;
 #[path = "cli/together.rs"]
 mod together;
+#[path = "cli/upkeeps.rs"]
+mod upkeeps;

@@ -51,9 +51,11 @@ pub(crate) struct Create {
     #[arg(long, value_name = "SPAN", value_parser = span_ms)]
     younger_than: Option<i64>,
     /// How long an image is deprecated before it is deleted
-    #[arg(help = "How long an image is deprecated before it is deleted [default: 7d]")]
-    #[arg(long, value_name = "SPAN", value_parser = span_ms)]
-    grace: Option<i64>,
+    #[arg(
+        help = "How long an image is deprecated before it is deleted, `none` for until the next run [default: 7d]"
+    )]
+    #[arg(long, value_name = "SPAN", value_parser = age)]
+    grace: Option<Maybe<i64>>,
     /// Images that disks or other images were made from go as well; those stay whole
     #[arg(long)]
     in_use: bool,
@@ -77,9 +79,9 @@ pub(crate) struct Change {
     /// Images younger than that stay; `none` for no matter how young
     #[arg(long, value_name = "SPAN", value_parser = age)]
     younger_than: Option<Maybe<i64>>,
-    /// How long an image is deprecated before it is deleted
-    #[arg(long, value_name = "SPAN", value_parser = span_ms)]
-    grace: Option<i64>,
+    /// How long an image is deprecated before it is deleted; `none` for until the next run
+    #[arg(long, value_name = "SPAN", value_parser = age)]
+    grace: Option<Maybe<i64>>,
     /// Whether images that something was made from go as well: yes or no
     #[arg(long, value_name = "ANSWER", value_parser = answer)]
     in_use: Option<bool>,
@@ -131,7 +133,7 @@ impl Create {
         let retention = Retention {
             keep: self.keep,
             younger_ms: self.younger_than,
-            grace_ms: self.grace.unwrap_or(GRACE_MS_DEFAULT),
+            grace_ms: self.grace.map_or(GRACE_MS_DEFAULT, |grace| grace.0.unwrap_or_default()),
             in_use: self.in_use,
             shared: self.shared,
         };
@@ -149,7 +151,7 @@ impl Change {
             younger_ms: self
                 .younger_than
                 .map_or(now.younger_than_seconds.map(|seconds| seconds * 1000), |younger| younger.0),
-            grace_ms: self.grace.unwrap_or(now.grace_seconds * 1000),
+            grace_ms: self.grace.map_or(now.grace_seconds * 1000, |grace| grace.0.unwrap_or_default()),
             in_use: self.in_use.unwrap_or(now.in_use),
             shared: self.shared.unwrap_or(now.shared),
         };

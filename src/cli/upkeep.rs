@@ -214,6 +214,9 @@ fn says(view: &UpkeepView) -> String {
 
 /// A length of time in the largest unit that fits.
 fn span(seconds: i64) -> String {
+    if seconds == 0 {
+        return "none".to_owned();
+    }
     let units = [("d", 86_400), ("h", 3600), ("m", 60)];
     let fits = units.iter().find(|(_, unit)| seconds % unit == 0);
     fits.map_or_else(|| format!("{seconds}s"), |(name, unit)| format!("{}{name}", seconds / unit))

@@ -137,6 +137,12 @@ mod tests_schedule;
 #[cfg(test)]
 mod tests_share;
 #[cfg(test)]
+mod tests_upkeep;
+#[cfg(test)]
+mod tests_upkeep_judge;
+#[cfg(test)]
+mod tests_upkeep_year;
+#[cfg(test)]
 mod tests_workflows;
 mod ticker;
 mod top;

@@ -278,7 +278,7 @@ impl PlanRow {
         let there = if lacks_shares { "Share" } else { "There" };
         let told = |what: &str| match (shared.len(), missing.len()) {
             (0, 0) => what.to_owned(),
-            (has, 0) => format!("{what}, and shared with all {has}"),
+            (has, 0) => format!("{what}, and shared with {has}"),
             (0, lacks) => format!("{what}, and to be shared with {lacks}"),
             (has, lacks) => format!("{what}, shared with {has} and to be shared with {lacks} more"),
         };
