@@ -15,7 +15,7 @@ use domain::upkeep::{
 };
 use domain::{AccountId, image, rules};
 use engine::{Halt, Workflow};
-use event::{Scope, Subject};
+use event::{FlowId, Scope, Subject};
 use serde::{Deserialize, Serialize};
 
 use crate::{ChangeShares, CopyImage, Flow, Ports, of};
@@ -39,6 +39,9 @@ pub struct DistributeImages {
     /// With whom each copy is shared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub share_with: Vec<AccountId>,
+    /// Operations for the list that a person has given up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<FlowId>,
 }
 
 #[async_trait]
@@ -64,7 +67,7 @@ impl Workflow for DistributeImages {
     async fn run(self, flow: &Flow) -> Result<Report, Halt> {
         let asked = (self, flow.id());
         let begun = flow.decide(house(), of(&asked, |view, (it, id)| {
-                rules::begin_lane(view, &it.account, &it.upkeep, &it.lane.to.region, id)   // LaneBegun
+                rules::begin_lane(view, &it.account, &it.upkeep, &it.lane.to.region, (id, &it.over))   // LaneBegun
             }))
             .point_of_no_return("a copy under way is cancelled by itself, which ends this").await?;
 
@@ -106,9 +109,9 @@ impl Workflow for DistributeImages {
 
 impl DistributeImages {
     /// What a run of a list has done in a region.
-    pub(crate) fn of(begun: &UpkeepBegun, list: &Distribution, lane: Lane) -> Self {
+    pub(crate) fn of(begun: &UpkeepBegun, list: &Distribution, lane: Lane, over: &[FlowId]) -> Self {
         let UpkeepBegun { upkeep, account, name, family, .. } = begun.clone();
-        Self { account, upkeep, name, family, lane, share_with: list.share_with.clone() }
+        Self { account, upkeep, name, family, lane, share_with: list.share_with.clone(), over: over.to_vec() }
     }
 
     fn at(&self, image: &domain::ImageId) -> At {

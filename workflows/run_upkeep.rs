@@ -19,7 +19,7 @@ use domain::upkeep::{
 };
 use domain::{AccountId, ImageId, RegionId, due, image, rules};
 use engine::{Ends, Halt, ParentEnd, Workflow};
-use event::{Failure, Scope, Subject};
+use event::{Failure, FlowId, Scope, Subject};
 use serde::{Deserialize, Serialize};
 
 use crate::{At, DeleteImage, DeprecateImage, DistributeImages, Flow, Ports, of, on};
@@ -38,6 +38,9 @@ pub struct RunUpkeep {
     pub name: String,
     /// When it was asked for by the clock, milliseconds since 1970 UTC: what is old is old by then.
     pub now_ms: i64,
+    /// Operations for it that a person has given up, and that therefore never say that they have ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<FlowId>,
 }
 
 #[async_trait]
@@ -62,10 +65,10 @@ impl Workflow for RunUpkeep {
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<Report, Halt> {
         let begun = flow.decide(house(), of(&self, |view, it| {
-                rules::begin_upkeep(view, &it.account, &it.upkeep)                         // UpkeepBegun
+                rules::begin_upkeep(view, &it.account, &it.upkeep, &it.over)                     // UpkeepBegun
             }))
             .point_of_no_return("what is done for it is done; it stops by itself").await?;
-        let tasks = flow.step(on(&(begun.clone(), self.now_ms), plan))                     // UpkeepPlanned
+        let tasks = flow.step(on(&(begun.clone(), self.clone()), plan))                   // UpkeepPlanned
             .nothing_to_undo("looking changes nothing").await?.tasks;
 
         let mut report = Report { away: tasks.away.clone(), ..Report::default() };
@@ -80,7 +83,7 @@ impl Workflow for RunUpkeep {
         } else if let Goal::Distribution(list) = begun.goal.clone() {
             for lane in tasks.lanes {
                 let region = lane.to.region.clone();
-                let by = flow.begin(DistributeImages::of(&begun, &list, lane), ParentEnd::Leave).await?;
+                let by = flow.begin(DistributeImages::of(&begun, &list, lane, &self.over), ParentEnd::Leave).await?;
                 report.begun.push((region, by));
             }
         }
@@ -101,7 +104,7 @@ impl RunUpkeep {
 }
 
 /// Works out what is to be done, by the rows as they are and by which regions are there.
-async fn plan(at: At, (begun, now_ms): (UpkeepBegun, i64)) -> Result<UpkeepPlanned, Failure> {
+async fn plan(at: At, (begun, asked): (UpkeepBegun, RunUpkeep)) -> Result<UpkeepPlanned, Failure> {
     let UpkeepBegun { upkeep, account, family, region, goal, .. } = begun;
     let regions = due::regions(region.as_ref(), &goal);
     let stores: Vec<_> = {
@@ -114,9 +117,9 @@ async fn plan(at: At, (begun, now_ms): (UpkeepBegun, i64)) -> Result<UpkeepPlann
             away.insert(found.id, failure.to_string());
         }
     }
-    let of =
-        due::Of { id: &upkeep, account: &account, family: &family, region: region.as_ref(), goal: &goal };
-    let tasks: Tasks = due::tasks(&*at.rows()?, &of, &away, now_ms);
+    let (region, over) = (region.as_ref(), asked.over.as_slice());
+    let of = due::Of { id: &upkeep, account: &account, family: &family, region, goal: &goal, over };
+    let tasks: Tasks = due::tasks(&*at.rows()?, &of, &away, asked.now_ms);
     Ok(UpkeepPlanned { upkeep, tasks })
 }
 

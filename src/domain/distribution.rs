@@ -17,7 +17,7 @@ use event::{FlowId, Rows, View};
 use crate::due::Of;
 use crate::image::{FAMILIES, IMAGES, Image, Making, NAMES, REGIONS, Status, house, scope};
 use crate::port::Place;
-use crate::upkeep::{Away, Distribution, Lane, Sharing, Tasks, UPKEEP_LANES, Wanted};
+use crate::upkeep::{Away, Distribution, Lane, Sharing, Tasks, Wanted};
 use crate::{AccountId, ImageId, RegionId, name};
 
 /// An image of the list in a region.
@@ -72,7 +72,7 @@ pub fn spots(
     let images = newest(rows, of, &home, list.newest as usize);
     let mut spots = Vec::new();
     for region in std::iter::once(&home).chain(&list.to) {
-        let lane = UPKEEP_LANES.get(rows, &house(), &[of.account.as_str(), of.id.as_str(), region.as_str()]);
+        let lane = of.lane(rows, region);
         let there = Region {
             home: &home,
             region,
@@ -193,8 +193,7 @@ pub fn tasks(
     let mut lanes: Vec<Lane> = Vec::new();
     let home = of.region.cloned().unwrap_or_default();
     for region in std::iter::once(&home).chain(&list.to) {
-        let key = [of.account.as_str(), of.id.as_str(), region.as_str()];
-        let is_busy = UPKEEP_LANES.get(rows, &house(), &key).is_some();
+        let is_busy = of.lane(rows, region).is_some();
         let places = place(rows, of, &home).zip(place(rows, of, region));
         let Some((from, to)) = places.filter(|_| !is_busy) else { continue };
         let mut lane = Lane { from, to, copies: Vec::new(), shares: Vec::new() };

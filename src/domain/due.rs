@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use event::{Rows, View};
+use event::{FlowId, Rows, View};
 
 use crate::image::{REGIONS, house, scope};
 use crate::retention::{Fate, Member, judge, members};
-use crate::upkeep::{At, Goal, Retention, TASKS_MAX, Tasks, Upkeep, UpkeepId};
+use crate::upkeep::{At, Goal, Retention, TASKS_MAX, Tasks, UPKEEP_LANES, Upkeep, UpkeepId};
 use crate::{AccountId, RegionId, distribution};
 
 /// What is asked about.
@@ -23,12 +23,21 @@ pub struct Of<'a> {
     pub region: Option<&'a RegionId>,
     /// What it is for.
     pub goal: &'a Goal,
+    /// Operations that a person has given up: what they were at is nobody's any more.
+    pub over: &'a [FlowId],
 }
 
-impl<'a> From<&'a Upkeep> for Of<'a> {
-    fn from(upkeep: &'a Upkeep) -> Self {
+impl<'a> Of<'a> {
+    /// An upkeep, and operations of it that were given up.
+    pub fn upkeep(upkeep: &'a Upkeep, over: &'a [FlowId]) -> Self {
         let Upkeep { id, account, family, region, goal, .. } = upkeep;
-        Self { id, account, family, region: region.as_ref(), goal }
+        Self { id, account, family, region: region.as_ref(), goal, over }
+    }
+
+    /// The operation that is at work for a list in a region.
+    pub(crate) fn lane(&self, rows: &dyn Rows, region: &RegionId) -> Option<FlowId> {
+        let key = [self.account.as_str(), self.id.as_str(), region.as_str()];
+        UPKEEP_LANES.get(rows, &house(), &key).filter(|flow| !self.over.contains(flow))
     }
 }
 

@@ -208,10 +208,16 @@ pub fn delete_upkeep(view: &View<'_>, account: &AccountId, id: &UpkeepId) -> Res
     Ok(UpkeepDeleted { upkeep: upkeep.id, account: account.clone() })
 }
 
-/// Begins a run, of which one goes on at a time.
-pub fn begin_upkeep(view: &View<'_>, account: &AccountId, id: &UpkeepId) -> Result<UpkeepBegun, Refusal> {
+/// Begins a run, of which one goes on at a time. One that a person has given up never says that it has ended: who
+/// knows of such names them.
+pub fn begin_upkeep(
+    view: &View<'_>,
+    account: &AccountId,
+    id: &UpkeepId,
+    over: &[FlowId],
+) -> Result<UpkeepBegun, Refusal> {
     let Upkeep { id, name, family, region, goal, running, .. } = own_upkeep(view, account, id)?;
-    if let Some(flow) = running {
+    if let Some(flow) = running.filter(|flow| !over.contains(flow)) {
         let why = format!("the {} `{name}` is being run by the workflow `{flow}`", goal.kind().called());
         return Err(Refusal::new("IncorrectUpkeepStatus", why)
             .advise(format!("wait until that has ended: `kiln workflow watch {flow}`")));
@@ -235,10 +241,11 @@ pub fn begin_lane(
     account: &AccountId,
     id: &UpkeepId,
     region: &RegionId,
-    by: FlowId,
+    (by, over): (FlowId, &[FlowId]),
 ) -> Result<LaneBegun, Refusal> {
     let upkeep = own_upkeep(view, account, id)?;
-    if let Some(other) = view.get(&UPKEEP_LANES, &[account.as_str(), id.as_str(), region.as_str()]) {
+    let other = view.get(&UPKEEP_LANES, &[account.as_str(), id.as_str(), region.as_str()]);
+    if let Some(other) = other.filter(|other| !over.contains(other)) {
         let why = format!(
             "the workflow `{other}` copies to `{region}` for the distribution list `{}`",
             upkeep.name

@@ -263,7 +263,7 @@ fn in_region(world: &World, region: &str, away: &[&str]) -> Vec<Copy> {
     let (upkeep, list) = the_list(world);
     let away: BTreeMap<RegionId, String> =
         away.iter().map(|region| ((*region).into(), "is not there".to_owned())).collect();
-    let spots = spots(&world.rows, &Of::from(&upkeep), &list, &away, world.now_ms);
+    let spots = spots(&world.rows, &Of::upkeep(&upkeep, &[]), &list, &away, world.now_ms);
     spots.into_iter().filter(|spot| spot.region.as_str() == region).map(|spot| spot.copy).collect()
 }
 
@@ -294,7 +294,9 @@ fn a_list_says_of_each_image_and_region_what_is_there_and_what_is_missing() {
     assert_eq!(in_region(&world, "cn-c", &[])[0], Copy::Underway(Some("m-9".into())));
     let by = FlowId([1; 16]);
     world
-        .decide(&house(), |view| rules::begin_lane(view, &account(), &"up-1".into(), &"cn-c".into(), by))
+        .decide(&house(), |view| {
+            rules::begin_lane(view, &account(), &"up-1".into(), &"cn-c".into(), (by, &[]))
+        })
         .unwrap();
     assert_eq!(in_region(&world, "cn-c", &[])[1], Copy::Busy(by));
 }
@@ -314,7 +316,7 @@ fn what_is_missing_is_brought_oldest_first_and_what_is_there_is_left_alone() {
     };
     world.decide(&to("cn-b"), |view| rules::reserve(view, wanted)).unwrap();
     let (upkeep, _) = the_list(&world);
-    let found = tasks(&world.rows, &Of::from(&upkeep), &BTreeMap::new(), world.now_ms);
+    let found = tasks(&world.rows, &Of::upkeep(&upkeep, &[]), &BTreeMap::new(), world.now_ms);
     let lanes: Vec<_> = found
         .lanes
         .iter()
@@ -334,7 +336,7 @@ fn what_is_missing_is_brought_oldest_first_and_what_is_there_is_left_alone() {
     let share =
         |view: &event::View<'_>| rules::change_shares(view, &"m-2".into(), &[OTHER.into()], None, &[]);
     world.decide(&scope(), share).unwrap();
-    let found = tasks(&world.rows, &Of::from(&upkeep), &BTreeMap::new(), world.now_ms);
+    let found = tasks(&world.rows, &Of::upkeep(&upkeep, &[]), &BTreeMap::new(), world.now_ms);
     let shares: Vec<_> = found.lanes[0].shares.iter().map(|share| share.image.as_str()).collect();
     assert_eq!(shares, ["m-1", "m-3"]);
 }
@@ -364,18 +366,24 @@ fn a_copy_that_is_there_already_or_older_than_one_that_is_does_not_come_to_be() 
 fn one_run_goes_on_at_a_time_and_what_it_came_to_is_kept() {
     let mut world = with_list(1);
     let (account, id) = (account(), UpkeepId::from("up-1"));
-    let begin = |view: &event::View<'_>| rules::begin_upkeep(view, &account, &id);
+    let begin = |view: &event::View<'_>| rules::begin_upkeep(view, &account, &id, &[]);
     world.decide(&house(), begin).unwrap();
     assert_eq!(code(world.ask(&house(), begin)), "IncorrectUpkeepStatus");
+    // A person has given that one up; the kit's operations all have this id.
+    let over = [FlowId([0; 16])];
+    assert!(world.ask(&house(), |view| rules::begin_upkeep(view, &account, &id, &over)).is_ok());
     world.decide(&house(), |view| rules::end_upkeep(view, &account, &id, Report::default())).unwrap();
     let (upkeep, _) = the_list(&world);
     assert_eq!((upkeep.running, upkeep.last.is_some()), (None, true));
     assert!(world.ask(&house(), begin).is_ok());
 
     let (region, by) = (RegionId::from("cn-b"), FlowId([1; 16]));
-    let lane = |view: &event::View<'_>| rules::begin_lane(view, &account, &id, &region, by);
+    let lane = |view: &event::View<'_>| rules::begin_lane(view, &account, &id, &region, (by, &[]));
     let begun = world.decide(&house(), lane).unwrap();
     assert_eq!(code(world.ask(&house(), lane)), "IncorrectUpkeepStatus");
+    let other = FlowId([2; 16]);
+    let anew = |view: &event::View<'_>| rules::begin_lane(view, &account, &id, &region, (other, &[by]));
+    assert!(world.ask(&house(), anew).is_ok(), "a person has given the first up");
     world.decide(&house(), |view| rules::end_lane(view, begun, Report::default())).unwrap();
     assert_eq!(the_list(&world).0.regions.len(), 1);
     assert_eq!(UPKEEP_LANES.list_all(&world.rows), []);

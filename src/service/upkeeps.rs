@@ -8,7 +8,7 @@ use domain::image::{REGIONS, house};
 use domain::upkeep::{Goal, Kind, Report, UPKEEP_LANES, UPKEEP_NAMES, UPKEEPS, Upkeep, UpkeepId};
 use domain::{RegionId, distribution, rules};
 use engine::{FlowRow, Outcome, Snapshot};
-use event::{Actor, View};
+use event::{Actor, FlowId, View};
 use workflows::{ChangeUpkeep, CreateUpkeep, DeleteUpkeep, RunUpkeep};
 
 use crate::asked::Asked;
@@ -96,7 +96,8 @@ impl Service {
         let regions = due::regions(upkeep.region.as_ref(), &upkeep.goal);
         let away = self.away(&regions).await?;
         let (rows, now_ms) = (self.engine.snapshot()?, self.clock.now_ms());
-        let of = Of::from(&upkeep);
+        let over = given_up(&rows, &upkeep);
+        let of = Of::upkeep(&upkeep, &over);
         let images = match &upkeep.goal {
             Goal::Retention(retention) => {
                 let fates = due::fates(&rows, &of, retention, now_ms).into_iter();
@@ -138,14 +139,20 @@ impl Service {
         asked: &Asked,
         at: &UpkeepAt,
     ) -> Result<Started, Trouble> {
-        let upkeep = find(&self.engine.snapshot()?, &actor, at)?;
-        if let Some(workflow_id) = upkeep.running {
+        let (upkeep, over) = {
+            let rows = self.engine.snapshot()?;
+            let upkeep = find(&rows, &actor, at)?;
+            let over = given_up(&rows, &upkeep);
+            (upkeep, over)
+        };
+        if let Some(workflow_id) = upkeep.running.filter(|flow| !over.contains(flow)) {
             asked.go_on()?;
             return Ok(Started { workflow_id, joined: true, image_id: upkeep.id.0 });
         }
         let now_ms = self.clock.now_ms();
-        let flow = RunUpkeep { account: upkeep.account, upkeep: upkeep.id, name: upkeep.name, now_ms };
-        let rule = |view: &View<'_>, it: RunUpkeep| rules::begin_upkeep(view, &it.account, &it.upkeep);
+        let flow = RunUpkeep { account: upkeep.account, upkeep: upkeep.id, name: upkeep.name, now_ms, over };
+        let rule =
+            |view: &View<'_>, it: RunUpkeep| rules::begin_upkeep(view, &it.account, &it.upkeep, &it.over);
         let started = self.decide(actor, asked, flow, rule).await?;
         if self.engine.is_driving() {
             let flow = self.engine.snapshot()?.flow(started.workflow_id);
@@ -200,6 +207,16 @@ fn find(rows: &Snapshot, actor: &Actor, at: &UpkeepAt) -> Result<Upkeep, Trouble
         }
         None => Err(rules::no_upkeep(called, named).into()),
     }
+}
+
+/// Operations for an upkeep that have ended without saying so to it: a person has given them up.
+fn given_up(rows: &Snapshot, upkeep: &Upkeep) -> Vec<FlowId> {
+    let lanes = due::regions(upkeep.region.as_ref(), &upkeep.goal).into_iter().filter_map(|region| {
+        let key = [upkeep.account.as_str(), upkeep.id.as_str(), region.as_str()];
+        UPKEEP_LANES.get(rows, &house(), &key)
+    });
+    let all = upkeep.running.into_iter().chain(lanes);
+    all.filter(|flow| rows.flow(*flow).is_none_or(|row| row.state.has_ended())).collect()
 }
 
 fn view_of(rows: &Snapshot, upkeep: Upkeep) -> UpkeepView {

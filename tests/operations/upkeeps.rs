@@ -81,7 +81,7 @@ fn the_upkeep(house: &House) -> UpkeepId {
 
 fn run_of(house: &House, later_ms: i64) -> RunUpkeep {
     let (account, name) = (account(), FAMILY.to_owned());
-    RunUpkeep { account, upkeep: the_upkeep(house), name, now_ms: START_MS + later_ms }
+    RunUpkeep { account, upkeep: the_upkeep(house), name, now_ms: START_MS + later_ms, over: Vec::new() }
 }
 
 /// What is missing of the list in the other region, and a share at home.
@@ -113,6 +113,7 @@ fn distribute(house: &House) -> DistributeImages {
         family: FAMILY.to_owned(),
         lane,
         share_with: vec![OTHER_ACCOUNT.into()],
+        over: Vec::new(),
     }
 }
 
