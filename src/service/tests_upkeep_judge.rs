@@ -54,10 +54,11 @@ pub(crate) fn protects(rows: &dyn Rows, image: &Image, by: &Keeping) -> Option<S
 }
 
 /// Looks through the whole log: nothing protected was touched, no copy and no share was made twice.
-pub(crate) fn judge(snapshot: &Snapshot) -> Seen {
+pub(crate) fn judge(engine: &engine::Engine<workflows::Ports>) -> Seen {
+    let snapshot = &engine.snapshot().unwrap();
     let mut judge =
         Judge { snapshot, seen: Seen::default(), copies: BTreeMap::new(), shares: BTreeMap::new() };
-    let mut replay = snapshot.replay().unwrap();
+    let mut replay = engine.replay().unwrap();
     let mut next = Seq(1);
     loop {
         let records = snapshot.records(next, 1000).unwrap();
