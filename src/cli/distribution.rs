@@ -24,10 +24,10 @@ pub(crate) enum DistributionCommand {
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).multiple(true).args(["to_region", "share_with"])))]
 #[command(
-    after_help = "A run copies what is missing to each region, into the same family, and shares it there
-and at home with each account. What is there is left as it is, and what could not be done is done by the next run: a region
-that was away is caught up. What leaves the list is neither deleted nor unshared; --region is where the images
-come from.
+    after_help = "A run copies what is missing to each region, into the same family, and shares it there and at
+home with each account. What is there is left as it is, and what could not be done is done by the next run: a
+region that was away is caught up. What leaves the list is neither deleted nor unshared; --region is where the
+images come from.
 
 Nothing is done until it is run: by hand, or by a schedule.
 

@@ -1,6 +1,6 @@
 //! A year of retention and distribution under a clock of its own, on a disk that forgets: days of imports, shares,
-//! disks and families that are told what to stand for; power cuts at any call to the disk; a region that is away for weeks;
-//! copies that are refused and cancelled; clocks that jump. Schedules run the policies and lists every day.
+//! disks and families that are told what to stand for; power cuts at any call to the disk; a region that is away for
+//! weeks; copies that are refused and cancelled; clocks that jump. Schedules run the policies and lists every day.
 //!
 //! When the year is over it is calm for some days, and then exactly that is there which should be. The log is looked
 //! through from its beginning by `tests_upkeep_judge.rs`, which was told nothing of what happened.

@@ -3,10 +3,12 @@
 use domain::RegionId;
 use domain::image::{IMAGES, REGIONS, house as the_house};
 use domain::port::Place;
-use domain::upkeep::{Distribution, Goal, Kind, Lane, Retention, UPKEEP_LANES, UPKEEPS, UpkeepId, Wanted};
+use domain::upkeep::{
+    Distribution, Goal, Kind, Lane, Retention, Sharing, UPKEEP_LANES, UPKEEPS, UpkeepId, Wanted,
+};
 use workflows::{ChangeUpkeep, CreateUpkeep, DeleteUpkeep, DistributeImages, RunUpkeep};
 
-use crate::cases::{Case, account, nothing, other_region, region, run, start};
+use crate::cases::{Case, account, nothing, region, run, start};
 use crate::images::import;
 use crate::world::{DISKS, House, OTHER_ACCOUNT, START_MS, scope};
 
@@ -27,6 +29,7 @@ pub fn cases() -> Vec<Case> {
             Box::pin(start(house, DeleteUpkeep { account, upkeep: the_upkeep(house), name }))
         }),
         case("run_upkeep", with_images, |house| Box::pin(start(house, run_of(house, 0)))),
+        case("run_upkeep_with_nothing_to_do", with_policy, |house| Box::pin(start(house, run_of(house, 0)))),
         case("run_upkeep_past_the_grace_time", with_deprecated, |house| {
             Box::pin(start(house, run_of(house, 2 * DAY_MS)))
         }),
@@ -41,12 +44,12 @@ pub fn cases() -> Vec<Case> {
                 Ok(id)
             })
         }),
-        Case {
-            name: "distribute_images",
-            acts: true,
-            before: with_list,
-            start: |house| Box::pin(start(house, distribute(house))),
-        },
+        case("distribute_images", with_list, |house| Box::pin(start(house, distribute(house)))),
+        case("distribute_images_where_nothing_is_missing", with_list, |house| {
+            let mut nothing = distribute(house);
+            nothing.lane.shares.clear();
+            Box::pin(start(house, nothing))
+        }),
     ]
 }
 
@@ -60,11 +63,7 @@ fn retention() -> Goal {
 }
 
 fn list() -> Goal {
-    Goal::Distribution(Distribution {
-        newest: 2,
-        to: vec![other_region()],
-        share_with: vec![OTHER_ACCOUNT.into()],
-    })
+    Goal::Distribution(Distribution { newest: 2, to: Vec::new(), share_with: vec![OTHER_ACCOUNT.into()] })
 }
 
 fn create(goal: Goal) -> CreateUpkeep {
@@ -84,7 +83,8 @@ fn run_of(house: &House, later_ms: i64) -> RunUpkeep {
     RunUpkeep { account, upkeep: the_upkeep(house), name, now_ms: START_MS + later_ms, over: Vec::new() }
 }
 
-/// What is missing of the list in the other region, and a share at home.
+/// What is missing of the list at home. A copy that fails is told and tried again by the next run, which is neither of
+/// what these tests know: copies for a list are in the year of `service::tests_upkeep_year`.
 fn distribute(house: &House) -> DistributeImages {
     let rows = house.engine.snapshot().unwrap();
     let place = |region: &RegionId| Place {
@@ -92,20 +92,10 @@ fn distribute(house: &House) -> DistributeImages {
         store: REGIONS.get(&rows, &the_house(), &[region.as_str()]).unwrap().store,
         account: account(),
     };
-    let mut images = IMAGES.list(&rows, &scope(), &[]);
-    images.sort_by_key(|image| image.born);
-    let wanted = images.into_iter().map(|image| Wanted {
-        image: image.id,
-        born: image.born,
-        name: image.name,
-        description: image.description,
-    });
-    let lane = Lane {
-        from: place(&region()),
-        to: place(&other_region()),
-        copies: wanted.collect(),
-        shares: Vec::new(),
-    };
+    let images = IMAGES.list(&rows, &scope(), &[]).into_iter();
+    let shares = images.map(|image| Sharing { image: image.id, with: vec![OTHER_ACCOUNT.into()] });
+    let lane =
+        Lane { from: place(&region()), to: place(&region()), copies: Vec::new(), shares: shares.collect() };
     DistributeImages {
         account: account(),
         upkeep: the_upkeep(house),
