@@ -42,5 +42,7 @@ mod surface;
 mod things;
 #[path = "cli/together.rs"]
 mod together;
+#[path = "cli/traces.rs"]
+mod traces;
 #[path = "cli/upkeeps.rs"]
 mod upkeeps;

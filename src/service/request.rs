@@ -249,7 +249,8 @@ pub enum Request {
         /// Why.
         reason: String,
     },
-    /// Begins an operation anew, from before one of its events or from its beginning.
+    /// Begins a parked operation anew, from before one of its events or from its beginning; what it did from there on
+    /// is undone first.
     WorkflowReset {
         /// Which.
         workflow: FlowId,
@@ -462,6 +463,11 @@ impl Request {
     /// All that it asks for, as policies name it.
     pub fn actions(&self) -> impl Iterator<Item = String> {
         std::iter::once(self.action_name()).chain(self.asks_beside())
+    }
+
+    /// Whether lines of batches are to start no more by it: what drives operations for it waits until it is decided.
+    pub(crate) fn holds_lines_back(&self) -> bool {
+        matches!(self, Self::Batch(BatchRequest::Pause { .. } | BatchRequest::Cancel { .. }))
     }
 
     /// What it has be asked for later, in the name of who asks now: whoever may not ask for that may not have it

@@ -120,7 +120,7 @@ pub struct Service {
 /// Asks a service. The only door; the API, the console and the command line are adapters onto it.
 pub async fn dispatch(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
     call.check()?;
-    if call.drive {
+    if call.drive && !call.request.holds_lines_back() {
         service.drive().await?;
     }
     if let Some(answer) = look(service, &call) {
@@ -187,7 +187,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::WorkflowPause { which, reason } => service.pause(actor, which, &reason).await?,
         Request::WorkflowResumeAll { which, reason } => service.resume_all(actor, which, &reason).await?,
         Request::WorkflowReset { workflow, before, reason } => {
-            service.reset(actor, workflow, before, &reason).await?.into()
+            service.reset(actor, asked, workflow, before, &reason).await?.into()
         }
         Request::WorkflowUnwind { workflow, reason } => {
             service.unwind(actor, workflow, &reason).await?.into()
@@ -260,7 +260,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason").to_owned()
 }
@@ -364,8 +364,19 @@ impl Service {
         settled(&self.engine.wait(flow.id).await?)
     }
 
-    /// Lets unfinished operations go on, and those started from now on.
+    /// Lets unfinished operations go on, and those started from now on, and has started what is to happen by itself.
     pub async fn drive(self: &Arc<Self>) -> Result<(), Trouble> {
+        self.drive_operations().await?;
+        // A first start drives by itself, before there is anything to keep.
+        if !self.keeping.swap(true, Ordering::AcqRel) {
+            self.keep();
+            self.run_batches();
+        }
+        Ok(())
+    }
+
+    /// Lets operations go on, and has nothing started by itself.
+    pub(crate) async fn drive_operations(self: &Arc<Self>) -> Result<(), Trouble> {
         if !self.engine.is_driving() {
             self.engine.drive().await?;
             for flow in self.engine.snapshot()?.open_flows() {
@@ -375,12 +386,6 @@ impl Service {
                     self.collect_after_run(flow);
                 }
             }
-        }
-        // A first start drives by itself, before there is anything to keep.
-        if !self.keeping.swap(true, Ordering::AcqRel) {
-            self.keep();
-            self.sweep_manifests();
-            self.run_batches();
         }
         Ok(())
     }

@@ -16,24 +16,24 @@ use crate::{
 };
 
 /// A house with one image, and a manifest that was put into it.
-struct Scene {
-    place: TempDir,
-    service: Arc<Service>,
+pub(crate) struct Scene {
+    pub(crate) place: TempDir,
+    pub(crate) service: Arc<Service>,
 }
 
 /// A line that sets a tag of the image.
-fn tag(number: u64) -> Line {
+pub(crate) fn tag(number: u64) -> Line {
     let value = number.to_string();
     let operation = Operation::new("image.modify", [("image", "web-1"), ("tag:n", &value)]);
     Line { number, key: None, operation }
 }
 
 /// A line that nothing can be made of: there is no such image.
-fn lost(number: u64) -> Line {
+pub(crate) fn lost(number: u64) -> Line {
     Line { number, key: None, operation: Operation::new("image.deprecate", [("image", "nobody")]) }
 }
 
-fn kept(lines: &[Line]) -> (String, String) {
+pub(crate) fn kept(lines: &[Line]) -> (String, String) {
     let (mut identity, mut text) = (LinesDigest::default(), String::new());
     for line in lines {
         identity.add(&line.kept());
@@ -42,7 +42,7 @@ fn kept(lines: &[Line]) -> (String, String) {
     (identity.digest(), text)
 }
 
-fn run_of(manifest: &str, name: &str, plan: BatchPlan) -> BatchRun {
+pub(crate) fn run_of(manifest: &str, name: &str, plan: BatchPlan) -> BatchRun {
     BatchRun {
         manifest: manifest.to_owned(),
         name: name.to_owned(),
@@ -54,7 +54,7 @@ fn run_of(manifest: &str, name: &str, plan: BatchPlan) -> BatchRun {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let service = open(&place).await;
         let request = import(&disk(&place), "web-1");
@@ -63,14 +63,14 @@ impl Scene {
         Self { place, service }
     }
 
-    async fn ask<T: TryFrom<crate::Reply, Error = Trouble>>(
+    pub(crate) async fn ask<T: TryFrom<crate::Reply, Error = Trouble>>(
         &self,
         request: BatchRequest,
     ) -> Result<T, Trouble> {
         self.ask_as(&local_actor(), request).await
     }
 
-    async fn ask_as<T: TryFrom<crate::Reply, Error = Trouble>>(
+    pub(crate) async fn ask_as<T: TryFrom<crate::Reply, Error = Trouble>>(
         &self,
         by: &Actor,
         request: BatchRequest,
@@ -80,7 +80,7 @@ impl Scene {
         ask(&self.service, by, &format!("test-{number}"), Request::Batch(request)).await
     }
 
-    async fn put(&self, lines: &[Line]) -> String {
+    pub(crate) async fn put(&self, lines: &[Line]) -> String {
         let (manifest, text) = kept(lines);
         let bytes = text.len() as u64;
         let put = BatchRequest::Put { manifest: manifest.clone(), bytes, offset: 0, text };
@@ -89,13 +89,18 @@ impl Scene {
         manifest
     }
 
-    async fn run(&self, lines: &[Line], name: &str, plan: BatchPlan) -> Result<BatchView, Trouble> {
+    pub(crate) async fn run(
+        &self,
+        lines: &[Line],
+        name: &str,
+        plan: BatchPlan,
+    ) -> Result<BatchView, Trouble> {
         let manifest = self.put(lines).await;
         self.ask(BatchRequest::Run(run_of(&manifest, name, plan))).await
     }
 
     /// Waits until no line of it is started any more.
-    async fn at_rest(&self, batch: &str) -> BatchView {
+    pub(crate) async fn at_rest(&self, batch: &str) -> BatchView {
         loop {
             let view: BatchView = self.ask(BatchRequest::Wait { batch: batch.to_owned() }).await.unwrap();
             if !view.driven && !matches!(view.state.as_str(), "Running" | "Cancelling") {
@@ -104,7 +109,7 @@ impl Scene {
         }
     }
 
-    async fn lines(&self, batch: &str) -> Vec<crate::LineView> {
+    pub(crate) async fn lines(&self, batch: &str) -> Vec<crate::LineView> {
         let (mut all, mut from) = (Vec::new(), Some(0));
         while let Some(at) = from {
             let request = BatchRequest::Lines { batch: batch.to_owned(), from: at, count: 7, bad: false };
@@ -115,19 +120,25 @@ impl Scene {
         all
     }
 
-    async fn states(&self, batch: &str) -> Vec<String> {
+    pub(crate) async fn states(&self, batch: &str) -> Vec<String> {
         self.lines(batch).await.into_iter().map(|line| line.state).collect()
     }
 
+    /// The same, asked of the log alone.
+    pub(crate) fn changes_idle(&self) -> usize {
+        let rows = self.service.engine.snapshot().unwrap();
+        rows.flows(10_000, |flow| flow.name == "modify_image").unwrap().len()
+    }
+
     /// How many operations there are that changed the image.
-    async fn changes(&self) -> usize {
+    pub(crate) async fn changes(&self) -> usize {
         let list = Request::WorkflowList(crate::WorkflowQuery::newest(10_000));
         let flows: Workflows = ask(&self.service, &local_actor(), "", list).await.unwrap();
         flows.workflows.iter().filter(|flow| flow.name == "modify_image").count()
     }
 }
 
-fn one_at_a_time() -> BatchPlan {
+pub(crate) fn one_at_a_time() -> BatchPlan {
     BatchPlan { concurrency: 1, ..BatchPlan::default() }
 }
 
@@ -178,6 +189,10 @@ async fn thousands_of_refused_lines_are_noted_a_few_hundred_at_a_time() {
     scene.run(&lines, "lost", BatchPlan { concurrency: 256, ..BatchPlan::default() }).await.unwrap();
     let done = scene.at_rest("lost").await;
     assert_eq!((done.state.as_str(), done.done, done.failed), ("Done", 0, 3000));
+    let rows = scene.service.engine.snapshot().unwrap();
+    let refused = rows.flows(100, |flow| flow.name == "change_batch" && flow.refusal().is_some()).unwrap();
+    assert!(refused.is_empty(), "a note was refused: {refused:?}");
+    drop(rows);
     close(scene.service).await;
 }
 
@@ -283,12 +298,15 @@ async fn lines_are_started_in_the_order_of_a_parameter() {
             line
         })
         .collect();
-    let sort = Some(Sort { parameter: "tag:n".to_owned(), descending: true });
+    let sort = Some(Sort { parameter: "Tag:N".to_owned(), descending: true });
     scene.run(&lines, "sorted", BatchPlan { sort, ..one_at_a_time() }).await.unwrap();
     assert_eq!(scene.at_rest("sorted").await.done, 4);
     let mut told = scene.lines("sorted").await;
     assert_eq!(told[0].key, "k3");
-    told.sort_by_key(|line| line.workflow_id);
+    // Of what began in one millisecond the ids say nothing.
+    let rows = scene.service.engine.snapshot().unwrap();
+    told.sort_by_key(|line| line.workflow_id.and_then(|id| rows.flow(id)).map(|flow| flow.first));
+    drop(rows);
     let order: Vec<_> = told.iter().map(|line| line.key.as_str()).collect();
     assert_eq!(order, ["k10", "k3", "k2", "k1"]);
     close(scene.service).await;
@@ -333,6 +351,18 @@ async fn a_manifest_that_is_not_what_was_said_of_it_is_refused_before_anything_s
         Line { number: 2, key: None, operation: Operation::new("image.modify", [("image", "web-1")]) };
     assert_eq!(no(scene.run(&[tag(1), wrong], "x", plan()).await), "InvalidManifest.Malformed");
     assert_eq!(no(scene.run(&[tag(2), tag(1)], "x", plan()).await), "InvalidManifest.Malformed");
+    // A key would be a part of a request.
+    for key in ["a/b", "", "a b"] {
+        let keyed = Line { key: Some(key.to_owned()), ..tag(1) };
+        let no = scene.run(&[keyed], "x", plan()).await.unwrap_err();
+        assert!(no.code == "InvalidManifest.Malformed" && no.message.contains("is no key"), "{no:?}");
+    }
+    let sort = Some(Sort { parameter: "imagee".to_owned(), descending: false });
+    let wrong = scene.run(&[tag(1)], "x", BatchPlan { sort, ..plan() }).await.unwrap_err();
+    assert_eq!(
+        (wrong.code.as_str(), wrong.advice.as_str()),
+        ("InvalidParameter.BatchPlan", "did you mean `image`?")
+    );
     // What policies were not asked about is not done.
     let delete =
         Line { number: 1, key: None, operation: Operation::new("image.delete", [("image", "web-1")]) };
@@ -415,15 +445,15 @@ async fn paused(scene: &Scene) -> (std::path::PathBuf, u64) {
     (scene.place.path().join(file), paused.settled)
 }
 
-fn pause(batch: &str) -> BatchRequest {
+pub(crate) fn pause(batch: &str) -> BatchRequest {
     BatchRequest::Pause { batch: batch.to_owned(), reason: String::new() }
 }
 
-fn resume(batch: &str) -> BatchRequest {
+pub(crate) fn resume(batch: &str) -> BatchRequest {
     BatchRequest::Resume { batch: batch.to_owned(), reason: String::new() }
 }
 
-fn cancel(batch: &str, hard: bool) -> BatchRequest {
+pub(crate) fn cancel(batch: &str, hard: bool) -> BatchRequest {
     BatchRequest::Cancel { batch: batch.to_owned(), reason: String::new(), hard }
 }
 
