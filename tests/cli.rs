@@ -44,3 +44,5 @@ mod things;
 mod together;
 #[path = "cli/traces.rs"]
 mod traces;
+#[path = "cli/upkeeps.rs"]
+mod upkeeps;

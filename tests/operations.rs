@@ -30,6 +30,8 @@ mod ports;
 mod schedules;
 #[path = "operations/things.rs"]
 mod things;
+#[path = "operations/upkeeps.rs"]
+mod upkeeps;
 #[path = "operations/world.rs"]
 mod world;
 

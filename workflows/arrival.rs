@@ -76,7 +76,7 @@ impl Arrival {
 
     /// Lets its chunks serve the whole account; what it belongs to is sealed.
     pub(crate) async fn settle(&self, flow: &Flow) -> Result<(), Halt> {
-        let settled = flow.step(on(self, settle)); // DataSettled
+        let settled = flow.step(on(self, settle)).policy(self.policy()); // DataSettled
         settled.nothing_to_undo("it is past the point of no return").await?;
         Ok(())
     }

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use domain::events::{Copied, DiskPlan, ImageReserved};
 use domain::image::Making;
 use domain::port::{Job, Pace, Place};
+use domain::upkeep::ForList;
 use domain::{ImageId, SnapshotId, image, rules};
 use engine::{Halt, Workflow};
 use event::{Scope, Subject};
@@ -43,6 +44,12 @@ pub struct CopyImage {
     /// How fast.
     #[serde(default)]
     pub pace: Pace,
+    /// Its family; that of the source is not taken along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// The distribution list it is made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_list: Option<ForList>,
 }
 
 #[async_trait]
@@ -160,7 +167,7 @@ impl Copy {
             image: target,
             name: asked.name,
             description: asked.description,
-            family: None,
+            family: asked.family,
             tags: asked.tags,
             account: asked.to.account,
             region: asked.to.region,
@@ -174,6 +181,7 @@ impl Copy {
             task: None,
             waits: true,
             check: false,
+            for_list: asked.for_list,
         }
     }
 }

@@ -167,6 +167,7 @@ impl Creation {
             task: None,
             waits: false,
             check: asked.check,
+            for_list: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use domain::rules::Deletion;
+use domain::upkeep::Keeping;
 use domain::{AccountId, ImageId, RegionId, image, rules};
 use engine::{Halt, Workflow};
 use event::{Scope, Subject};
@@ -25,6 +26,9 @@ pub struct DeleteImage {
     /// Whether the snapshots it made stay.
     #[serde(default)]
     pub keep_snapshots: bool,
+    /// The retention policy that does it, which is asked once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Keeping>,
 }
 
 #[async_trait]
@@ -48,7 +52,10 @@ impl Workflow for DeleteImage {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<ImageId, Halt> {
-        flow.decide(self.scope(), of(&self, |view, it| rules::delete(view, &it.image, it.how())))  // ImageDeleted
+        flow.decide(self.scope(), of(&self, |view, it| match &it.by {
+                None => rules::delete(view, &it.image, it.how()),                          // ImageDeleted
+                Some(by) => rules::remove(view, &it.image, by),
+            }))
             .point_of_no_return("what is deleted is not brought back; its chunks may be collected from now on").await?;
         Ok(self.image)
     }

@@ -1,12 +1,13 @@
 //! Deprecate an image: its family falls back to the one before.
 
 use async_trait::async_trait;
+use domain::upkeep::Keeping;
 use domain::{AccountId, ImageId, RegionId, image, rules};
 use engine::{Halt, Workflow};
 use event::{Scope, Subject};
 use serde::{Deserialize, Serialize};
 
-use crate::{Flow, Ports};
+use crate::{Flow, Ports, of};
 
 /// What a deprecation is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct DeprecateImage {
     pub region: RegionId,
     /// The image.
     pub image: ImageId,
+    /// The retention policy that does it, which is asked once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Keeping>,
 }
 
 #[async_trait]
@@ -40,8 +44,10 @@ impl Workflow for DeprecateImage {
 
     #[rustfmt::skip]
     async fn run(self, flow: &Flow) -> Result<ImageId, Halt> {
-        let image = self.image.clone();
-        flow.decide(self.scope(), move |view| rules::deprecate(view, &image))  // ImageDeprecated
+        flow.decide(self.scope(), of(&self, |view, it| match &it.by {
+                None => rules::deprecate(view, &it.image),                                 // ImageDeprecated
+                Some(by) => rules::retire(view, &it.image, by),
+            }))
             .point_of_no_return("it is one event; restoring is an operation of its own").await?;
         Ok(self.image)
     }

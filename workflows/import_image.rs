@@ -167,6 +167,7 @@ impl Import {
             task: Some(self.task),
             waits: false,
             check: asked.check,
+            for_list: None,
         }
     }
 }

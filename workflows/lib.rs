@@ -15,6 +15,7 @@ mod change_access_key;
 mod change_batch;
 mod change_rules;
 mod change_shares;
+mod change_upkeep;
 mod check_image;
 mod collect_chunks;
 mod copy_image;
@@ -30,6 +31,7 @@ mod create_policy;
 mod create_role;
 mod create_schedule;
 mod create_snapshot;
+mod create_upkeep;
 mod create_user;
 mod delete_access_key;
 mod delete_bucket;
@@ -40,9 +42,11 @@ mod delete_policy;
 mod delete_role;
 mod delete_schedule;
 mod delete_snapshot;
+mod delete_upkeep;
 mod delete_user;
 mod deprecate_image;
 mod detach_policy;
+mod distribute_images;
 mod end_run;
 mod end_share;
 mod export_image;
@@ -61,6 +65,7 @@ mod remove_object;
 mod restore_image;
 mod resume_schedule;
 mod run_schedule;
+mod run_upkeep;
 mod set_quotas;
 mod tag_resources;
 mod tick_schedule;
@@ -82,6 +87,7 @@ pub use change_access_key::ChangeAccessKey;
 pub use change_batch::ChangeBatch;
 pub use change_rules::ChangeRules;
 pub use change_shares::ChangeShares;
+pub use change_upkeep::ChangeUpkeep;
 pub use check_image::CheckImage;
 pub use collect_chunks::CollectChunks;
 pub use copy_image::CopyImage;
@@ -97,6 +103,7 @@ pub use create_policy::CreatePolicy;
 pub use create_role::CreateRole;
 pub use create_schedule::CreateSchedule;
 pub use create_snapshot::CreateSnapshot;
+pub use create_upkeep::CreateUpkeep;
 pub use create_user::CreateUser;
 pub use delete_access_key::DeleteAccessKey;
 pub use delete_bucket::DeleteBucket;
@@ -107,9 +114,11 @@ pub use delete_policy::DeletePolicy;
 pub use delete_role::DeleteRole;
 pub use delete_schedule::DeleteSchedule;
 pub use delete_snapshot::DeleteSnapshot;
+pub use delete_upkeep::DeleteUpkeep;
 pub use delete_user::DeleteUser;
 pub use deprecate_image::DeprecateImage;
 pub use detach_policy::DetachPolicy;
+pub use distribute_images::DistributeImages;
 pub use end_run::EndRun;
 pub use end_share::EndShare;
 pub use export_image::{ExportImage, ExportTo};
@@ -128,6 +137,7 @@ pub use remove_object::RemoveObject;
 pub use restore_image::RestoreImage;
 pub use resume_schedule::ResumeSchedule;
 pub use run_schedule::RunSchedule;
+pub use run_upkeep::RunUpkeep;
 pub use set_quotas::SetQuotas;
 pub use tag_resources::TagResources;
 pub use tick_schedule::TickSchedule;
@@ -207,6 +217,11 @@ pub fn book() -> engine::Book<Ports> {
         .with::<ResumeSchedule>()
         .with::<RunSchedule>()
         .with::<TickSchedule>()
+        .with::<ChangeUpkeep>()
+        .with::<CreateUpkeep>()
+        .with::<DeleteUpkeep>()
+        .with::<DistributeImages>()
+        .with::<RunUpkeep>()
 }
 
 /// A step's action on something the story holds, of which each attempt gets a copy.

@@ -96,7 +96,7 @@ impl From {
             match line {
                 Ok(line) => {
                     let request = line.operation.request()?;
-                    actions.insert(request.action_name());
+                    actions.extend(request.actions());
                     names_files |= request.names_files();
                     identity.add(&line.kept());
                 }

@@ -12,6 +12,7 @@ pub(crate) use crate::codes_house::HOUSE;
 pub(crate) use crate::codes_image::IMAGE;
 pub(crate) use crate::codes_network::NETWORK;
 pub(crate) use crate::codes_schedule::SCHEDULE;
+pub(crate) use crate::codes_upkeep::UPKEEP;
 
 /// Changes of a letter that still count as a slip of the hand: codes are long.
 const SLIPS_MAX: usize = 6;
@@ -40,6 +41,7 @@ pub(crate) fn pages() -> impl Iterator<Item = &'static Page> {
         .chain(NETWORK)
         .chain(BATCH)
         .chain(SCHEDULE)
+        .chain(UPKEEP)
 }
 
 /// The page of a code, in any case of letters.

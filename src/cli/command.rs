@@ -16,6 +16,7 @@ use crate::bucket::BucketCommand;
 use crate::completions::Completions;
 use crate::demo::Demo;
 use crate::disk::DiskCommand;
+use crate::distribution::DistributionCommand;
 use crate::exit::{CODES, Stop};
 use crate::explain::Explain;
 use crate::family::FamilyCommand;
@@ -24,6 +25,7 @@ use crate::key::KeyCommand;
 use crate::policy::PolicyCommand;
 use crate::quota::QuotaCommand;
 use crate::region::RegionCommand;
+use crate::retention::RetentionCommand;
 use crate::role::RoleCommand;
 use crate::schedule::ScheduleCommand;
 use crate::screen::Screen;
@@ -140,6 +142,12 @@ enum Command {
     /// Start operations by the clock: create, preview, pause and make up for schedules
     #[command(subcommand)]
     Schedule(ScheduleCommand),
+    /// Say which images of a family stay, and deprecate and delete the others
+    #[command(subcommand)]
+    Retention(RetentionCommand),
+    /// Say in which regions a family's images are to be, and with whom they are shared
+    #[command(subcommand)]
+    Distribution(DistributionCommand),
     /// Read the log, and prove that it and everything made of it is as it was written
     #[command(subcommand)]
     Audit(Audit),
@@ -190,6 +198,8 @@ impl Command {
             Self::Batch(command) => command.because(),
             Self::Task(command) => command.because(),
             Self::Schedule(command) => command.because(),
+            Self::Retention(command) => command.because(),
+            Self::Distribution(command) => command.because(),
             Self::Region(command) => command.because(),
             Self::Family(command) => command.because(),
             Self::Account(command) => command.because(),
@@ -258,6 +268,8 @@ impl Kiln {
             Command::Task(command) => command.run(&session).await,
             Command::Top(top) => top.run(&session).await,
             Command::Schedule(command) => command.run(&session).await,
+            Command::Retention(command) => command.run(&session).await,
+            Command::Distribution(command) => command.run(&session).await,
             Command::Audit(command) => command.run(&session).await,
             Command::Backup(backup) => backup.run(&session).await,
             Command::Account(command) => command.run(&session).await,

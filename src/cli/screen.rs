@@ -69,12 +69,15 @@ impl Screen {
     /// Text in a colour by what it says of a state.
     pub(crate) fn state(&self, padded: &str) -> String {
         match padded.trim_end() {
-            "Available" | "Done" | "Finished" | "accomplished" => self.painted("32", padded),
-            "Creating" | "Running" | "Unwinding" | "Waiting" | "Processing" | "progressing" => {
-                self.painted("33", padded)
+            "Available" | "Done" | "Finished" | "accomplished" | "There" | "Copied" | "Shared" => {
+                self.painted("32", padded)
             }
-            "Parked" | "Abandoned" | "Failed" | "Paused" => self.painted("31", padded),
-            "Deprecated" | "Undone" | "Deleted" => self.painted("2", padded),
+            "Creating" | "Running" | "Unwinding" | "Waiting" | "Processing" | "progressing" | "Underway"
+            | "Waits" | "Copy" | "Share" => self.painted("33", padded),
+            "Parked" | "Abandoned" | "Failed" | "Paused" | "Delete" | "Deprecate" => {
+                self.painted("31", padded)
+            }
+            "Deprecated" | "Undone" | "Deleted" | "Stays" | "Left" => self.painted("2", padded),
             _ => padded.to_owned(),
         }
     }

@@ -148,6 +148,11 @@ impl DataPlane for Plane {
         .await
     }
 
+    async fn reach(&self, region: &RegionId, store: &StoreId) -> Result<()> {
+        let (region, store) = (region.clone(), store.clone());
+        self.blocking(move |inner| check_id(&*inner.files, &inner.dir(&region)?, &region, &store)).await
+    }
+
     async fn inspect(&self, at: &Location, format: Option<Format>) -> Result<Source> {
         let at = at.clone();
         self.blocking(move |inner| source::inspect(&*inner.files, &inner.root, &at, format)).await

@@ -13,6 +13,7 @@ use crate::machine::{BootMode, Imds, LicenseType, Machine, Nvme, SecureBoot};
 use crate::network::ItemId;
 use crate::port::{Format, Location, StoredDisk, Target};
 use crate::schedule::ScheduleId;
+use crate::upkeep::UpkeepId;
 use crate::{AccountId, DiskId, ImageId, RegionId, SnapshotId, TaskId};
 
 /// What can be the subject of an event.
@@ -43,6 +44,7 @@ concerned!(
     ScheduleId,
     SnapshotId,
     TaskId,
+    UpkeepId,
     ResourceId
 );
 

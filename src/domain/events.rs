@@ -20,6 +20,7 @@ pub use crate::events_batch::{
 use crate::image::{DiskKind, Making, Quotas};
 use crate::machine::Machine;
 use crate::port::{CheckItem, Collected, Location, Source, StoredDisk, Transferred};
+use crate::upkeep::{ForList, UpkeepId};
 use crate::{AccountId, ContentRoot, DiskId, ImageId, RegionId, SnapshotId, StoreId, TaskId};
 
 macro_rules! events {
@@ -128,6 +129,9 @@ events! {
         /// Whether its file systems are to be checked when it is there.
         #[serde(default)]
         check: bool,
+        /// The distribution list it is made for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_list: Option<ForList>,
     }
     /// An image that waited is being made.
     ImageBegun "image.begun/1" about image {
@@ -197,6 +201,12 @@ events! {
     ImageDeprecated "image.deprecated/1" about image {
         /// The image.
         image: ImageId,
+        /// The retention policy that did it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UpkeepId>,
+        /// Whether its shares ended with that, and its publication.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unshared: bool,
     }
     /// A deprecated image is Available again.
     ImageRestored "image.restored/1" about image {

@@ -1,7 +1,7 @@
 //! How events become rows. Total: whatever the log holds folds, an event about something that is
 //! not there changes nothing. Images and the house are here; snapshots, disks and their data in
 //! `fold_disks.rs`, what several accounts have to do with an image in `fold_shares.rs`, access in `fold_access.rs`,
-//! schedules in `fold_schedule.rs`.
+//! schedules in `fold_schedule.rs`, retention and distribution in `fold_upkeep.rs`.
 
 use event::{Event, Fold, Record, RowsMut, Scope};
 
@@ -19,8 +19,8 @@ use crate::image::{
 };
 use crate::port::CheckItem;
 use crate::{
-    ImageId, Listed, events_access, events_batch, events_network, events_schedule, fold_access, fold_batch,
-    fold_disks, fold_network, fold_schedule, fold_shares, listed,
+    ImageId, Listed, events_access, events_batch, events_network, events_schedule, events_upkeep,
+    fold_access, fold_batch, fold_disks, fold_network, fold_schedule, fold_shares, fold_upkeep, listed,
 };
 
 /// The system's own tags, set when an image check has ended.
@@ -40,7 +40,7 @@ impl Fold for Projections {
 
     fn knows(&self, kind: &str) -> bool {
         let here = [KINDS, events_access::KINDS, events_batch::KINDS, events_network::KINDS];
-        here.iter().chain([&events_schedule::KINDS]).any(|kinds| kinds.contains(&kind))
+        here.iter().chain([&events_schedule::KINDS, &events_upkeep::KINDS]).any(|kinds| kinds.contains(&kind))
     }
 
     fn apply(&self, rows: &mut dyn RowsMut, record: &Record) {
@@ -51,7 +51,8 @@ impl Fold for Projections {
             || fold_access::apply(rows, record)
             || fold_network::apply(rows, record)
             || fold_batch::apply(rows, record)
-            || fold_schedule::apply(rows, record);
+            || fold_schedule::apply(rows, record)
+            || fold_upkeep::apply(rows, record);
         // The others are told for the reader's sake and change no row.
         let _ = known;
     }
@@ -116,6 +117,9 @@ fn image_event(rows: &mut dyn RowsMut, record: &Record) -> bool {
         ImageSealed::KIND => with(record, |event: ImageSealed| sealed(rows, record, &event.image)),
         ImageModified::KIND => with(record, |event| modified(rows, record, event)),
         ImageDeprecated::KIND => with(record, |event: ImageDeprecated| {
+            if event.unshared {
+                fold_shares::unshare(rows, record, &event.image);
+            }
             change(rows, record, &event.image, |image| image.status = Status::Deprecated);
         }),
         ImageRestored::KIND => with(record, |event: ImageRestored| {
@@ -163,6 +167,7 @@ pub(crate) fn change(
     let before = Listed::from(&row);
     change(&mut row);
     if row.status != before.status {
+        row.deprecated_ms = (row.status == Status::Deprecated).then_some(record.time_ms);
         stand(rows, scope, &row);
     }
     listed::put(rows, scope, Some(&before), &row);
@@ -240,6 +245,8 @@ fn reserved(rows: &mut dyn RowsMut, record: &Record, event: ImageReserved) {
         shares: std::collections::BTreeMap::new(),
         public: false,
         detection: event.check.then(|| Detection { asked: true, finished_ms: None, items: Vec::new() }),
+        deprecated_ms: None,
+        for_list: event.for_list,
     };
     if let Some(id) = event.task {
         let task = Task {
@@ -361,6 +368,9 @@ fn modified(rows: &mut dyn RowsMut, record: &Record, event: ImageModified) {
             Some(value) => _ = image.tags.insert(key, value),
             None => _ = image.tags.remove(&key),
         }
+    }
+    if image.status != before.status {
+        image.deprecated_ms = (image.status == Status::Deprecated).then_some(record.time_ms);
     }
     stand(rows, scope, &image);
     listed::put(rows, scope, Some(&before), &image);

@@ -133,16 +133,25 @@ pub(crate) fn refresh(rows: &mut dyn RowsMut, owner: &Scope, image: &Image) {
     }
 }
 
-/// An image is gone: nobody finds it any more.
-pub(crate) fn forget(rows: &mut dyn RowsMut, owner: &Scope, image: &Image) {
-    let mut image = image.clone();
+/// Ends all shares of an image, and its publication.
+pub(crate) fn unshare(rows: &mut dyn RowsMut, record: &Record, id: &ImageId) {
+    with_image(rows, record, id, |rows, image| end_all(rows, &record.scope, image));
+}
+
+fn end_all(rows: &mut dyn RowsMut, owner: &Scope, image: &mut Image) {
     let accounts: Vec<AccountId> = image.shares.keys().cloned().collect();
     for account in &accounts {
-        end(rows, owner, &mut image, account);
+        end(rows, owner, image, account);
     }
     if image.public {
         PUBLIC.remove(rows, &public_scope(&image.region), &[&birth(image.born)]);
+        image.public = false;
     }
+}
+
+/// An image is gone: nobody finds it any more.
+pub(crate) fn forget(rows: &mut dyn RowsMut, owner: &Scope, image: &Image) {
+    end_all(rows, owner, &mut image.clone());
     // A family may have been told to stand for it without its standing in that family.
     for told in FAMILY_HEADS.list(rows, owner, &[]) {
         let row = told.clone().forgetting(&image.id);

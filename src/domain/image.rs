@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use event::{FlowId, Rows, Scope, Seq, Table, View};
+use event::{FlowId, Scope, Seq, Table, View};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 use crate::place;
 use crate::port::{CheckItem, Format, Location, StoredDisk};
 pub use crate::told::{FamilyHead, Told};
-use crate::{AccountId, DiskId, ImageId, ManifestId, RegionId, SnapshotId, StoreId, TaskId};
+use crate::upkeep::ForList;
+use crate::{AccountId, DiskId, ImageId, RegionId, SnapshotId, StoreId, TaskId};
 
 pub use crate::family::{FamilyRow, families, family_head, family_head_id, family_members, is_family_head};
+pub use crate::live::live_manifests;
 
 /// Where an image stands. The words are those of the ECS API, whose `CreateFailed` and `UnAvailable`
 /// never occur here: an image that did not come to be leaves nothing behind.
@@ -184,6 +186,10 @@ pub struct Image {
     pub public: bool,
     /// Whether an image check was asked for, and what it found.
     pub detection: Option<Detection>,
+    /// Since when it is Deprecated, if it is.
+    pub deprecated_ms: Option<i64>,
+    /// The distribution list it was made for.
+    pub for_list: Option<ForList>,
 }
 
 impl Image {
@@ -578,20 +584,6 @@ pub(crate) fn youth(seq: Seq) -> String {
 /// A time as a key that sorts; those before 1970 come first.
 pub(crate) fn moment(ms: i64) -> String {
     format!("{:016x}", ms.max(0))
-}
-
-/// The manifests that have to stay in the store of a region: those of all snapshots and disks, of every account.
-/// What is still on its way belongs to its job and not to these.
-pub fn live_manifests(rows: &dyn Rows, region: &RegionId) -> Vec<(AccountId, ManifestId)> {
-    let snapshots = SNAPSHOTS.list_all(rows).into_iter().filter(|snapshot| snapshot.region == *region);
-    let snapshots = snapshots
-        .filter(|snapshot| snapshot.ready || snapshot.copy_of.is_none())
-        .filter_map(|snapshot| Some((snapshot.account, snapshot.disk?.manifest)));
-    let disks = DISKS.list_all(rows).into_iter().filter(|disk| disk.region == *region);
-    let disks = disks
-        .filter(|disk| disk.ready || disk.of_snapshot.is_some() || disk.of_image.is_some())
-        .filter_map(|disk| Some((disk.account, disk.disk?.manifest)));
-    snapshots.chain(disks).collect()
 }
 
 /// An image of the scope in view.

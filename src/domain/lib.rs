@@ -7,11 +7,14 @@
 pub mod access;
 pub mod batch;
 mod details;
+pub mod distribution;
+pub mod due;
 pub mod events;
 mod events_access;
 mod events_batch;
 pub mod events_network;
 pub mod events_schedule;
+pub mod events_upkeep;
 mod family;
 mod fold;
 mod fold_access;
@@ -20,10 +23,12 @@ mod fold_disks;
 mod fold_network;
 mod fold_schedule;
 mod fold_shares;
+mod fold_upkeep;
 pub mod group;
 mod id;
 pub mod image;
 mod listed;
+mod live;
 pub mod machine;
 pub mod name;
 pub mod network;
@@ -35,6 +40,7 @@ mod policy_system;
 pub mod port;
 pub mod port_compute;
 pub mod port_objects;
+pub mod retention;
 pub mod rules;
 mod rules_access;
 mod rules_batch;
@@ -44,6 +50,7 @@ mod rules_network;
 mod rules_ram;
 mod rules_schedule;
 mod rules_share;
+mod rules_upkeep;
 pub mod schedule;
 #[cfg(test)]
 mod test_family;
@@ -75,8 +82,11 @@ mod tests_schedule;
 mod tests_share;
 #[cfg(test)]
 mod tests_status;
+#[cfg(test)]
+mod tests_upkeep;
 mod time;
 mod told;
+pub mod upkeep;
 
 pub use fold::Projections;
 pub use id::{

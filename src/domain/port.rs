@@ -357,6 +357,9 @@ pub trait DataPlane: Buckets {
     /// Makes the store of a region, with its id file; fine if that very store is there already.
     async fn make_store(&self, region: &RegionId, store: &StoreId) -> Result<(), Failure>;
 
+    /// Whether the store of a region is there, and which it should be. Says what is wrong and changes nothing.
+    async fn reach(&self, region: &RegionId, store: &StoreId) -> Result<(), Failure>;
+
     /// Looks at a disk file: detects its format over head and tail (or confirms the one given)
     /// and checks everything that can be checked without reading it all.
     async fn inspect(&self, at: &Location, format: Option<Format>) -> Result<Source, Failure>;

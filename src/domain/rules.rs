@@ -29,6 +29,7 @@ pub use crate::rules_network::*;
 pub use crate::rules_ram::*;
 pub use crate::rules_schedule::*;
 pub use crate::rules_share::*;
+pub use crate::rules_upkeep::*;
 
 /// Disks of an image: one system disk and sixteen data disks, as the API documents.
 pub const IMAGE_DISKS_MAX: usize = 17;
@@ -47,6 +48,9 @@ pub fn reserve(view: &View<'_>, wanted: ImageReserved) -> Result<ImageReserved, 
         check_imported(&wanted)?;
     }
     check_disks(&wanted.disks)?;
+    if let Some(list) = &wanted.for_list {
+        reserve_for_list(view, &wanted, list)?;
+    }
     name_is_free(view, &wanted.name)?;
     let limit = Limit::of(view);
     limit.images(1)?;
@@ -250,7 +254,7 @@ fn differing(image: &Image, to: &Attributes) -> Attributes {
 pub fn deprecate(view: &View<'_>, id: &ImageId) -> Result<ImageDeprecated, Refusal> {
     let image = in_view(view, id).ok_or_else(|| not_found(id))?;
     may_deprecate(&image, view.now_ms())?;
-    Ok(ImageDeprecated { image: id.clone() })
+    Ok(ImageDeprecated::of(id.clone()))
 }
 
 fn may_deprecate(image: &Image, now_ms: i64) -> Result<(), Refusal> {

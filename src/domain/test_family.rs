@@ -71,6 +71,7 @@ fn reserved(id: &ImageId, name: String, family: Option<String>) -> ImageReserved
         task: None,
         waits: false,
         check: false,
+        for_list: None,
     }
 }
 
@@ -113,7 +114,7 @@ fn a_family_stands_for_the_same_image_whether_it_is_looked_up_or_found_among_all
             // An id is given once; and what is being made is neither deprecated nor deleted.
             0 | 1 if there.is_none() => tell(&mut rows, seq, reserved(&id, format!("name-{seq}"), family)),
             2 | 3 if !made => tell(&mut rows, seq, ImageSealed { image: id }),
-            4 if made => tell(&mut rows, seq, ImageDeprecated { image: id }),
+            4 if made => tell(&mut rows, seq, ImageDeprecated::of(id)),
             5 if made => tell(&mut rows, seq, ImageRestored { image: id }),
             6 if made => {
                 let to = Attributes { family, deprecated, ..Attributes::default() };

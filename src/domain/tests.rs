@@ -156,6 +156,7 @@ fn reservation(id: &str, name: &str, family: Option<&str>) -> ImageReserved {
         task: None,
         waits: false,
         check: false,
+        for_list: None,
     }
 }
 
@@ -171,9 +172,9 @@ fn a_family_stands_for_its_newest_available_image_and_rolls_back_when_that_is_de
         world.make(id, name, Some("web"));
     }
     assert_eq!(world.head("web").as_deref(), Some("m-3"));
-    world.tell(ImageDeprecated { image: "m-3".into() });
+    world.tell(ImageDeprecated::of("m-3".into()));
     assert_eq!(world.head("web").as_deref(), Some("m-2"));
-    world.tell(ImageDeprecated { image: "m-2".into() });
+    world.tell(ImageDeprecated::of("m-2".into()));
     assert_eq!(world.head("web").as_deref(), Some("m-1"));
     world.tell(ImageRestored { image: "m-3".into() });
     assert_eq!(world.head("web").as_deref(), Some("m-3"));
@@ -300,7 +301,7 @@ fn deprecating_twice_or_restoring_what_is_available_is_refused() {
     let mut world = World::default();
     world.make("m-1", "web", None);
     assert_eq!(code(world.ask(|view| rules::restore(view, &"m-1".into()))), "ImageStatus.NotDeprecated");
-    world.tell(ImageDeprecated { image: "m-1".into() });
+    world.tell(ImageDeprecated::of("m-1".into()));
     assert_eq!(code(world.ask(|view| rules::deprecate(view, &"m-1".into()))), "ImageStatus.NotAvailable");
 }
 
@@ -339,7 +340,7 @@ fn an_event_about_what_is_not_there_changes_nothing() {
     world.make("m-1", "web", None);
     let before = world.rows.0.clone();
     let gone = ImageId::from("m-gone");
-    world.tell(ImageDeprecated { image: gone.clone() });
+    world.tell(ImageDeprecated::of(gone.clone()));
     world.tell(ImageSealed { image: gone.clone() });
     world.tell(ExportEnded { image: gone.clone() });
     world.tell(ImageDeleted { image: gone, name: String::new(), snapshots: Vec::new(), force: false });

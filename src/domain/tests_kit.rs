@@ -139,6 +139,7 @@ pub(crate) fn image_of(scope: &Scope, id: &str, disks: Vec<DiskPlan>, making: Ma
         task: None,
         waits: false,
         check: false,
+        for_list: None,
     }
 }
 

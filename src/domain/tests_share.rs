@@ -185,7 +185,7 @@ fn what_is_everybodys_or_deprecated_is_not_copied() {
         assert_eq!(code(copy(&mut world, by, "m-2", &to)), "OperationDenied.CommunityImage");
     }
     world.decide(&scope(), |view| rules::unpublish(view, &id())).unwrap();
-    world.tell(&scope(), ImageDeprecated { image: id() });
+    world.tell(&scope(), ImageDeprecated::of(id()));
     assert_eq!(code(copy(&mut world, ACCOUNT, "m-2", &to(ACCOUNT, "cn-b"))), "IncorrectImageStatus");
 }
 

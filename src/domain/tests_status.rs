@@ -100,7 +100,7 @@ fn available() -> World {
 
 fn deprecated() -> World {
     let mut world = available();
-    world.tell(&scope(), ImageDeprecated { image: "m-1".into() });
+    world.tell(&scope(), ImageDeprecated::of("m-1".into()));
     world
 }
 

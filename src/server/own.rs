@@ -48,8 +48,8 @@ fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, 
     })?;
     // What is asked for later, or by the lines of a batch, is asked for by the account: whether who asks now may is
     // settled now, and so has to be read now.
-    let later = match call.request.begins_later() {
-        Ok(later) => later.map(|later| later.action_name()),
+    let later: Vec<String> = match call.request.begins_later() {
+        Ok(later) => later.iter().flat_map(service::Request::actions).collect(),
         Err(trouble) => return Ok(Err(trouble)),
     };
     if call.request.names_files() {
@@ -63,8 +63,7 @@ fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, 
         return Ok(Err(trouble.advise("ask with a key of the account itself, not of a user or role")));
     }
     let resource = format!("acs:kiln:*:{}:*", proved.identity.account);
-    let beside = call.request.asks_beside().iter().cloned().chain(later);
-    for action in std::iter::once(call.request.action_name()).chain(beside) {
+    for action in call.request.actions().chain(later) {
         gate.may(&proved.identity, &format!("kiln:{action}"), &resource, &whole.context)?;
     }
     let actor = proved.identity.actor();

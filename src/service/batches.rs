@@ -427,8 +427,7 @@ impl Allowed {
             ..trouble
         };
         let request = line.operation.request().map_err(told)?;
-        let action = request.action_name();
-        if !self.actions.contains(&action) {
+        if let Some(action) = request.actions().find(|action| !self.actions.contains(action)) {
             let why = format!("the line asks for `{action}`, which the request does not say that lines do");
             return Err(told(Refusal::new("InvalidManifest.Action", why).into()));
         }

@@ -422,7 +422,7 @@ impl Maker {
             self.tell(&id, format!("{id}/share/{number}"), share).await;
         }
         if is_deprecated(number) {
-            let deprecate = DeprecateImage { account, region, image: image.clone() };
+            let deprecate = DeprecateImage { account, region, image: image.clone(), by: None };
             self.tell(&id, format!("{id}/deprecate/{number}"), deprecate).await;
         }
         self.made.fetch_add(1, Ordering::Relaxed);

@@ -74,6 +74,8 @@ impl Service {
                 description: ask.description.clone(),
                 tags: ask.tags.clone(),
                 pace: Pace { bytes_per_second: ask.bytes_per_second },
+                family: None,
+                for_list: None,
             };
             let (source, target) = (scope_of(&image), copy.scope());
             let begun = rules::begin_copy(

@@ -59,7 +59,12 @@ impl Service {
             return Ok(known);
         }
         let image = self.allowed(&actor, at, |view, image| rules::deprecate(view, &image.id).map(drop))?;
-        let flow = DeprecateImage { account: image.account, region: image.region, image: image.id.clone() };
+        let flow = DeprecateImage {
+            account: image.account,
+            region: image.region,
+            image: image.id.clone(),
+            by: None,
+        };
         self.begin(actor, asked, flow, image.id.0).await
     }
 
@@ -94,6 +99,7 @@ impl Service {
             image: image.id.clone(),
             force: how.force,
             keep_snapshots: how.keep_snapshots,
+            by: None,
         };
         let started = self.begin(actor, asked, flow, image.id.0).await?;
         if self.engine.is_driving() {

@@ -95,6 +95,7 @@ mod request_schedule;
 mod request_share;
 mod request_task;
 mod request_things;
+mod request_upkeep;
 mod request_workflow;
 mod restore;
 mod schedules;
@@ -109,6 +110,7 @@ mod story;
 mod story_access;
 mod story_schedule;
 mod story_text;
+mod story_upkeep;
 mod tags;
 mod tasks;
 #[cfg(test)]
@@ -144,11 +146,18 @@ mod tests_share;
 #[cfg(test)]
 mod tests_ticker;
 #[cfg(test)]
+mod tests_upkeep;
+#[cfg(test)]
+mod tests_upkeep_judge;
+#[cfg(test)]
+mod tests_upkeep_year;
+#[cfg(test)]
 mod tests_workflows;
 mod ticker;
 mod top;
 mod trouble;
 mod unfinished;
+mod upkeeps;
 mod view;
 mod view_access;
 mod view_audit;
@@ -160,6 +169,7 @@ mod view_share;
 mod view_task;
 mod view_things;
 mod view_top;
+mod view_upkeep;
 mod when;
 mod workflow_list;
 
@@ -193,6 +203,7 @@ pub use request_task::{TaskQuery, TaskRequest};
 pub use request_things::{
     BucketRequest, Called, DiskQuery, DiskRequest, SnapshotQuery, SnapshotRequest, TagRequest, ThingAt,
 };
+pub use request_upkeep::{UpkeepAt, UpkeepCreate, UpkeepRequest};
 pub use request_workflow::WorkflowQuery;
 pub use restore::{RestoreAsked, restore};
 pub use seal::SEAL;
@@ -229,4 +240,8 @@ pub use view_things::{
     BucketView, Buckets, DiskView, Disks, ObjectView, Objects, SnapshotView, Snapshots, TagRow, Tags,
 };
 pub use view_top::{EngineView, Top};
+pub use view_upkeep::{
+    AwayView, DistributionView, PlanRow, RefusedView, RegionReport, RegionRun, RetentionView, RunReport,
+    UpkeepPlanView, UpkeepView, Upkeeps,
+};
 pub use when::{Time, When};

@@ -7,12 +7,14 @@ use domain::RegionId;
 use domain::events::Attributes;
 use domain::machine::{Architecture, BootMode, Imds, LicenseType, MachineAsked, Nvme, OsType, SecureBoot};
 use domain::port::{Compression, Format};
+use domain::upkeep::Kind;
 
 use crate::operation::{Known, Parameter, Said, Takes, Wrong};
 use crate::request::{ExportTo, FileAt, ImageExport, ImageImport, ImportDisk, Request};
 use crate::request_image::{ImageCreate, ImageRequest};
 use crate::request_share::{FamilyTo, FamilyWhere, ImageCopy, ShareRequest, Term};
 use crate::request_things::{Called, DiskRequest, SnapshotRequest, TagRequest};
+use crate::request_upkeep::{UpkeepAt, UpkeepRequest};
 
 /// What the address of an object begins with.
 const SCHEME: &str = "oss://";
@@ -112,6 +114,12 @@ pub(crate) const OPERATIONS: &[Known] = &[
                 size_bytes: said.size("size")?,
             }))
         },
+    },
+    Known {
+        name: "distribution.run",
+        about: "bring and share what a distribution list lacks",
+        parameters: &[needs("distribution", "name of the distribution list")],
+        request: |said| run(Kind::Distribution, said.needed("distribution")),
     },
     Known {
         name: "family.promote",
@@ -427,6 +435,12 @@ pub(crate) const OPERATIONS: &[Known] = &[
         request: |said| Ok(Request::RegionCollect { region: said.region("region"), after: None }),
     },
     Known {
+        name: "retention.run",
+        about: "deprecate and delete what a retention policy says",
+        parameters: &[needs("retention", "name of the retention policy")],
+        request: |said| run(Kind::Retention, said.needed("retention")),
+    },
+    Known {
         name: "snapshot.copy",
         about: "copy a snapshot to another region",
         parameters: &[SNAPSHOT, IN, needs("to-region", "where to"), NAME, DESCRIPTION, TAG, DAYS, BANDWIDTH],
@@ -501,6 +515,10 @@ fn machine(said: &Said<'_>) -> Result<MachineAsked, Wrong> {
         nvme: said.word("nvme", Nvme::parse)?,
         secure_boot: said.word("secure-boot", SecureBoot::parse)?,
     })
+}
+
+fn run(kind: Kind, named: String) -> Result<Request, Wrong> {
+    Ok(Request::Upkeep(UpkeepRequest::Run(UpkeepAt { kind, named })))
 }
 
 fn family(said: &Said<'_>, to: FamilyTo) -> Result<Request, Wrong> {

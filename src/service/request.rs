@@ -19,6 +19,7 @@ use crate::request_schedule::ScheduleRequest;
 use crate::request_share::ShareRequest;
 use crate::request_task::TaskRequest;
 use crate::request_things::{BucketRequest, DiskRequest, SnapshotRequest, TagRequest};
+use crate::request_upkeep::UpkeepRequest;
 use crate::request_workflow::WorkflowQuery;
 use crate::view::{
     Checked, Families, FamilyView, Head, LogPage, Rebuilt, Regions, SignedHead, SigningKeys, Started, Story,
@@ -34,6 +35,7 @@ use crate::view_share::{Accounts, CopiesStarted, QuotaViews, Shares};
 use crate::view_task::{TaskView, Tasks};
 use crate::view_things::{Buckets, DiskView, Disks, Objects, SnapshotView, Snapshots, Tags};
 use crate::view_top::Top;
+use crate::view_upkeep::{UpkeepPlanView, UpkeepView, Upkeeps};
 use crate::{Family, Trouble};
 
 /// The version of what is spoken on the socket; two programs that differ do not talk.
@@ -331,6 +333,8 @@ pub enum Request {
     Batch(BatchRequest),
     /// Something about schedules.
     Schedule(ScheduleRequest),
+    /// Something about retention policies and distribution lists.
+    Upkeep(UpkeepRequest),
 }
 
 macro_rules! replies {
@@ -420,7 +424,10 @@ replies!(
     BatchLines,
     ScheduleView,
     Schedules,
-    Ticks
+    Ticks,
+    UpkeepView,
+    Upkeeps,
+    UpkeepPlanView
 );
 
 impl Request {
@@ -429,12 +436,14 @@ impl Request {
         crate::asked::action(self)
     }
 
-    /// What it asks for beside, as policies name it: what the lines of a batch do.
-    pub fn asks_beside(&self) -> &[String] {
+    /// What it asks for beside, as policies name it: what the lines of a batch do, what is done for a retention policy
+    /// or a distribution list.
+    pub fn asks_beside(&self) -> Vec<String> {
         match self {
-            Self::Batch(BatchRequest::Run(run)) => &run.actions,
-            Self::Batch(BatchRequest::Plan { actions, .. }) => actions,
-            _ => &[],
+            Self::Batch(BatchRequest::Run(run)) => run.actions.clone(),
+            Self::Batch(BatchRequest::Plan { actions, .. }) => actions.clone(),
+            Self::Upkeep(request) => request.asks_beside(),
+            _ => Vec::new(),
         }
     }
 
@@ -449,6 +458,11 @@ impl Request {
             // What cannot be read may name anything.
             _ => self.begins_later().map_or(true, |later| later.is_some_and(|later| later.names_files())),
         }
+    }
+
+    /// All that it asks for, as policies name it.
+    pub fn actions(&self) -> impl Iterator<Item = String> {
+        std::iter::once(self.action_name()).chain(self.asks_beside())
     }
 
     /// Whether lines of batches are to start no more by it: what drives operations for it waits until it is decided.

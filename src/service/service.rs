@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use workflows::{
     AddRegion, CopyImage, CopySnapshot, CreateAccount, CreateDisk, CreateImage, CreateSchedule,
-    CreateSnapshot, DeleteDisk, DeleteImage, DeleteSnapshot, ImportImage, Ports,
+    CreateSnapshot, CreateUpkeep, DeleteDisk, DeleteImage, DeleteSnapshot, ImportImage, Ports, RunUpkeep,
 };
 
 use crate::asked::{Asked, Tokens};
@@ -235,6 +235,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::Tag(request) => service.tag(actor, asked, request).await?,
         Request::Network(request) => service.network(actor, asked, request).await?,
         Request::Schedule(request) => service.schedule(actor, asked, request).await?,
+        Request::Upkeep(request) => service.upkeep(actor, asked, request).await?,
         Request::Share(ask) => service.share(actor, asked, ask).await?,
         Request::Batch(request) => service.batch(actor, asked, request).await?,
         Request::Key(request) => service.key(actor, asked, request).await?,
@@ -381,6 +382,8 @@ impl Service {
             for flow in self.engine.snapshot()?.open_flows() {
                 if COLLECTED_AFTER.contains(&flow.name.as_str()) {
                     self.collect_after(flow);
+                } else if flow.name == RunUpkeep::NAME {
+                    self.collect_after_run(flow);
                 }
             }
         }
@@ -426,6 +429,7 @@ pub(crate) fn made_by(story: &str, flow: FlowId) -> Option<String> {
         <CreateSnapshot as Workflow>::NAME | <CopySnapshot as Workflow>::NAME => "s",
         <CreateDisk as Workflow>::NAME => "d",
         <CreateSchedule as Workflow>::NAME => "sch",
+        <CreateUpkeep as Workflow>::NAME => "up",
         _ => return None,
     };
     Some(format!("{prefix}-{}", flow.mint("1")))

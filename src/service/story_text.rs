@@ -12,7 +12,7 @@ use event::{Event, Record};
 
 use crate::story::bytes_text;
 use crate::view::{format_word, time_text};
-use crate::{story_access, story_schedule};
+use crate::{story_access, story_schedule, story_upkeep};
 
 /// The event in plain words, if it is one of the domain's.
 pub(crate) fn text(record: &Record) -> Option<String> {
@@ -23,6 +23,7 @@ pub(crate) fn text(record: &Record) -> Option<String> {
         .or_else(|| bucket_text(record))
         .or_else(|| story_access::text(record))
         .or_else(|| story_schedule::text(record))
+        .or_else(|| story_upkeep::text(record))
         .or_else(|| plain_text(record).map(str::to_owned))
 }
 

@@ -87,9 +87,10 @@ impl Day {
             }
             12 => self.run(&request, PublishImage { account, region, image }).await,
             13 => self.run(&request, UnpublishImage { account, region, image }).await,
-            16 => self.run(&request, DeprecateImage { account, region, image }).await,
+            16 => self.run(&request, DeprecateImage { account, region, image, by: None }).await,
             17 => {
-                let delete = DeleteImage { account, region, image, force: false, keep_snapshots: false };
+                let delete =
+                    DeleteImage { account, region, image, force: false, keep_snapshots: false, by: None };
                 self.run(&request, delete).await;
             }
             _ => {}

@@ -50,6 +50,7 @@ impl House {
             account: AccountId::from(DEFAULT_ACCOUNT),
             region: RegionId::from(DEFAULT_REGION),
             image,
+            by: None,
         };
         let id = service.engine.start(owner.clone(), "again", again).await.unwrap();
         let started = Started { workflow_id: id, joined: false, image_id: String::new() };

@@ -108,6 +108,8 @@ impl House {
             description: String::new(),
             tags: BTreeMap::new(),
             pace: Pace { bytes_per_second },
+            family: None,
+            for_list: None,
         };
         self.engine.start(actor(), &format!("copy {name}"), copy).await.unwrap()
     }
@@ -117,7 +119,11 @@ impl House {
         let Place { region, account, .. } = self.place(SOURCE);
         let request = format!("delete {}", image.name);
         let image = image.id.clone();
-        self.run(&request, DeleteImage { account, region, image, force: false, keep_snapshots: false }).await;
+        self.run(
+            &request,
+            DeleteImage { account, region, image, force: false, keep_snapshots: false, by: None },
+        )
+        .await;
     }
 
     /// Exports a copy.

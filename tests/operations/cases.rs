@@ -11,7 +11,7 @@ use event::FlowId;
 use sim::SimFiles;
 
 use crate::world::{ACCOUNT, House, OTHER_REGION, REGION, Way, actor, incarnation, prepared, scope};
-use crate::{access, batches, images, network, schedules, things};
+use crate::{access, batches, images, network, schedules, things, upkeeps};
 
 /// Something that a house does.
 type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -39,7 +39,7 @@ pub fn all() -> Vec<Case> {
 }
 
 fn all_there_are() -> Vec<Case> {
-    let of_time = [batches::cases(), schedules::cases()].concat();
+    let of_time = [batches::cases(), schedules::cases(), upkeeps::cases()].concat();
     [images::cases(), things::cases(), access::cases(), network::cases(), of_time].concat()
 }
 

@@ -293,12 +293,12 @@ pub fn second_import(house: &House) -> ImportImage {
 
 /// A deprecation of the first version, by itself.
 pub fn deprecation(house: &House) -> DeprecateImage {
-    DeprecateImage { account: account(), region: region(), image: image(house, "v1") }
+    DeprecateImage { account: account(), region: region(), image: image(house, "v1"), by: None }
 }
 
 fn deletion(house: &House) -> DeleteImage {
     let image = image(house, "v1");
-    DeleteImage { account: account(), region: region(), image, force: false, keep_snapshots: false }
+    DeleteImage { account: account(), region: region(), image, force: false, keep_snapshots: false, by: None }
 }
 
 fn publish(house: &House) -> PublishImage {
@@ -342,6 +342,8 @@ fn copy(house: &House) -> CopyImage {
         description: String::new(),
         tags: BTreeMap::new(),
         pace: Pace::default(),
+        family: None,
+        for_list: None,
     }
 }
 

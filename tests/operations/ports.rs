@@ -64,6 +64,10 @@ impl DataPlane for Wrapped {
         self.inner.make_store(region, store).await
     }
 
+    async fn reach(&self, region: &RegionId, store: &StoreId) -> Result<(), Failure> {
+        self.inner.reach(region, store).await
+    }
+
     async fn inspect(&self, at: &Location, format: Option<Format>) -> Result<Source, Failure> {
         self.inner.inspect(at, format).await
     }

@@ -79,7 +79,7 @@ pub fn regroup(scene: &Scene) -> ModifyImage {
 
 pub fn deprecate(scene: &Scene) -> DeprecateImage {
     let (account, region, _) = owner(scene);
-    DeprecateImage { account, region, image: scene.image.clone() }
+    DeprecateImage { account, region, image: scene.image.clone(), by: None }
 }
 
 pub fn restore(scene: &Scene) -> RestoreImage {
@@ -89,7 +89,7 @@ pub fn restore(scene: &Scene) -> RestoreImage {
 
 pub fn delete(scene: &Scene, keep_snapshots: bool) -> DeleteImage {
     let (account, region, _) = owner(scene);
-    DeleteImage { account, region, image: scene.image.clone(), force: false, keep_snapshots }
+    DeleteImage { account, region, image: scene.image.clone(), force: false, keep_snapshots, by: None }
 }
 
 pub fn share(scene: &Scene, until_ms: Option<i64>) -> ChangeShares {
@@ -128,6 +128,8 @@ pub fn copy(scene: &Scene, to: &Place) -> CopyImage {
         description: String::new(),
         tags: no_tags(),
         pace: Pace::default(),
+        family: None,
+        for_list: None,
     }
 }
 

@@ -156,6 +156,8 @@ impl Run<'_> {
             description: String::new(),
             tags: BTreeMap::new(),
             pace: Pace::default(),
+            family: None,
+            for_list: None,
         };
         self.run(copy).await;
     }
@@ -277,13 +279,14 @@ impl Run<'_> {
     async fn turn(&mut self) {
         let Some(Image { account, region, id: image, .. }) = self.image() else { return };
         match self.chance.below(8) {
-            0 => self.run(DeprecateImage { account, region, image }).await,
+            0 => self.run(DeprecateImage { account, region, image, by: None }).await,
             1 => self.run(RestoreImage { account, region, image }).await,
             2 => self.run(PublishImage { account, region, image }).await,
             3 => self.run(UnpublishImage { account, region, image }).await,
             4 => {
                 let keep_snapshots = self.number.is_multiple_of(2);
-                self.run(DeleteImage { account, region, image, force: false, keep_snapshots }).await;
+                self.run(DeleteImage { account, region, image, force: false, keep_snapshots, by: None })
+                    .await;
             }
             _ => {
                 let to = Attributes {

@@ -403,11 +403,13 @@ async fn start(house: &House, asked: &Asked) -> Result<FlowRow, Error> {
                 .run(
                     actor(),
                     request,
-                    DeleteImage { account, region, image, force: false, keep_snapshots: false },
+                    DeleteImage { account, region, image, force: false, keep_snapshots: false, by: None },
                 )
                 .await
         }
-        What::Deprecate => engine.run(actor(), request, DeprecateImage { account, region, image }).await,
+        What::Deprecate => {
+            engine.run(actor(), request, DeprecateImage { account, region, image, by: None }).await
+        }
         What::Restore => engine.run(actor(), request, RestoreImage { account, region, image }).await,
         What::Collect => engine.run(actor(), request, CollectChunks { region, store: house.store() }).await,
     }

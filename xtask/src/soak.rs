@@ -34,6 +34,7 @@ Environment for the tests:
   KILN_ORDERS            how many orders each pair of operations races in
   KILN_TORTURE_KILLS     how many times the real binary is killed
   KILN_COPIES_KILLS      how many times copies are killed on the way
+  KILN_YEARS             how many years of retention and distribution are lived
   KILN_WIRE_KILLS        how many times a server is killed amid a hundred requests
   KILN_WIRE_SOUPS        how many requests that nobody should send a server is sent
   KILN_SOAK_SECONDS      how long, for a soak that goes by time
@@ -89,6 +90,13 @@ const SOAKS: &[Soak] = &[
         package: "kiln",
         tests: "batches_killed",
         how_much: HowMuch::Count("KILN_BATCH_LINES", 100_000),
+    },
+    Soak {
+        name: "upkeep-years",
+        judges: "issue 5, line 7: years of retention and distribution, through failures, clock jumps and power cuts",
+        package: "service",
+        tests: "a_year_of_power_cuts",
+        how_much: HowMuch::Count("KILN_YEARS", 40),
     },
     Soak {
         name: "wire-kills",
