@@ -5,6 +5,8 @@
 //! that order. What only the flow itself tells, its label, is looked at last. A page reads [`READS_MAX`] rows and no
 //! more; if that was not enough it holds what was found and says where to go on.
 
+use std::ops::Bound;
+
 use event::{FlowId, Seq};
 
 use crate::fold::{self, FlowRow, State};
@@ -204,14 +206,14 @@ impl List {
         }
         while !self.is_over {
             let end_key = index::key(&self.prefix, end);
-            let rows = reads.snapshot.rows.range(self.prefix.as_slice()..end_key.as_slice());
-            let row = rows.map_err(Error::read)?.next_back();
+            let begin = Bound::Included(self.prefix.as_slice());
+            let before = Bound::Excluded(end_key.as_slice());
+            let row = reads.snapshot.rows_in(&self.prefix, begin, before, true)?.next()?;
             reads.left = reads.left.saturating_sub(1);
-            let Some(row) = row else {
+            let Some((key, row)) = row else {
                 self.is_over = true;
                 break;
             };
-            let (key, row) = row.map_err(Error::read)?;
             let (number, row) = (index::number(&self.prefix, key.value()), row.value().to_vec());
             let entry = in_block(number, &row);
             self.block = Some((number, row));
