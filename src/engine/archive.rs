@@ -33,6 +33,9 @@ const OPENED_MAX: usize = 4;
 /// Blocks that are kept unpacked: 128 KiB each, so that a flow's steps, which lie together, are unpacked once.
 const BLOCKS_MAX: usize = 32;
 
+/// What a segment's file may be larger than it should be before it is cut for whoever looks at it.
+const SPARE_BYTES: u64 = 1 << 20;
+
 /// What was read last.
 #[derive(Debug, Default)]
 struct Cache {
@@ -81,8 +84,9 @@ impl Archive {
     pub(crate) fn bytes_of(&self, segment: &Segment) -> io::Result<Vec<u8>> {
         let file = self.files.open(&self.dir.join(segment.name()), Open::Read)?;
         let there = file.identity()?.size_bytes;
-        // A file that has grown is another; as much as it should have tells that as well.
-        let wanted = usize::try_from(there.min(segment.file_bytes + 1)).unwrap_or(usize::MAX);
+        // One that has grown is another; so much of it as no segment has tells that as well.
+        let most = segment.file_bytes + segment.raw_bytes + SPARE_BYTES;
+        let wanted = usize::try_from(there.min(most)).unwrap_or(usize::MAX);
         let mut bytes = vec![0; wanted];
         file.read_at(0, &mut bytes)?;
         file.advise(0..there, false);

@@ -8,7 +8,7 @@ use redb::{AccessGuard, ReadOnlyTable};
 
 use crate::Error;
 use crate::archive::{Archive, LogRows};
-use crate::chain;
+use crate::chain::{self, Hash};
 use crate::ended::{EndedRows, Mark, may_hold};
 use crate::marks::Marks;
 use crate::store::{ENDED_MARK, FOLD, HEAD, Head, INCARNATION, unseal};
@@ -103,6 +103,15 @@ impl Snapshot {
             }
         }
         self.archive.row_at(seq.min(end))
+    }
+
+    /// The chain's hash before the row that begins at `first`, if there is one before it.
+    pub(crate) fn hash_before(&self, first: u64) -> Result<Option<Hash>, Error> {
+        // Of the archive's end it is known without reading it.
+        match self.archive.segments().last() {
+            Some(segment) if segment.last.0 + 1 == first => Ok(Some(segment.hash)),
+            _ => Ok(self.row_at(Seq(first - 1))?.and_then(|(_, row)| chain::hash_of(&row))),
+        }
     }
 
     /// The rows of the log whose first event is `from` or later, wherever they lie.

@@ -78,16 +78,26 @@ impl Walk<'_> {
     fn block(&mut self, index: usize) -> Result<(), Error> {
         let Some((segment, opened)) = &self.segment else { return Ok(()) };
         let Some((first, bytes)) = opened.place(index) else { return Ok(()) };
-        let last = opened.place(index + 1).map_or(segment.last.0, |(next, _)| next.saturating_sub(1));
-        match opened.block(index) {
-            Ok((block, _)) => {
+        // Where a block begins is told by the rows before it, and by its header only if that can be.
+        let first = self.expected.filter(|_| self.before.is_some()).unwrap_or(first.max(segment.first.0));
+        let next = opened.place(index + 1).map(|(next, _)| next);
+        let next = next.filter(|next| (first + 1..=segment.last.0).contains(next));
+        let last = next.map_or(segment.last.0.max(first), |next| next - 1);
+        let in_place = |key: u64| (first..=last).contains(&key);
+        let unpacked = opened.block(index).and_then(|(block, is_sound)| {
+            let mut rows = (0..block.len()).filter_map(|row| block.row(row));
+            // A flipped bit may unpack to rows that nobody ever wrote.
+            if is_sound || rows.all(|(key, _)| in_place(key)) { Ok(block) } else { Err("it is damaged".to_owned()) }
+        });
+        match unpacked {
+            Ok(block) => {
                 for (key, row) in (0..block.len()).filter_map(|row| block.row(row)) {
                     self.row(key, row)?;
                 }
             }
             Err(why) => {
                 let what = format!("changed: the block they are packed in cannot be unpacked: {why}");
-                let mut fault = Fault::of(Damage::Changed, (Seq(first), Seq(last.max(first))), what);
+                let mut fault = Fault::of(Damage::Changed, (Seq(first), Seq(last)), what);
                 fault.bytes = Some(bytes);
                 self.note(fault);
                 // The next row says what it follows.
