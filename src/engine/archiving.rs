@@ -16,20 +16,23 @@
 use std::collections::HashSet;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 
 use event::{FlowId, Seq};
 use files::{Files, Open};
 use redb::{ReadableTable as _, ReadableTableMetadata as _};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::archive::ARCHIVE;
 use crate::chain::{self, GENESIS};
 use crate::ended::{ENDED, Moved, TABLES};
 use crate::fold::{self, FLOWS, OPEN, house};
+use crate::queue::Queue;
 use crate::segment::{Opened, Packing, SEGMENT_BYTES, Segment};
 use crate::settled::Settled;
 use crate::store::{self, DATABASE, Store, get_row, remove_if_there};
 use crate::writer::why_stopped;
-use crate::{Engine, Error, Snapshot};
+use crate::{Engine, Error, Snapshot, audit};
 
 /// How long what was written stays in the log's database, if nothing else is said: what people look at is mostly of
 /// the last weeks.
@@ -131,37 +134,13 @@ impl<P: Send + Sync + 'static> Engine<P> {
     /// same may be asked again. If the second file could not be written the log stops, as after any commit that failed.
     pub async fn archive(&self, keep: Keep) -> Result<Option<Chore>, Error> {
         let (store, queue) = (self.shared.store.clone(), self.shared.queue.clone());
-        let mut chores = store.chores.lock().await;
-        let (now_ms, mut taken) = (self.shared.clock.now_ms(), std::mem::take(&mut *chores));
-        let prepared = {
-            let (store, queue) = (store.clone(), queue.clone());
-            tokio::task::spawn_blocking(move || {
-                let ready = crate::audit::guarded(|| prepare(&store, &mut taken, keep, now_ms, |error| {
-                    let error = why_stopped(Ok(Err(error)));
-                    queue.stop(error.clone());
-                    error
-                }));
-                (ready, taken)
-            })
-        };
-        let (ready, taken) = prepared.await.map_err(Error::read)?;
-        *chores = taken;
-        let Some(ready) = ready? else { return Ok(None) };
-        let chore = match &ready {
-            Ready::Segment(segment) => Chore::Segment {
-                first: segment.first,
-                last: segment.last,
-                raw_bytes: segment.raw_bytes,
-                file_bytes: segment.file_bytes,
-            },
-            Ready::Rows(moved) => Chore::Rows(moved.keys.len() as u64),
-        };
-        let ticket = queue.submit(Box::new(move |batch| match ready {
-            Ready::Segment(segment) => batch.archives(segment),
-            Ready::Rows(moved) => batch.moves(moved),
-        }));
-        queue.durable(ticket).await?;
-        Ok(Some(chore))
+        let now_ms = self.shared.clock.now_ms();
+        // On a task of its own, so that a piece comes to its end before the next begins, also if nobody waits for it.
+        let piece = tokio::spawn(async move {
+            let chores = store.chores.clone().lock_owned().await;
+            one(store, queue, chores, keep, now_ms).await
+        });
+        piece.await.map_err(Error::read)?
     }
 
     /// What is archived, and how large everything is.
@@ -187,6 +166,43 @@ impl<P: Send + Sync + 'static> Engine<P> {
             ended_bytes: bytes_of(ENDED),
         })
     }
+}
+
+async fn one(
+    store: Arc<Store>,
+    queue: Arc<Queue>,
+    mut chores: OwnedMutexGuard<Chores>,
+    keep: Keep,
+    now_ms: i64,
+) -> Result<Option<Chore>, Error> {
+    let stopping = queue.clone();
+    let prepared = tokio::task::spawn_blocking(move || {
+        let stops = |error| {
+            let error = why_stopped(Ok(Err(error)));
+            stopping.stop(error.clone());
+            error
+        };
+        let ready = audit::guarded(|| prepare(&store, &mut chores, keep, now_ms, stops));
+        (ready, chores)
+    });
+    // Held until it is durable.
+    let (ready, _chores) = prepared.await.map_err(Error::read)?;
+    let Some(ready) = ready? else { return Ok(None) };
+    let chore = match &ready {
+        Ready::Segment(segment) => Chore::Segment {
+            first: segment.first,
+            last: segment.last,
+            raw_bytes: segment.raw_bytes,
+            file_bytes: segment.file_bytes,
+        },
+        Ready::Rows(moved) => Chore::Rows(moved.keys.len() as u64),
+    };
+    let ticket = queue.submit(Box::new(move |batch| match ready {
+        Ready::Segment(segment) => batch.archives(segment),
+        Ready::Rows(moved) => batch.moves(moved),
+    }));
+    queue.durable(ticket).await?;
+    Ok(Some(chore))
 }
 
 fn prepare(

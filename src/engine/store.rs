@@ -129,7 +129,7 @@ pub(crate) struct Store {
     archive: Mutex<Archive>,
     second: Mutex<Second>,
     /// What has the log grow no larger than it has to, one at a time.
-    pub(crate) chores: tokio::sync::Mutex<Chores>,
+    pub(crate) chores: Arc<tokio::sync::Mutex<Chores>>,
     /// The view of the last commit, once somebody has looked; none while another is being made durable. Opening one
     /// costs as much as reading several rows, and a server looks several times to answer one question.
     shown: Mutex<Option<Snapshot>>,
@@ -218,7 +218,7 @@ impl Store {
             path,
             archive: Mutex::new(archive),
             second: Mutex::default(),
-            chores: tokio::sync::Mutex::default(),
+            chores: Arc::default(),
             shown: Mutex::default(),
             marks: Arc::default(),
             measures,
