@@ -105,7 +105,8 @@ impl Archive {
 
     /// A segment, proved to be the one that was archived.
     fn opened(&self, segment: &Segment) -> Result<Arc<Opened>, Error> {
-        if let Some((_, opened)) = lock(&self.cache).opened.iter().find(|(first, _)| *first == segment.first) {
+        if let Some((_, opened)) = lock(&self.cache).opened.iter().find(|(first, _)| *first == segment.first)
+        {
             return Ok(opened.clone());
         }
         let bytes = self.bytes_of(segment).map_err(|error| self.fail(segment, error))?;
@@ -147,7 +148,8 @@ impl Archive {
         };
         let opened = self.kept(segment)?;
         let wanted = opened.block_of(seq.0);
-        let known = lock(&self.cache).blocks.iter().find(|it| is_it(it, wanted)).map(|(.., block)| block.clone());
+        let known =
+            lock(&self.cache).blocks.iter().find(|it| is_it(it, wanted)).map(|(.., block)| block.clone());
         let block = match (known, wanted) {
             (Some(block), _) => block,
             (None, None) => return Ok(None),

@@ -270,7 +270,8 @@ fn next_segment(
     let fail = |why: String| Error::Archive { what: what.clone(), why };
     let segments = snapshot.archive.segments();
     let (log, before) = (segments.first().map(|first| first.log), segments.last().map(|last| last.hash));
-    let mut packing = Packing::begin(log, before.unwrap_or(GENESIS)).map_err(|error| fail(error.to_string()))?;
+    let mut packing =
+        Packing::begin(log, before.unwrap_or(GENESIS)).map_err(|error| fail(error.to_string()))?;
     for (first, row) in &rows {
         packing.row(*first, row).map_err(|why| fail(format!("{why}; `kiln audit verify` says more")))?;
     }
@@ -349,7 +350,8 @@ fn sweep(files: &dyn Files, dir: &Path, segments: &[Segment]) -> std::io::Result
 fn prove(store: &Store, snapshot: &store::Snapshot, segment: &Segment) -> Result<(), String> {
     let bytes = snapshot.archive.bytes_of(segment).map_err(|error| format!("reading it back: {error}"))?;
     let opened = Opened::of(bytes)?;
-    let not_it = || format!("`{}` is not what was written", store.dir().join(ARCHIVE).join(segment.name()).display());
+    let not_it =
+        || format!("`{}` is not what was written", store.dir().join(ARCHIVE).join(segment.name()).display());
     if opened.segment != *segment {
         return Err(not_it());
     }
@@ -366,19 +368,21 @@ fn prove(store: &Store, snapshot: &store::Snapshot, segment: &Segment) -> Result
             rows += 1;
         }
     }
-    if (hash, rows, next) == (segment.hash, segment.rows, segment.last.next()) { Ok(()) } else { Err(not_it()) }
+    if (hash, rows, next) == (segment.hash, segment.rows, segment.last.next()) {
+        Ok(())
+    } else {
+        Err(not_it())
+    }
 }
 
 /// Rows of the log's database that will never be others and whose records are archived, as many as go at once.
-fn settled_rows(
-    snapshot: &store::Snapshot,
-    chores: &mut Chores,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+fn settled_rows(snapshot: &store::Snapshot, chores: &mut Chores) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
     let upto = snapshot.archive.end();
     if upto == Seq(0) || chores.settled_at == Some(upto) {
         return Ok(Vec::new());
     }
-    let open = OPEN.list(snapshot, &house(), &[]).into_iter().filter_map(|open| fold::flow(snapshot, open.id));
+    let open =
+        OPEN.list(snapshot, &house(), &[]).into_iter().filter_map(|open| fold::flow(snapshot, open.id));
     let settled = Settled::new(open.map(|flow| (flow.id, flow.first)), upto);
     let flow = |id: FlowId| {
         let row = get_row(&snapshot.rows, &FLOWS.key(&house(), &[&id.to_string()]));

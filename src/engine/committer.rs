@@ -380,8 +380,7 @@ impl Committer {
             }
         }
         batch.fold.flush(&mut batch.overlay);
-        let (rows, work, segment, moved) =
-            (batch.overlay.changed, batch.work, batch.segment, batch.moved);
+        let (rows, work, segment, moved) = (batch.overlay.changed, batch.work, batch.segment, batch.moved);
         let mut changes = Changes { rows, work, segment, moved, ..Changes::default() };
         if batch.log.records() > 0 {
             changes.log = batch.log.finish(&mut batch.head.hash);

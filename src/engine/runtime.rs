@@ -101,8 +101,11 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let mut changes = Changes { incarnation: Some(incarnation), ..Changes::default() };
         if snapshot.fold()? != Some(version) || store.has_lost_rows() {
             if head.seq > Seq(0) {
-                let why =
-                    if store.has_lost_rows() { "rows of ended flows are gone" } else { "their code has changed" };
+                let why = if store.has_lost_rows() {
+                    "rows of ended flows are gone"
+                } else {
+                    "their code has changed"
+                };
                 tracing::info!(events = head.seq.0, why, "making the projections anew: folding the log once");
                 drop(snapshot);
                 (changes.rows, changes.moved) = refold::refold(&store, &options.fold)?;

@@ -47,9 +47,8 @@ impl Settled {
             // Whose row is not here any more has ended long ago.
             return !self.open.contains_key(&id) && flow(id).is_none_or(|flow| self.has_flow(&flow));
         }
-        index::block_in(key).is_some_and(|block| {
-            index::last_of(block) <= self.upto && !self.open_blocks.contains(&block)
-        })
+        index::block_in(key)
+            .is_some_and(|block| index::last_of(block) <= self.upto && !self.open_blocks.contains(&block))
     }
 
     fn has_flow(&self, flow: &FlowRow) -> bool {

@@ -41,8 +41,8 @@ use crate::marks::Marks;
 use crate::measure::{Measures, Timed};
 use crate::queue::lock;
 use crate::segment::Segment;
-pub(crate) use crate::tables::{Snapshot, get_row, records_in};
 use crate::tables::Tables;
+pub(crate) use crate::tables::{Snapshot, get_row, records_in};
 use crate::witness;
 
 pub(crate) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");

@@ -266,4 +266,3 @@ pub(crate) fn records_in(first: u64, row: &[u8]) -> Result<Vec<Record>, Error> {
 pub(crate) fn get_row(rows: &ReadOnlyTable<&'static [u8], &'static [u8]>, key: &[u8]) -> Option<Vec<u8>> {
     rows.get(key).expect("the database reads").map(|value| value.value().to_vec())
 }
-

@@ -87,7 +87,11 @@ impl Walk<'_> {
         let unpacked = opened.block(index).and_then(|(block, is_sound)| {
             let mut rows = (0..block.len()).filter_map(|row| block.row(row));
             // A flipped bit may unpack to rows that nobody ever wrote.
-            if is_sound || rows.all(|(key, _)| in_place(key)) { Ok(block) } else { Err("it is damaged".to_owned()) }
+            if is_sound || rows.all(|(key, _)| in_place(key)) {
+                Ok(block)
+            } else {
+                Err("it is damaged".to_owned())
+            }
         });
         match unpacked {
             Ok(block) => {

@@ -260,7 +260,10 @@ fn a_log_is_archived_while_others_write_and_read_and_nobody_misses_anything() {
             at_once.unwrap();
             // A view of before sees what was there then.
             assert_eq!(held.records(Seq(1), usize::MAX).unwrap().len() as u64, expected);
-            assert_eq!(held.flows(usize::MAX, |_| true).unwrap().len() as u64, held.requests_under("").len() as u64);
+            assert_eq!(
+                held.flows(usize::MAX, |_| true).unwrap().len() as u64,
+                held.requests_under("").len() as u64
+            );
             expected += 3;
             let now = engine.snapshot().unwrap();
             let seqs: Vec<u64> =
@@ -407,7 +410,8 @@ fn a_fold_of_another_version_is_folded_through_the_archive() {
         archive(engine, ALL).await;
         rows_of(&engine.snapshot().unwrap())
     });
-    let newer = House { fold: std::sync::Arc::new(Toy { version: 2, ..Toy::default() }), ..House::on(house.disk) };
+    let newer =
+        House { fold: std::sync::Arc::new(Toy { version: 2, ..Toy::default() }), ..House::on(house.disk) };
     let engine = Engine::open(newer.options()).unwrap();
     assert!(newer.fold.applied.load(std::sync::atomic::Ordering::Relaxed) > 100, "it was folded");
     assert_eq!(rows_of(&engine.snapshot().unwrap()), before);
@@ -426,4 +430,35 @@ fn what_a_run_left_that_was_cut_short_is_removed_by_the_next() {
     let left = |name: &str| house.disk.get(format!("{DIR}/{ARCHIVE}/{name}")).is_some();
     assert!(!left("00000000000000000001-00000000000000000009.seg") && !left("x.seg.part"));
     assert!(left("notes.txt"), "what is not ours stays");
+}
+
+#[test]
+fn the_database_stays_as_small_under_a_steady_load_however_long_it_lasts() {
+    let house = House::new();
+    let keep = Keep { for_ms: i64::MAX, live_bytes: 20_000, parts: false };
+    let sizes = house.live(async |engine| {
+        let mut sizes = Vec::new();
+        for n in 0..600 {
+            let script = Script(vec![take_op(&format!("n{}", n % 7)), note_op("x")]);
+            engine.run(actor(), &format!("r{n:04}"), script).await.unwrap();
+            if n % 20 == 19 {
+                archive(engine, keep).await;
+                let snapshot = engine.shared.store.snapshot().unwrap();
+                let log = redb::ReadableTable::iter(&snapshot.log).unwrap();
+                let bytes: usize = log.map(|row| row.unwrap().1.value().len()).sum();
+                sizes.push((bytes, rows_left(engine), snapshot.rows.len().unwrap()));
+            }
+        }
+        sizes
+    });
+    let most = |of: &[(usize, usize, u64)]| {
+        of.iter().fold((0, 0, 0), |most, size| (most.0.max(size.0), most.1.max(size.1), most.2.max(size.2)))
+    };
+    let (early, late) = (most(&sizes[5..15]), most(&sizes[15..]));
+    assert!(late.0 < 20_000 + 2 * 16_384, "{late:?}");
+    assert!(
+        late.0 <= early.0 * 11 / 10 && late.1 <= early.1 * 11 / 10 && late.2 <= early.2 * 11 / 10,
+        "{sizes:?}"
+    );
+    house.check();
 }

@@ -91,7 +91,11 @@ fn the_power_may_go_at_every_call_of_an_archiving_run() {
         let mut seen = std::collections::BTreeSet::new();
         for n in 1..=calls {
             let copy = House::on(house.disk.fork(n));
-            if n % 2 == 0 { copy.disk.cut_after(n) } else { copy.disk.tear_after(n) }
+            if n % 2 == 0 {
+                copy.disk.cut_after(n)
+            } else {
+                copy.disk.tear_after(n)
+            }
             attempt(&copy);
             copy.disk.power_on();
             seen.insert(check(&copy, &before, &format!("cut at call {n}")));
@@ -173,7 +177,8 @@ fn a_run_that_nobody_waits_for_any_more_counts_nothing_twice() {
             // Whoever asked goes at some point; what was handed over is done all the same.
             let mut asked = Box::pin(engine.archive(ALL));
             for _ in 0..n {
-                let polled = std::future::poll_fn(|context| std::task::Poll::Ready(asked.as_mut().poll(context)));
+                let polled =
+                    std::future::poll_fn(|context| std::task::Poll::Ready(asked.as_mut().poll(context)));
                 if polled.await.is_ready() {
                     break;
                 }

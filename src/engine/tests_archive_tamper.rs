@@ -79,7 +79,8 @@ fn an_archive_that_nobody_touched_is_whole() {
 
 #[test]
 fn a_segment_that_is_gone_is_told_with_its_events() {
-    let (fault, segments) = only(|house, segments| house.disk.remove(Path::new(&path(&segments[1]))).unwrap());
+    let (fault, segments) =
+        only(|house, segments| house.disk.remove(Path::new(&path(&segments[1]))).unwrap());
     assert_eq!((fault.damage, fault.events), (Damage::Removed, range(&segments[1])));
 }
 

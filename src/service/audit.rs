@@ -77,7 +77,11 @@ impl Service {
 }
 
 /// Looks at the log of a directory that does not open, and changes nothing. Nobody else may have it open.
-pub(crate) fn examine(files: &std::sync::Arc<dyn Files>, dir: &Path, kept: &[Kept]) -> Result<Verified, Trouble> {
+pub(crate) fn examine(
+    files: &std::sync::Arc<dyn Files>,
+    dir: &Path,
+    kept: &[Kept],
+) -> Result<Verified, Trouble> {
     let seqs: Vec<Seq> = kept.iter().map(|kept| Seq(kept.event)).collect();
     let found = engine::examine(files, dir, &seqs)?;
     let hashes: std::collections::BTreeMap<Seq, _> = seqs.into_iter().zip(found.hashes).collect();
