@@ -10,6 +10,8 @@
 mod access;
 #[path = "cli/backup.rs"]
 mod archive;
+#[path = "cli/archive.rs"]
+mod archive;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "cli/auditor.rs"]
