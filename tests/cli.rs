@@ -8,14 +8,13 @@
 
 #[path = "cli/access.rs"]
 mod access;
-#[path = "cli/backup.rs"]
-mod archive;
 #[path = "cli/archive.rs"]
 mod archive;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "cli/auditor.rs"]
 mod auditor;
+#[path = "cli/backup.rs"]
 mod backup;
 #[path = "cli/batches.rs"]
 mod batches;
