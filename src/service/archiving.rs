@@ -1,6 +1,6 @@
 //! Keeping the log's database small, behind everybody's back, and showing how large everything is.
 //!
-//! While operations go on here a task looks every [`LOOK_EVERY`] whether the log has outgrown its database, or
+//! While operations go on here a task looks every [`LOOK_EVERY`], when much has been written, whether the log has outgrown its database, or
 //! something in it has come of age, and has the engine move it into the archive piece by piece. It pauses with what
 //! runs in the background. What goes wrong is told in the process's own log and tried again at the next look: the log
 //! is whole all the while, only larger.
@@ -17,8 +17,12 @@ use crate::view_audit::ArchiveView;
 use crate::{Service, Trouble};
 
 /// Time between two looks: at the rate at which a disk takes events the log grows by some hundred megabytes
-/// meanwhile. A look that finds nothing costs some tens of reads.
+/// meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Events that make a look worth its tens of reads: a megabyte or so.
+const EVENTS_ENOUGH: u64 = 4096;
+/// Looks that are left out at most, when there are not so many: age alone is looked at once an hour.
+const LEFT_OUT_MAX: u32 = 720;
 /// Pause between two pieces, so that a long log is not moved in one breath: people's commits come between.
 const PIECE_PAUSE: Duration = Duration::from_millis(5);
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -33,8 +37,19 @@ impl Service {
     pub(crate) fn keep_small(self: &Arc<Self>) {
         let house = Arc::downgrade(self);
         let task = async move {
+            let (mut looked_at, mut left_out) = (None, 0);
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
+                let Some(service) = house.upgrade() else { return };
+                let head = service.engine.snapshot().and_then(|snapshot| snapshot.head());
+                drop(service);
+                let Ok(head) = head else { continue };
+                let is_quiet = looked_at.is_some_and(|looked_at| head.0 < looked_at + EVENTS_ENOUGH);
+                if is_quiet && left_out < LEFT_OUT_MAX {
+                    left_out += 1;
+                    continue;
+                }
+                (looked_at, left_out) = (Some(head.0), 0);
                 loop {
                     let Some(service) = house.upgrade() else { return };
                     if service.engine.background_stands_still().is_some() {
