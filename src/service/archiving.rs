@@ -53,6 +53,8 @@ impl Service {
                 loop {
                     let Some(service) = house.upgrade() else { return };
                     if service.engine.background_stands_still().is_some() {
+                        // Looked at again as soon as that may be over.
+                        looked_at = None;
                         break;
                     }
                     let for_ms = service.archive_after_ms.load(Ordering::Relaxed);
@@ -63,6 +65,7 @@ impl Service {
                         Ok(None) => break,
                         Err(error) => {
                             tracing::warn!(%error, "the archive");
+                            looked_at = None;
                             break;
                         }
                     }
