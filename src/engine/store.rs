@@ -36,7 +36,7 @@ use crate::advice::{advice_for, damaged, database_advice};
 use crate::archive::Archive;
 use crate::archiving::Chores;
 use crate::chain::{self, Hash};
-use crate::ended::{EndedFile, EndedRows, Mark, Moved};
+use crate::ended::{ENDED, EndedFile, EndedRows, Mark, Moved};
 use crate::marks::Marks;
 use crate::measure::{Measures, Timed};
 use crate::queue::lock;
@@ -268,6 +268,8 @@ impl Store {
         let mut second = lock(&self.second);
         let file = match second.file.take() {
             Some(file) => file,
+            // One that there was and that is not open any more met a fault: nothing is put in its place.
+            None if mark.is_some() => return Err(redb::Error::Corrupted(format!("`{ENDED}` is closed"))),
             None => EndedFile::begin(&*self.files, self.dir())?.name(&*self.files, self.dir())?,
         };
         let mark = mark.unwrap_or_default().next();
