@@ -143,7 +143,7 @@ fn each_once(data: &Path, batch: &str, lines: u64) {
         order: None,
     })
     .unwrap();
-    engine.verify().unwrap();
+    assert_eq!(engine.verify().unwrap().fault, None);
     let snapshot = engine.snapshot().unwrap();
     let prefix = format!("batch/{batch}/");
     let (mut changes, mut from) = (BTreeMap::<String, u64>::new(), Seq(1));

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use engine::{Ended, Outcome, Started};
+use engine::{Class, Ended, Outcome, Started};
 use event::{Cause, Draft, FlowId, Record, Seq};
 use files::{Backend, Files as _, Open, RealFiles};
 use redb::{Database, TableDefinition};
@@ -69,6 +69,8 @@ async fn workflow(sender: &Sender<Sent>, name: &str) -> Result<(), String> {
         label: "five steps".to_owned(),
         input: vec![0x80],
         subjects: Vec::new(),
+        class: Class::Person,
+        takes_up: None,
     };
     durable(sender, vec![record("", Draft::of(&started))]).await?;
     for step in ["1", "2", "3", "4"] {

@@ -51,8 +51,9 @@ struct Asked {
 /// Which operation is begun anew, and from where.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A parked operation is given up and begun anew from one of its events: what it did before is
-taken over, and undone by the new one if that turns. One that has ended is begun anew from its beginning.
+    after_help = "A parked operation undoes what it did from one of its events on, is given up, and begun anew from
+there: what it did before is taken over, and undone by the new one if that turns. It has to be parked, before
+its point of no return. One that has ended is simply started once more.
 
 Examples:
   kiln workflow show w-06dszv2c8jv5v61bgm3kb9y9m4

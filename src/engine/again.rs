@@ -1,17 +1,18 @@
 //! Going on as a new flow, for a story that lives for years: the history of each flow stays short.
 
-use event::{Cause, Draft, FlowId, Scope};
+use std::sync::Arc;
+
+use event::{Actor, Cause, Draft, FlowId, Scope};
 use tokio::sync::oneshot;
 
-use crate::Error;
 use crate::committer::{Origin, Slot};
 use crate::flow::Flow;
 use crate::fold::FlowRow;
 use crate::kinds::{Ended, Outcome, Started, TakesUp};
 use crate::queue::lock;
 use crate::shared::Shared;
-use crate::unwind;
 use crate::workflow::{Halt, Workflow};
+use crate::{Denial, Error, unwind};
 
 /// The flow that another goes on as.
 #[derive(Clone, Debug)]
@@ -81,6 +82,31 @@ impl<P: Send + Sync + 'static> Shared<P> {
             row = self.flow_row(next)?;
         }
         Ok(row)
+    }
+
+    /// Cancels the flow, or the last one that continues it, if it is not too late; says whether there is one.
+    pub(crate) async fn cancel_last(
+        self: &Arc<Self>,
+        by: Actor,
+        id: FlowId,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        let mut newest = self.newest(id)?.map_or(id, |row| row.id);
+        loop {
+            match self.cancel(by.clone(), newest, reason).await {
+                Err(Error::NoFlow(_)) => return Ok(false),
+                // It may just have gone on as another.
+                Err(Error::Denied { denial: Denial::Ended, .. }) => {
+                    let next = self.newest(id)?.map_or(id, |row| row.id);
+                    if next == newest {
+                        return Ok(true);
+                    }
+                    newest = next;
+                }
+                Ok(()) | Err(Error::Denied { .. }) => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Waits until the flow, or the last one that continues it, has ended or parked.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use event::{Attempt, Failure, Refusal, Wait};
+use event::{Attempt, Failure, Refusal, Wait, When};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -12,6 +12,7 @@ use crate::act;
 use crate::at::{At, Pulse, work_key};
 use crate::committer::panic_text;
 use crate::flow::Flow;
+use crate::live::Live;
 use crate::queue::{Ticket, lock};
 use crate::rate::Rate;
 use crate::step::{Act, Policy};
@@ -67,6 +68,8 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
             inner.live.says(before);
         }
         if let Some(rate) = rate {
+            // What stands still takes no place in the pace.
+            flow.gate().await?;
             flow.paced(rate).await?;
         }
         flow.turn(path).await?;
@@ -190,8 +193,43 @@ impl Limits {
     }
 }
 
-/// Makes one attempt, and ends it when it takes too long. It has ended when this has.
+/// Counts an attempt that is being made.
+struct AtWork<'a>(&'a Live);
+
+impl<'a> AtWork<'a> {
+    fn new(live: &'a Live) -> Self {
+        live.at_work.fetch_add(1, Ordering::AcqRel);
+        Self(live)
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.at_work.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Makes one attempt, unless something strikes it.
 async fn attempted<P: Send + Sync + 'static, T: Send + 'static>(
+    flow: &Flow<P>,
+    path: &str,
+    act: &Act<P, T>,
+    attempt: Attempt,
+    limits: &Limits,
+) -> Result<Result<T, Failure>, Halt> {
+    let Some(order) = &flow.inner.shared.order else { return acted(flow, path, act, attempt, limits).await };
+    if let Some(failure) = order.strikes(flow.inner.id, path, When::Before) {
+        return Ok(Err(failure));
+    }
+    let outcome = acted(flow, path, act, attempt, limits).await;
+    match order.strikes(flow.inner.id, path, When::After) {
+        Some(failure) => Ok(Err(failure)),
+        None => outcome,
+    }
+}
+
+/// Makes one attempt, and ends it when it takes too long. It has ended when this has.
+async fn acted<P: Send + Sync + 'static, T: Send + 'static>(
     flow: &Flow<P>,
     path: &str,
     act: &Act<P, T>,
@@ -201,6 +239,7 @@ async fn attempted<P: Send + Sync + 'static, T: Send + 'static>(
     let pulse = Pulse::new();
     let at = At::new(flow, path, attempt, path.ends_with('~'), pulse.clone());
     let span = crate::spans::of_attempt(flow.inner.id, path, attempt.number);
+    let _at_work = AtWork::new(&flow.inner.live);
     let mut action = act(at).instrument(span);
     if let Some(outcome) = act::at_once(&mut action).await {
         return Ok(outcome);

@@ -10,15 +10,17 @@
 //! ```
 
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use event::Draft;
+use event::{Draft, FlowId, Order};
 use tokio::sync::oneshot;
 
+use crate::committer::panic_text;
 use crate::flow::{Armed, Flow};
 use crate::kinds::Raced;
 use crate::live::Live;
@@ -98,6 +100,8 @@ struct Telling<T> {
     branches: Vec<Arc<Branch>>,
     lines: Vec<Option<Line<T>>>,
     ends: Vec<Option<Result<T, Halt>>>,
+    /// Who is told how many lines there are, and of which flow.
+    order: Option<(Arc<dyn Order>, FlowId)>,
 }
 
 impl<P: Send + Sync + 'static> Flow<P> {
@@ -148,7 +152,8 @@ impl<P: Send + Sync + 'static> Flow<P> {
                 self.stop_others(&mut telling, ended).await;
             }
         }
-        self.rejoin(&telling);
+        let branches = telling.branches.clone();
+        self.rejoin(&branches).await;
         let ends: Vec<_> = telling.ends.into_iter().flatten().collect();
         if let Some(halt) = gravest(&ends) {
             return Err(halt);
@@ -188,7 +193,8 @@ impl<P: Send + Sync + 'static> Flow<P> {
         while telling.ends[winner].is_none() {
             telling.next().await;
         }
-        self.rejoin(&telling);
+        // The time of the race is its event's, whatever the losers did and however they are undone.
+        let now_ms = self.now_ms().await;
         let prefixes = telling.branches.iter().enumerate().filter(|(at, _)| *at != winner);
         let prefixes: Vec<_> = prefixes.map(|(_, branch)| branch.prefix.clone()).collect();
         let mut ends: Vec<_> = telling.ends.into_iter().flatten().collect();
@@ -204,6 +210,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
             return Err(halt.clone());
         }
         self.undo_under(&prefixes).await?;
+        self.met(now_ms);
         Ok((winner, end?))
     }
 
@@ -231,7 +238,9 @@ impl<P: Send + Sync + 'static> Flow<P> {
             return Err(Halt::Park(why));
         }
         let now_ms = self.now_ms().await;
-        let mut telling = Telling { branches: Vec::new(), lines: Vec::new(), ends: Vec::new() };
+        let order = self.inner.shared.order.clone().map(|order| (order, self.inner.id));
+        let mut telling = Telling { branches: Vec::new(), lines: Vec::new(), ends: Vec::new(), order };
+        telling.are_more(isize::try_from(lines.len()).unwrap_or_default() - 1);
         for (at, line) in lines.into_iter().enumerate() {
             let branch = Arc::new(Branch {
                 prefix: format!("{path}.{at}/"),
@@ -261,10 +270,13 @@ impl<P: Send + Sync + 'static> Flow<P> {
     }
 
     /// What comes after several lines is later than all of them.
-    fn rejoin<T>(&self, telling: &Telling<T>) {
-        let newest = telling.branches.iter().map(|branch| lock(&branch.line).now_ms).max();
-        let mut line = lock(&self.branch.line);
-        line.now_ms = line.now_ms.max(newest.unwrap_or(0));
+    async fn rejoin(&self, branches: &[Arc<Branch>]) {
+        let mut newest = self.now_ms().await;
+        for branch in branches {
+            let flow = Self { inner: self.inner.clone(), branch: branch.clone() };
+            newest = newest.max(flow.now_ms().await);
+        }
+        self.met(newest);
     }
 }
 
@@ -273,17 +285,33 @@ impl<T> Telling<T> {
     async fn next(&mut self) -> usize {
         poll_fn(|context| {
             for (at, slot) in self.lines.iter_mut().enumerate() {
-                if let Some(line) = slot
-                    && let Poll::Ready(end) = line.as_mut().poll(context)
-                {
+                // A panic in one is its end, so that the others come to theirs before anything follows.
+                let polled = slot.as_mut().map(|line| {
+                    let polled = catch_unwind(AssertUnwindSafe(|| line.as_mut().poll(context)));
+                    polled.unwrap_or_else(|panic| {
+                        let why = panic_text(&*panic);
+                        Poll::Ready(Err(Halt::Park(format!("its story met a fault of its own: {why}"))))
+                    })
+                });
+                if let Some(Poll::Ready(end)) = polled {
                     *slot = None;
                     self.ends[at] = Some(end);
+                    if self.lines.iter().any(Option::is_some) {
+                        self.are_more(-1);
+                    }
                     return Poll::Ready(at);
                 }
             }
             Poll::Pending
         })
         .await
+    }
+
+    /// Says that so many lines more than before are told, where the one that waits for them counts as one.
+    fn are_more(&self, by: isize) {
+        if let Some((order, flow)) = &self.order {
+            order.lines(*flow, by);
+        }
     }
 
     /// Whether a line's end is the end of all of them.

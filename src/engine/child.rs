@@ -56,10 +56,10 @@ impl<P: Send + Sync + 'static> Flow<P> {
         let id = known.as_ref().map_or_else(|| child_id(inner.id, &path, ""), |known| known.child);
         if parent_end != ParentEnd::Leave {
             // Armed before it is begun: one that replay finds unrecorded may have been.
-            let shared = inner.shared.clone();
+            let (shared, ours) = (inner.shared.clone(), inner.id);
             let undo = Undo::Step(Arc::new(move |_| {
                 let shared = shared.clone();
-                Box::pin(async move { Ok(Draft::of(&settled(&shared, id).await?)) })
+                Box::pin(async move { Ok(Draft::of(&settled(&shared, ours, id).await?)) })
             }));
             self.arm(&path, undo);
         }
@@ -107,10 +107,11 @@ impl<P: Send + Sync + 'static> Flow<P> {
 
     /// Does with the children that go on beside this flow what was said of its end.
     pub(crate) async fn leave_children(&self) -> Result<Result<(), String>, Error> {
+        self.gate().await.map_err(|_| self.inner.shared.queue.error())?;
         let children = lock(&self.inner.told).children.clone();
         let shared = &self.inner.shared;
         for (child, _) in children.iter().filter(|(_, end)| *end == ParentEnd::Cancel) {
-            cancel(shared, *child).await?;
+            shared.cancel_last(parent(self.inner.id), *child, PARENT_ENDED).await?;
         }
         for (child, _) in children.iter().filter(|(_, end)| *end == ParentEnd::Wait) {
             self.waits();
@@ -135,24 +136,22 @@ impl<P: Send + Sync + 'static> Flow<P> {
     }
 }
 
-/// Cancels a child, or the last flow that continues it, if there is one and it is not too late.
-async fn cancel<P: Send + Sync + 'static>(shared: &Arc<Shared<P>>, child: FlowId) -> Result<(), Error> {
-    let by = Actor { account: format!("workflow {child}"), key: String::new() };
-    let newest = shared.newest(child)?.map_or(child, |row| row.id);
-    match shared.cancel(by, newest, "the operation it belongs to has ended").await {
-        Ok(()) | Err(Error::NoFlow(_) | Error::Denied { .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
+/// Why a child is cancelled that was not to go on alone.
+const PARENT_ENDED: &str = "the operation it belongs to has ended";
+
+/// As whom a flow asks something of another.
+pub(crate) fn parent(id: FlowId) -> Actor {
+    Actor { account: format!("workflow {id}"), key: String::new() }
 }
 
 /// Cancels a child and waits until it has come to its end, whatever that is.
 async fn settled<P: Send + Sync + 'static>(
     shared: &Arc<Shared<P>>,
+    id: FlowId,
     child: FlowId,
 ) -> Result<Superseded, Failure> {
     let ours = |error: Error| Failure::Ours(error.to_string());
-    cancel(shared, child).await.map_err(ours)?;
-    if shared.newest(child).map_err(ours)?.is_none() {
+    if !shared.cancel_last(parent(id), child, PARENT_ENDED).await.map_err(ours)? {
         return Ok(Superseded { what: format!("its child `{child}`, which never began") });
     }
     let row: FlowRow = shared.wait_last(child).await.map_err(ours)?;

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
-use event::{Actor, Cause, Draft, Failure, FlowId, Refusal, Wait};
+use event::{Cause, Draft, Failure, FlowId, Refusal, Wait};
 use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::at::At;
+use crate::child::parent;
 use crate::flow::{Armed, Flow, StepUndo, Undo};
 use crate::fold::FlowRow;
 use crate::kinds::{Gathered, Outcome};
@@ -135,6 +136,7 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
     let mut running: JoinSet<(String, Result<FlowRow, Error>)> = JoinSet::new();
     loop {
         flow.open()?;
+        flow.gate().await?;
         #[cfg(test)]
         let limit = if crate::planted::is(crate::planted::Planted::NoLimit) { usize::MAX } else { limit };
         while running.len() < limit && !flow.stops() {
@@ -171,26 +173,19 @@ async fn gather<P: Send + Sync + 'static, W: Workflow<Ports = P>>(
 /// Cancels what still runs and waits until nothing does.
 async fn settle_children<P: Send + Sync + 'static>(flow: &Flow<P>, ids: &[FlowId]) -> Result<(), Halt> {
     let shared = &flow.inner.shared;
-    let by = Actor { account: format!("workflow {}", flow.inner.id), key: String::new() };
+    let by = parent(flow.inner.id);
     // All at once, so that they share a commit.
     let mut cancels = JoinSet::new();
     for &id in ids {
         let (shared, by) = (shared.clone(), by.clone());
         cancels.spawn(async move {
-            let newest = shared.newest(id).map(|row| row.map_or(id, |row| row.id));
-            let cancelled = match newest {
-                Ok(id) => shared.cancel(by, id, "the operation it is part of was cancelled").await,
-                Err(error) => Err(error),
-            };
-            (id, cancelled)
+            (id, shared.cancel_last(by, id, "the operation it is part of was cancelled").await)
         });
     }
     let mut begun = Vec::new();
     for (id, cancelled) in cancels.join_all().await {
-        match cancelled {
-            Err(Error::NoFlow(_)) => {}
-            Ok(()) | Err(Error::Denied { .. }) => begun.push(id),
-            Err(error) => return Err(error.into()),
+        if cancelled? {
+            begun.push(id);
         }
     }
     for id in begun {

@@ -82,6 +82,12 @@ pub enum Error {
         /// Those there are.
         known: String,
     },
+    /// Flows are to go on that were not made to stand still together.
+    #[error("{which}: that was not paused; `kiln workflow list --open` shows what stands still, and why")]
+    NotPaused {
+        /// Those that were meant.
+        which: String,
+    },
     /// There is no such flow.
     #[error("there is no workflow `{0}`; `kiln workflow list` shows those there are")]
     NoFlow(event::FlowId),

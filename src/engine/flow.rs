@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use event::{Draft, Event, Failure, FlowId, Record, Scope, View};
+use event::{Draft, Event, Failure, FlowId, Record, Scope, Seq, View};
 use tokio::sync::oneshot;
 
 use crate::at::At;
@@ -55,6 +55,8 @@ pub(crate) struct Told<P> {
     pub(crate) journal: HashMap<String, Record>,
     /// Of a flow that was reset: whose the records are that it has taken over, by path.
     pub(crate) inherited: HashMap<String, FlowId>,
+    /// Where its records are, by path, of a flow that turned to be begun anew.
+    pub(crate) places: HashMap<String, Seq>,
     /// What is remembered of steps that failed, by path, until the step is met.
     pub(crate) tried: HashMap<String, Tried>,
     /// Undos of what began, oldest first.
@@ -191,7 +193,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
 
     /// Whether the log still takes anything.
     pub(crate) fn open(&self) -> Result<(), Halt> {
-        if self.inner.live.is_closing() {
+        if self.inner.live.is_closing() || self.inner.shared.queue.stopped().is_some() {
             return Err(Halt::Stopped(self.inner.shared.queue.error()));
         }
         Ok(())
@@ -242,11 +244,19 @@ impl<P: Send + Sync + 'static> Flow<P> {
     pub(crate) fn append(&self, path: &str, draft: Draft) {
         let (sender, receiver) = oneshot::channel();
         let (id, scope, path) = (self.inner.id, self.inner.scope.clone(), path.to_owned());
+        let order = self.inner.shared.order.clone();
+        // On its way it is one more that moves.
+        if let Some(order) = &order {
+            order.lines(id, 1);
+        }
         let ticket = self.inner.shared.queue.submit(Box::new(move |batch| {
             let slot = Slot { flow: id, path: &path, scope: &scope };
             if let Some((_, time_ms)) = batch.append(&slot, draft) {
                 // Nobody may be asking for the time.
                 let _ = sender.send(time_ms);
+            }
+            if let Some(order) = &order {
+                order.lines(id, -1);
             }
         }));
         self.submitted(ticket);

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::{Facet, Pending};
 use crate::kinds::{
-    CancelRequested, Class, Ended, KINDS, Outcome, Parked, Paused, Released, Resumed, SignalTaken, Signalled,
-    Started, TakesUp, TimerFired, TimerSet, Turn, Turned, Which,
+    CancelRequested, Class, Ended, KINDS, Outcome, Parked, Paused, Raced, Released, Resumed, SignalTaken,
+    Signalled, Started, TakesUp, TimerFired, TimerSet, Turn, Turned, Which,
 };
 use crate::measure::Tally;
 
 /// Raised when the code below would fold the same records to other rows.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 pub(crate) const FLOWS: Table<FlowRow> = Table::new("flow");
 /// A row for each flow that has not ended: what an opening has to look at.
@@ -367,6 +367,14 @@ pub(crate) fn first_of(rows: &dyn event::Rows, kind: &str) -> Option<Seq> {
     KNOWN.get(rows, &house(), &[kind])
 }
 
+/// Takes timers back that nobody waits for any more.
+fn drop_timers(flow: &mut FlowRow, rows: &mut dyn RowsMut, dropped: &dyn Fn(&str) -> bool) {
+    for path in flow.timers.iter().filter(|path| dropped(path)) {
+        TIMERS.remove(rows, &house(), &[&flow.id.to_string(), path]);
+    }
+    flow.timers.retain(|path| !dropped(path));
+}
+
 /// The key of a row of [`PAUSES`].
 pub(crate) fn pause_key(which: &Which) -> String {
     match which {
@@ -433,14 +441,14 @@ fn advance(flow: &mut FlowRow, rows: &mut dyn RowsMut, record: &Record) {
         match &paused.which {
             Which::Flow(_) => flow.paused = Some(paused.reason),
             Which::Kind(_) | Which::Background | Which::All => {
-                PAUSES.put(rows, &house, &[&pause_key(&paused.which)], &paused)
+                PAUSES.put(rows, &house, &[&pause_key(&paused.which)], &paused);
             }
         }
     } else if let Some(resumed) = read::<Resumed>(record) {
         match &resumed.which {
             Which::Flow(_) => flow.paused = None,
             Which::Kind(_) | Which::Background | Which::All => {
-                PAUSES.remove(rows, &house, &[&pause_key(&resumed.which)])
+                PAUSES.remove(rows, &house, &[&pause_key(&resumed.which)]);
             }
         }
     } else if let Some(told) = read::<Signalled>(record) {
@@ -451,6 +459,11 @@ fn advance(flow: &mut FlowRow, rows: &mut dyn RowsMut, record: &Record) {
         }
     } else if read::<SignalTaken>(record).is_some() {
         flow.signals = flow.signals.saturating_sub(1);
+        let set_at = record.path.as_str().trim_end_matches('+');
+        drop_timers(flow, rows, &|path| path == set_at);
+    } else if let Some(raced) = read::<Raced>(record) {
+        let (lines, winner) = (format!("{}.", record.path), format!("{}.{}/", record.path, raced.winner));
+        drop_timers(flow, rows, &|path| path.starts_with(&lines) && !path.starts_with(&winner));
     } else if let Some(timer) = read::<TimerSet>(record) {
         TIMERS.put(rows, &house, &[&id, record.path.as_str()], &timer.due_ms);
         flow.timers.push(record.path.0.clone());

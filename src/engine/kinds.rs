@@ -111,6 +111,17 @@ pub enum Turn {
     Cancelled(String),
     /// An operator unwound it after it had parked.
     Unwound(String),
+    /// An operator begins it anew from one of its events, after it had parked: what it did from there on is undone.
+    Reset {
+        /// The first of its events that is not taken over.
+        before: Seq,
+        /// The flow that takes it up.
+        next: FlowId,
+        /// Who.
+        by: Actor,
+        /// Why, in their words.
+        reason: String,
+    },
 }
 
 impl Turn {
@@ -126,6 +137,9 @@ impl Turn {
             }
             Self::Unwound(reason) => {
                 Refusal::new("OperationUnwound", format!("an operator unwound it: {reason}"))
+            }
+            Self::Reset { next, reason, .. } => {
+                Refusal::new("OperationAbandoned", format!("an operator reset it as `{next}`: {reason}"))
             }
         }
     }

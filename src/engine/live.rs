@@ -1,7 +1,7 @@
 //! A flow while it is driven by this process: whether it may go on, and how far it has come.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use event::{Progress, Seq};
@@ -19,6 +19,8 @@ pub(crate) struct Live {
     closing: AtomicBool,
     /// It was taken up after the process before ended, and that has been counted.
     counted: AtomicBool,
+    /// Attempts that are being made.
+    pub(crate) at_work: AtomicUsize,
     bell: Notify,
     /// What it was told, and which of that its story has taken.
     pub(crate) signals: Mutex<Signals>,
@@ -41,6 +43,8 @@ pub(crate) struct Live {
 pub(crate) struct Signals {
     pub(crate) told: BTreeMap<Seq, Signalled>,
     pub(crate) taken: BTreeSet<Seq>,
+    /// Those that the log says were taken: a story that is told again gets each where it took it.
+    pub(crate) claimed: BTreeSet<Seq>,
 }
 
 /// How far a step has to come before its checkpoint is written over the one before: often enough
@@ -54,6 +58,7 @@ impl Live {
             cancelled: AtomicBool::new(cancelled),
             closing: AtomicBool::new(false),
             counted: AtomicBool::new(true),
+            at_work: AtomicUsize::new(0),
             bell: Notify::new(),
             signals: Mutex::default(),
             shown: Mutex::default(),
@@ -80,9 +85,9 @@ impl Live {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    /// Whether its recovery still counts against it; asked once.
+    /// Whether its recovery still counts against it, and no line of it is at work on what may be the cause; yes once.
     pub(crate) fn takes_counted(&self) -> bool {
-        self.counted.swap(false, Ordering::AcqRel)
+        self.at_work.load(Ordering::Acquire) == 0 && self.counted.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn is_closing(&self) -> bool {

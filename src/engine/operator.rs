@@ -65,9 +65,10 @@ impl<P: Send + Sync + 'static> Engine<P> {
             let _ = sender.send(answer);
         }));
         let answer = receiver.await.map_err(|_| self.shared.queue.error())?;
+        // A no is told as well when what it rests on is on disk.
+        self.shared.queue.durable(ticket).await?;
         let denied = |(denial, why): (Denial, &str)| Error::Denied { flow: id, denial, why: why.to_owned() };
         let cancelled = answer.map_err(denied)?;
-        self.shared.queue.durable(ticket).await?;
         if goes_on && self.is_driving() {
             self.shared.spawn(id, cancelled);
         }

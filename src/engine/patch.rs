@@ -26,13 +26,15 @@ impl<P: Send + Sync + 'static> Flow<P> {
             }
             let marked = told.journal.remove(&path).is_some();
             let goes = marked || (told.fresh && told.journal.is_empty() && !told.turned);
-            told.patches.insert(name.to_owned(), goes);
-            if marked {
-                return true;
+            if marked || !goes {
+                told.patches.insert(name.to_owned(), goes);
+                return goes;
             }
             goes
         };
+        // A line that only undoes settles nothing for the others.
         if goes && self.forward().is_ok() {
+            lock(&self.inner.told).patches.insert(name.to_owned(), true);
             self.append(&path, Draft::of(&Patched { name: name.to_owned() }));
         }
         goes

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use event::{Actor, Cause, Draft, FlowId, Rows, Wait};
+use event::{Actor, Cause, Draft, FlowId, Rows, Seq, Wait};
 use tokio::sync::{Notify, oneshot};
 
 use crate::committer::{Batch, Origin, Slot};
@@ -24,7 +24,8 @@ use crate::{Denial, Engine, Error, Snapshot};
 pub(crate) struct Pauses {
     /// How many entries there are, so that a house in which nothing stands still does not look.
     count: AtomicUsize,
-    reasons: Mutex<HashMap<Which, String>>,
+    /// With the place of the event that says so.
+    reasons: Mutex<HashMap<Which, (String, Seq)>>,
     bell: Notify,
 }
 
@@ -33,22 +34,29 @@ impl Pauses {
     pub(crate) fn of_log(rows: &dyn Rows) -> Self {
         let pauses = Self::default();
         for paused in PAUSES.list(rows, &house(), &[]) {
-            pauses.set(paused.which, Some(paused.reason));
+            pauses.stand(paused.which, paused.reason, Seq(0));
         }
         for OpenRow { id, .. } in OPEN.list(rows, &house(), &[]) {
             if let Some(reason) = fold::flow(rows, id).and_then(|flow| flow.paused) {
-                pauses.set(Which::Flow(id), Some(reason));
+                pauses.stand(Which::Flow(id), reason, Seq(0));
             }
         }
         pauses
     }
 
-    pub(crate) fn set(&self, which: Which, reason: Option<String>) {
+    /// From now on it stands still, by an event that is being decided.
+    fn stand(&self, which: Which, reason: String, seq: Seq) {
+        let mut reasons = lock(&self.reasons);
+        reasons.insert(which, (reason, seq));
+        self.count.store(reasons.len(), Ordering::Release);
+    }
+
+    /// It goes on, by an event that is on disk; unless somebody has made it stand still anew since.
+    fn go_on(&self, which: &Which, seq: Seq) {
         {
             let mut reasons = lock(&self.reasons);
-            match reason {
-                Some(reason) => _ = reasons.insert(which, reason),
-                None => _ = reasons.remove(&which),
+            if reasons.get(which).is_some_and(|(_, stood)| *stood < seq) {
+                reasons.remove(which);
             }
             self.count.store(reasons.len(), Ordering::Release);
         }
@@ -63,13 +71,15 @@ impl Pauses {
         let reasons = lock(&self.reasons);
         let found = reasons.get(&Which::Flow(id)).or_else(|| reasons.get(&Which::All));
         let found = found.or_else(|| reasons.get(&Which::Kind(name.to_owned())));
-        found.or_else(|| reasons.get(&Which::Background).filter(|_| class == Class::Background)).cloned()
+        let found = found.or_else(|| reasons.get(&Which::Background).filter(|_| class == Class::Background));
+        found.map(|(reason, _)| reason.clone())
     }
 
     /// Why nothing is to start by itself, if nothing is.
     fn of_background(&self) -> Option<String> {
         let reasons = lock(&self.reasons);
-        reasons.get(&Which::All).or_else(|| reasons.get(&Which::Background)).cloned()
+        let found = reasons.get(&Which::All).or_else(|| reasons.get(&Which::Background));
+        found.map(|(reason, _)| reason.clone())
     }
 }
 
@@ -77,8 +87,12 @@ impl<P: Send + Sync + 'static> Flow<P> {
     /// Waits while the flow is to stand still; not if it is cancelled, or the engine closes.
     pub(crate) async fn gate(&self) -> Result<(), Halt> {
         let (inner, pauses) = (&self.inner, &self.inner.shared.pauses);
-        let paused = || pauses.of(inner.id, &inner.name, inner.live.class());
-        while let Some(reason) = paused() {
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::NoStanding) {
+            return Ok(());
+        }
+        let still = || pauses.of(inner.id, &inner.name, inner.live.class());
+        while let Some(reason) = still() {
             if inner.live.is_cancelled() {
                 break;
             }
@@ -86,7 +100,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
             let rung = pauses.bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            if paused().is_none() {
+            if still().is_none() {
                 break;
             }
             self.waits();
@@ -119,7 +133,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
     /// was paused by itself.
     ///
     /// # Errors
-    /// [`Error::NoFlow`]; [`Error::NoStory`]; [`Error::Denied`] with [`Denial::Ended`] or [`Denial::NotPaused`].
+    /// [`Error::NoFlow`]; [`Error::NoStory`]; [`Error::NotPaused`]; [`Error::Denied`] with [`Denial::Ended`] or
+    /// [`Denial::NotPaused`], for one.
     pub async fn resume(&self, by: Actor, which: Which, reason: &str) -> Result<(), Error> {
         let resumed = Resumed { which: which.clone(), by: by.clone(), reason: reason.to_owned() };
         self.stand(by, which, None, Draft::of(&resumed)).await
@@ -144,10 +159,11 @@ impl<P: Send + Sync + 'static> Engine<P> {
                 return Err(Error::NoStory { name: name.clone(), known: known.join(", ") });
             }
         }
+        let still = why.is_some();
         let id = if let Which::Flow(id) = which { id } else { FlowId([0; 16]) };
         self.shared.admit(id)?;
         let (sender, receiver) = oneshot::channel();
-        let shared = self.shared.clone();
+        let (shared, meant) = (self.shared.clone(), which.clone());
         let ticket = self.shared.queue.submit(Box::new(move |batch| {
             let answer = match &which {
                 Which::Flow(id) => stand_one(batch, *id, why.is_some(), draft),
@@ -155,22 +171,29 @@ impl<P: Send + Sync + 'static> Engine<P> {
                     stand_many(batch, &which, by, why.is_some(), draft)
                 }
             };
-            if answer.is_ok() {
-                shared.pauses.set(which, why);
+            // What is to stand still does so at once, what is to go on when that is on disk.
+            if let (Ok(true), Some(why)) = (&answer, why) {
+                shared.pauses.stand(which, why, batch.head());
             }
             // Nobody may be waiting for the answer.
-            let _ = sender.send(answer);
+            let _ = sender.send(answer.map(|_| batch.head()));
         }));
         let answer = receiver.await.map_err(|_| self.shared.queue.error())?;
-        answer.map_err(|no| match no {
+        self.shared.queue.durable(ticket).await?;
+        let seq = answer.map_err(|no| match no {
+            Some(_) if id == FlowId([0; 16]) => Error::NotPaused { which: whom(&meant) },
             Some((denial, why)) => Error::Denied { flow: id, denial, why: why.to_owned() },
             None => Error::NoFlow(id),
         })?;
-        self.shared.queue.durable(ticket).await
+        if !still {
+            self.shared.pauses.go_on(&meant, seq);
+        }
+        Ok(())
     }
 }
 
-type Stood = Result<(), Option<(Denial, &'static str)>>;
+/// Whether anything was written; or why not.
+type Stood = Result<bool, Option<(Denial, &'static str)>>;
 
 fn stand_one(batch: &mut Batch<'_>, id: FlowId, still: bool, draft: Draft) -> Stood {
     let Some(flow) = batch.flow(id).cloned() else {
@@ -178,7 +201,7 @@ fn stand_one(batch: &mut Batch<'_>, id: FlowId, still: bool, draft: Draft) -> St
         return Err(known.then_some((Denial::Ended, "has ended already")));
     };
     match (still, flow.paused.is_some()) {
-        (true, true) => return Ok(()),
+        (true, true) => return Ok(false),
         (true, false) if flow.parked.is_some() => {
             return Err(Some((Denial::Parked, "is parked, so it stands still anyway")));
         }
@@ -186,14 +209,14 @@ fn stand_one(batch: &mut Batch<'_>, id: FlowId, still: bool, draft: Draft) -> St
         _ => {}
     }
     batch.append(&Slot { flow: id, path: "", scope: &flow.scope }, draft);
-    Ok(())
+    Ok(true)
 }
 
 /// What concerns flows that are not known yet stands in the log as a flow of its own, which is over at once.
 fn stand_many(batch: &mut Batch<'_>, which: &Which, by: Actor, still: bool, draft: Draft) -> Stood {
     let paused = PAUSES.get(batch.rows(), &house(), &[&fold::pause_key(which)]).is_some();
     match (still, paused) {
-        (true, true) => return Ok(()),
+        (true, true) => return Ok(false),
         (false, false) => return Err(Some((Denial::NotPaused, "those flows were not paused together"))),
         _ => {}
     }
@@ -207,16 +230,12 @@ fn stand_many(batch: &mut Batch<'_>, which: &Which, by: Actor, still: bool, draf
     batch.begin(&slot, Origin { actor: by, cause }, started);
     batch.append(&slot, stands);
     batch.append(&slot, ended);
-    Ok(())
+    Ok(true)
 }
 
 /// The records of a flow that is nothing but a word on many.
 pub(crate) fn whole(which: &Which, does: &str, stands: Draft) -> [Draft; 3] {
-    let whom = match which {
-        Which::Kind(kind) => format!("all of `{kind}`"),
-        Which::Background => "what runs in the background".to_owned(),
-        Which::All | Which::Flow(_) => "all workflows".to_owned(),
-    };
+    let whom = whom(which);
     let started = Started {
         name: format!("{does}_workflows"),
         version: 1,
@@ -227,6 +246,15 @@ pub(crate) fn whole(which: &Which, does: &str, stands: Draft) -> [Draft; 3] {
         takes_up: None,
     };
     [Draft::of(&started), stands, Draft::of(&Ended { outcome: Outcome::Done(NOTHING.to_vec()) })]
+}
+
+/// Those that are meant, in words.
+fn whom(which: &Which) -> String {
+    match which {
+        Which::Kind(kind) => format!("all of `{kind}`"),
+        Which::Background => "what runs in the background".to_owned(),
+        Which::All | Which::Flow(_) => "all workflows".to_owned(),
+    }
 }
 
 /// `()` in rmp.

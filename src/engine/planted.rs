@@ -43,6 +43,12 @@ pub(crate) enum Planted {
     NoLimit,
     /// A place is had by as many as want it.
     NoPlaces,
+    /// What was taken of what a flow was told can be taken again.
+    TakenTwice,
+    /// What a flow was told before a restart is forgotten.
+    Forgets,
+    /// What is to stand still goes on.
+    NoStanding,
 }
 
 thread_local! {

@@ -45,6 +45,8 @@ pub(crate) struct Queue {
     durable: AtomicU64,
     waiters: Mutex<Waiters>,
     stopped: OnceLock<Error>,
+    /// Who is told when it stops.
+    on_stop: OnceLock<OnStop>,
 }
 
 /// Who waits for the disk.
@@ -84,6 +86,15 @@ pub(crate) enum Found {
     Closed,
 }
 
+/// What is done when the queue stops.
+struct OnStop(Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for OnStop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnStop")
+    }
+}
+
 impl Queue {
     /// An empty queue, whose committer goes when it is let.
     pub(crate) fn new(pace: Paced) -> Self {
@@ -94,6 +105,7 @@ impl Queue {
             durable: AtomicU64::new(0),
             waiters: Mutex::default(),
             stopped: OnceLock::new(),
+            on_stop: OnceLock::new(),
         }
     }
 
@@ -249,6 +261,15 @@ impl Queue {
         // Their answers are dropped with them, which tells those who wait.
         drop(jobs);
         self.wake.ring();
+        if let Some(OnStop(tell)) = self.on_stop.get() {
+            tell();
+        }
+    }
+
+    /// Has somebody told when it stops; once, before anything is submitted.
+    pub(crate) fn on_stop(&self, tell: impl Fn() + Send + Sync + 'static) {
+        // There is one house to a queue.
+        let _ = self.on_stop.set(OnStop(Box::new(tell)));
     }
 
     /// Why it stopped.

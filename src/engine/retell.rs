@@ -15,7 +15,6 @@ use crate::flow::{Armed, Flow, Inner, Told};
 use crate::kinds::{Ended, Outcome, Started, Turned};
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
-use crate::signal;
 use crate::unwind::{Caught, journal, leftover};
 use crate::workflow::Halt;
 
@@ -35,12 +34,11 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let story =
             self.shared.book.find(&started.name, started.version).map_err(|error| error.to_string())?;
         let live = Live::new(&self.shared.queue, false);
-        for (seq, signal) in signal::told(&records) {
-            live.tell(seq, signal);
-        }
+        live.remember(&records);
         let told = Told {
             journal: journal(records),
             inherited: HashMap::new(),
+            places: HashMap::new(),
             tried: HashMap::new(),
             armed: Vec::new(),
             committed: false,

@@ -147,15 +147,20 @@ impl<P: Send + Sync + 'static> Engine<P> {
             numbers: Mutex::default(),
             rates: Mutex::default(),
             pauses,
+            signalled: AtomicBool::new(false),
             returning,
             arrivals: Notify::new(),
             departures: Arc::default(),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-            committer: Mutex::new(Some(thread)),
-            opening: Mutex::new(Some(opening)),
-        })
+        let shared = Arc::new(shared);
+        // A flow that waits for a word or stands still asks nothing of the log, and would not learn of it.
+        let all = Arc::downgrade(&shared);
+        shared.queue.on_stop(move || {
+            if let Some(shared) = all.upgrade() {
+                lock(&shared.live).values().for_each(|live| live.close());
+            }
+        });
+        Ok(Self { shared, committer: Mutex::new(Some(thread)), opening: Mutex::new(Some(opening)) })
     }
 
     /// Drives every flow that has not ended, and those started from now on. Has to be called

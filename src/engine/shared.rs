@@ -14,7 +14,7 @@ use crate::at::work_key;
 use crate::committer::{Origin, Slot};
 use crate::fold::{self, FLOWS, FlowRow, REQUESTS, State, house};
 use crate::hold::{Returning, Returns};
-use crate::kinds::{CancelRequested, Class, Released, Started};
+use crate::kinds::{CancelRequested, Class, Released, Started, Turn};
 use crate::live::Live;
 use crate::pause::Pauses;
 use crate::places::Places;
@@ -50,6 +50,8 @@ pub(crate) struct Shared<P> {
     pub(crate) rates: Mutex<Rates>,
     /// What stands still.
     pub(crate) pauses: Pauses,
+    /// Whether anybody has been told anything since the opening.
+    pub(crate) signalled: AtomicBool,
     /// Who is still to be heard of after an opening.
     pub(crate) returning: Arc<Returning>,
     /// Rings when a flow begins to be driven.
@@ -324,6 +326,8 @@ impl<P: Send + Sync + 'static> Shared<P> {
             };
             let no = if flow.committed {
                 Some((Denial::NoReturn, "is past its point of no return and goes on to its end"))
+            } else if let Some(Turn::Reset { .. }) = &flow.turn {
+                Some((Denial::Turned, "is given up, and begun anew as another: cancel that one"))
             } else if flow.state == State::Parked && flow.turn.is_some() {
                 Some((Denial::Turned, "has turned and is parked while it is undone: retry or abandon it"))
             } else {
@@ -343,14 +347,20 @@ impl<P: Send + Sync + 'static> Shared<P> {
                 batch.append(&Slot { flow: id, path: "", scope: &flow.scope }, Draft::of(&released));
                 batch.set_work(work_key(id, "", "recovered"), None);
             }
-            let _ = sender.send(Ok(parked));
+            // One that turned by itself undoes what it did anyway, and may be made to stand still in that.
+            let turned = flow.cancel.is_none() && flow.turn.is_some();
+            let _ = sender.send(Ok((parked, turned)));
         }));
         let answer = receiver.await.map_err(|_| self.queue.error())?;
-        let parked = answer.map_err(|why| match why {
+        if answer.is_err() {
+            // A no is told as well when what it rests on is on disk.
+            self.queue.durable(ticket).await?;
+        }
+        let (parked, turned) = answer.map_err(|why| match why {
             Some((denial, why)) => Error::Denied { flow: id, denial, why: why.to_owned() },
             None => Error::NoFlow(id),
         })?;
-        let tell = || self.live(id).into_iter().for_each(|live| live.cancel());
+        let tell = || self.live(id).filter(|_| !turned).into_iter().for_each(|live| live.cancel());
         // Now, so that it stops at once; and when it is on disk, for one that began to be driven meanwhile.
         // Whoever is driven later reads it from the log.
         tell();

@@ -5,6 +5,7 @@
 //! is no event: it is said again whenever the story is told again, and is there while the flow is driven.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use event::{Actor, Draft, FlowId, Seq, Wait};
@@ -21,9 +22,10 @@ use crate::workflow::Halt;
 use crate::{Denial, Engine, Error};
 
 /// What a flow may have been told that it has not taken, at most: a story that does not listen is not to fill the log.
-pub const SIGNALS_MAX: u32 = 10_000;
-/// Bytes of one thing told, at most: what is larger belongs into a store, and its name into the signal.
-pub const SIGNAL_BYTES_MAX: usize = 64 << 10;
+pub const SIGNALS_MAX: u32 = 1_000;
+/// Bytes of one thing told, at most: what is larger belongs into a store, and its name into the signal. All that a
+/// flow was told goes over in one commit when it goes on as another, which these two keep to 8 MiB.
+pub const SIGNAL_BYTES_MAX: usize = 8 << 10;
 
 impl<P: Send + Sync + 'static> Flow<P> {
     /// Waits until the flow is told something under a name, and takes it. What was told before it waited is taken
@@ -76,14 +78,14 @@ impl<P: Send + Sync + 'static> Flow<P> {
         }
         let live = &self.inner.live;
         if let Some(taken) = self.recall::<SignalTaken>(&end)?.transpose()? {
-            let told = live.take_signal(|seq, _| seq == taken.signal);
+            let told = live.take_signal(|seq, _, _| seq == taken.signal);
             let (_, told) =
                 told.ok_or_else(|| Halt::Park(format!("event {} is no signal of it", taken.signal)))?;
             return read(&told).map(Some);
         }
         loop {
             self.forward()?;
-            if let Some((signal, told)) = live.take_signal(|_, told| told.name == name) {
+            if let Some((signal, told)) = live.take_signal(|_, told, free| free && told.name == name) {
                 self.append(&end, Draft::of(&SignalTaken { signal }));
                 return read(&told).map(Some);
             }
@@ -141,19 +143,21 @@ impl<P: Send + Sync + 'static> Engine<P> {
             );
             return Err(denied(Denial::TooLarge, why));
         }
+        self.shared.signalled.store(true, Ordering::SeqCst);
         let told = Signalled { name: name.to_owned(), payload, by, key: key.to_owned() };
         let (sender, receiver) = oneshot::channel();
-        let live = self.shared.live(id);
+        let shared = self.shared.clone();
         let ticket = self.shared.queue.submit(Box::new(move |batch| {
             // Nobody may be waiting for the answer.
-            let _ = sender.send(tell(batch, id, told, live.as_deref()));
+            let _ = sender.send(tell(batch, id, told, shared.live(id).as_deref()));
         }));
         let answer = receiver.await.map_err(|_| self.shared.queue.error())?;
+        // A no is told as well when what it rests on is on disk.
+        self.shared.queue.durable(ticket).await?;
         let told = answer.map_err(|no| match no {
             Some((denial, why)) => denied(denial, why),
             None => Error::NoFlow(id),
         })?;
-        self.shared.queue.durable(ticket).await?;
         // Once more for one that began to be driven meanwhile, from a log that did not have it.
         if let (Some((seq, told)), Some(live)) = (told, self.shared.live(id)) {
             live.tell(seq, told);
@@ -210,7 +214,7 @@ fn tell(
 }
 
 /// What a flow was told, by its records, oldest first.
-pub(crate) fn told(records: &[event::Record]) -> Vec<(Seq, Signalled)> {
+fn told(records: &[event::Record]) -> Vec<(Seq, Signalled)> {
     let told = records.iter().filter_map(|record| Some((record.seq, record.get::<Signalled>().ok()?)));
     told.collect()
 }
@@ -228,16 +232,38 @@ impl crate::live::Live {
         self.ring();
     }
 
-    fn take_signal(&self, wanted: impl Fn(Seq, &Signalled) -> bool) -> Option<(Seq, Signalled)> {
+    fn take_signal(&self, wanted: impl Fn(Seq, &Signalled, bool) -> bool) -> Option<(Seq, Signalled)> {
         let mut signals = lock(&self.signals);
-        let seq = signals.told.iter().find(|(seq, told)| wanted(**seq, told)).map(|(seq, _)| *seq)?;
+        let free = |seq: &Seq| !signals.claimed.contains(seq);
+        let mut told = signals.told.iter();
+        let seq = told.find(|(seq, told)| wanted(**seq, told, free(seq))).map(|(seq, _)| *seq)?;
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::TakenTwice) {
+            return signals.told.get(&seq).cloned().map(|told| (seq, told));
+        }
         let told = signals.told.remove(&seq)?;
         signals.taken.insert(seq);
         Some((seq, told))
     }
 
     fn has_signal(&self, name: &str) -> bool {
-        lock(&self.signals).told.values().any(|told| told.name == name)
+        let signals = lock(&self.signals);
+        signals.told.iter().any(|(seq, told)| told.name == name && !signals.claimed.contains(seq))
+    }
+
+    /// Takes over what the log says of what the flow was told.
+    pub(crate) fn remember(&self, records: &[event::Record]) {
+        let taken = records.iter().filter_map(|record| record.get::<SignalTaken>().ok());
+        lock(&self.signals).claimed.extend(taken.map(|taken| taken.signal));
+        for (seq, signal) in told(records) {
+            #[cfg(test)]
+            if crate::planted::is(crate::planted::Planted::Forgets)
+                && !lock(&self.signals).claimed.contains(&seq)
+            {
+                continue;
+            }
+            self.tell(seq, signal);
+        }
     }
 
     /// What it was told and has not taken, oldest first.

@@ -1,10 +1,8 @@
 //! Several lines of a story at once: in any order the same log, one winner, losers undone, no step twice.
 
-use std::time::Duration;
-
 use crate::queue::lock;
 use crate::tests_kit::*;
-use crate::{Flow, Halt, Outcome, State, Workflow, branch};
+use crate::{Outcome, State};
 
 fn output(row: &crate::FlowRow) -> Vec<String> {
     let Some(Outcome::Done(output)) = &row.outcome else { panic!("{row:?}") };
@@ -210,49 +208,86 @@ fn as_many_lines_as_may_be_are_told_and_one_more_parks() {
     assert_eq!(output(&house.run("u", [join([])])), [""]);
 }
 
-/// A story whose lines yield different things.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Mixed;
-
-#[async_trait::async_trait]
-impl Workflow for Mixed {
-    type Ports = World;
-    type Output = (u64, i64);
-    const NAME: &'static str = "mixed";
-    const VERSION: u32 = 1;
-
-    fn scope(&self) -> event::Scope {
-        scope()
+#[test]
+fn after_lines_the_time_is_that_of_the_newest_and_after_a_race_that_of_its_end() {
+    let house = House::new();
+    for key in ["a", "~b"] {
+        house.world.plan(key, [Plan::Gate(key)]);
     }
-
-    fn label(&self) -> String {
-        "mixed".to_owned()
-    }
-
-    async fn run(self, flow: &Flow<World>) -> Result<(u64, i64), Halt> {
-        let waits = |ms: u64| {
-            branch(move |flow: Flow<World>| async move {
-                flow.sleep(Duration::from_millis(ms)).await?;
-                Ok(ms)
-            })
-        };
-        let (_, first) = flow.race(vec![waits(5_000), waits(100), waits(9_000)]).await?;
-        Ok((first, flow.now_ms().await))
-    }
+    let begun = 1_700_000_000_000_i64;
+    let row = house.live(async |engine| {
+        let joined = join([vec![make("a")], vec![make("c")]]);
+        let raced = race([vec![make("b"), signal("never")], vec![signal("go")]]);
+        let script = Script(vec![joined, Op::NoteNow, raced, Op::NoteNow]);
+        let id = engine.start(actor(), "r", script).await.unwrap();
+        house.world.until(|world| world.calls_of("c ends").len() == 1).await;
+        settle(engine).await;
+        house.clock.pass(1_000);
+        house.world.open_gate("a");
+        house.world.until(|world| world.calls_of("b ends").len() == 1).await;
+        engine.signal(actor(), id, "go", &"", "").await.unwrap();
+        house.world.until_at_work("~b").await;
+        house.clock.pass(1_000);
+        house.world.open_gate("~b");
+        engine.wait(id).await.unwrap()
+    });
+    let later = (begun + 1_000).to_string();
+    let told = output(&row);
+    assert_eq!((&told[1], &told[3]), (&later, &later));
+    house.check();
 }
 
 #[test]
-fn of_several_waits_the_shortest_wins_and_the_time_is_the_newest_records() {
+fn a_panic_in_one_line_parks_when_the_others_have_come_to_their_ends() {
     let house = House::new();
-    let mut options = house.options();
-    options.book = crate::Book::default().with::<Mixed>();
-    let engine = crate::Engine::open(options).unwrap();
-    runtime().block_on(async {
-        engine.drive().await.unwrap();
-        let row = engine.run(actor(), "r", Mixed).await.unwrap();
-        let Some(Outcome::Done(output)) = row.outcome else { panic!("{row:?}") };
-        let (first, now_ms): (u64, i64) = rmp_serde::from_slice(&output).unwrap();
-        assert_eq!((first, now_ms), (100, 1_700_000_000_000));
-        engine.close().await;
+    house.world.plan("b", [Plan::Gate("b")]);
+    let row = house.live(async |engine| {
+        let script = Script(vec![join([vec![make("b")], vec![make("c"), Op::BadStory]])]);
+        let id = engine.start(actor(), "r", script).await.unwrap();
+        house.world.until(|world| world.calls_of("c ends").len() == 1).await;
+        for _ in 0..30 {
+            settle(engine).await;
+        }
+        house.world.open_gate("b");
+        engine.wait(id).await.unwrap()
     });
+    assert!(parked(&row).contains("a story that panics"), "{row:?}");
+    assert!(house.story(row.id).contains(&"1.0/1 thing.made/1 b".to_owned()), "it is not begun twice");
+}
+
+#[test]
+fn past_the_point_of_no_return_every_line_that_met_a_no_asks_again() {
+    let house = House::new();
+    house.world.plan("p", [Plan::Ours]);
+    let other = house.run("o", [take_op("n"), take_op("m"), make("p")]).id;
+    let seal = Op::Seal("s".to_owned());
+    let row = house.run("r", [seal, join([vec![take_op("n")], vec![take_op("m")]])]);
+    assert!(parked(&row).contains("point of no return"), "{row:?}");
+    house.live(async |engine| {
+        engine.cancel(actor(), other, "").await.unwrap();
+        assert_eq!(engine.wait(other).await.unwrap().state, State::Undone);
+        engine.retry(actor(), row.id, "both names are free").await.unwrap();
+        let row = engine.wait(row.id).await.unwrap();
+        assert_eq!(output(&row), ["s", "n; m"]);
+    });
+    house.check();
+}
+
+#[test]
+fn a_line_that_takes_the_process_down_is_counted_while_another_waits() {
+    let house = House::new();
+    house.world.plan("bad", vec![Plan::Gate("never"); 10]);
+    let id = house.crash(async |engine| {
+        let script = Script(vec![join([vec![make("bad")], vec![signal("never")]])]);
+        let id = engine.start(actor(), "r", script).await.unwrap();
+        house.world.until(|world| world.calls_of("bad").len() == 1).await;
+        id
+    });
+    for times in 2..=6 {
+        house.crash(async |engine| {
+            house.world.until(|world| world.calls_of("bad").len() == times).await;
+            settle(engine).await;
+        });
+    }
+    assert!(parked(&house.rest(id)).contains("taken up 5 times"));
 }

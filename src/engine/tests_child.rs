@@ -258,3 +258,37 @@ fn a_flow_that_may_have_begun_the_old_way_before_a_crash_keeps_to_it() {
     assert_eq!(output(&row), ["e", "go", "f"], "taking what it was told was new");
     house.check();
 }
+
+#[test]
+fn a_child_that_goes_on_as_another_just_when_its_parent_ends_is_cancelled_as_well() {
+    let house = House::new();
+    for key in ["c", "p"] {
+        house.world.plan(key, [Plan::Gate(key)]);
+    }
+    let last = house.live(async |engine| {
+        let child = vec![Op::TryMake("c".to_owned()), more(More::GoOn(vec![signal("never")]))];
+        let begin = more(More::Begin(child, crate::ParentEnd::Cancel));
+        let script = Script(vec![begin, Op::TryMake("p".to_owned())]);
+        let id = engine.start(actor(), "r", script).await.unwrap();
+        house.world.until_at_work("c").await;
+        house.world.until_at_work("p").await;
+        let child =
+            engine.snapshot().unwrap().open_flows().into_iter().find(|flow| flow.id != id).unwrap().id;
+        let held = hold_committer(engine).await;
+        for key in ["c", "p"] {
+            house.world.open_gate(key);
+            house.world.until(|world| world.calls_of(&format!("{key} ends")).len() == 1).await;
+            for _ in 0..30 {
+                tokio::task::yield_now().await;
+            }
+        }
+        drop(held);
+        assert_eq!(engine.wait(id).await.unwrap().state, State::Done);
+        let last = engine.shared.newest(child).unwrap().unwrap().id;
+        assert_ne!(last, child);
+        assert_eq!(engine.wait(last).await.unwrap().state, State::Undone);
+        engine.snapshot().unwrap().flow(last).unwrap()
+    });
+    assert!(last.cancel.is_some(), "{last:?}");
+    house.check();
+}

@@ -134,7 +134,8 @@ fn pausing_twice_is_pausing_once_and_what_cannot_be_says_why() {
         assert_eq!(no(engine.pause(actor(), Which::Flow(ended), "").await), Some(Denial::Ended));
         assert_eq!(no(engine.pause(actor(), Which::Flow(parked), "").await), Some(Denial::Parked));
         let kind = Which::Kind("script".to_owned());
-        assert_eq!(no(engine.resume(actor(), kind, "").await), Some(Denial::NotPaused));
+        let error = engine.resume(actor(), kind, "").await.unwrap_err().to_string();
+        assert!(error.starts_with("all of `script`: that was not paused"), "{error}");
         let unknown = engine.pause(actor(), Which::Kind("scrip".to_owned()), "").await.unwrap_err();
         assert_eq!(unknown.to_string(), "there is no kind of workflow `scrip`; there are: script");
         let nobody = FlowId::derive(1, b"nobody");
@@ -153,28 +154,37 @@ fn seq_at(engine: &Engine<World>, id: FlowId, path: &str) -> Seq {
 }
 
 #[test]
-fn a_parked_flow_is_begun_anew_from_an_earlier_step_and_undoes_what_came_before_if_it_turns() {
+fn a_parked_flow_undoes_what_it_did_from_a_step_on_and_is_begun_anew_from_there() {
     let house = House::new();
     house.world.plan("c", [Plan::Ours, Plan::Succeed]);
     let id = house.run("r", [take_op("n"), Op::NoteId, make("a"), make("b"), make("c")]).id;
     let next = house.live(async |engine| {
         let before = seq_at(engine, id, "4");
-        let next = engine.reset(actor(), id, Some(before), "b was wrong").await.unwrap();
+        let next = engine.reset(actor(), id, Some(before), "b was wrong", "once").await.unwrap();
+        let old = engine.wait(id).await.unwrap();
+        let said = |why: &str| why.contains("b was wrong") && why.contains(&next.to_string());
+        assert!(matches!(&old.outcome, Some(Outcome::Abandoned(why)) if said(why)), "{old:?}");
         let row = engine.wait(next).await.unwrap();
         assert_eq!(row.state, State::Done);
         assert_eq!(row.takes_up, Some(TakesUp::Resets { flow: id, before }));
-        let old = engine.snapshot().unwrap().flow(id).unwrap();
-        assert!(
-            matches!(&old.outcome, Some(Outcome::Abandoned(why)) if why.contains("b was wrong")),
-            "{old:?}"
-        );
+        let again = engine.reset(actor(), id, Some(before), "b was wrong", "once").await.unwrap();
+        assert_eq!(again, next, "asked once more it is done once");
+        let other = engine.reset(actor(), id, Some(before), "b was wrong", "twice").await.unwrap_err();
+        assert_eq!(denial(&other), Some(Denial::NoReset));
         next
     });
     assert_eq!(house.world.calls_of("a").len(), 1, "it is told from the old records");
-    assert_eq!(house.world.calls_of("b").len(), 2);
-    let told = house.story(next);
-    let steps: Vec<_> = told.iter().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).collect();
+    assert_eq!(house.world.calls_of("~a").len(), 0);
+    let calls = house.world.call_names();
+    let calls: Vec<_> = calls.iter().filter(|name| !name.ends_with("ends")).collect();
+    assert_eq!(calls, ["a", "b", "c", "~c", "~b", "b", "c"]);
+    let is_step = |line: &&String| line.starts_with(|c: char| c.is_ascii_digit());
+    let (old, told) = (house.story(id), house.story(next));
+    let old: Vec<_> = old.iter().filter(is_step).collect();
+    assert_eq!(old[4..], ["5~ thing.unmade/1 c", "4~ thing.unmade/1 b"]);
+    let steps: Vec<_> = told.iter().filter(is_step).collect();
     assert_eq!(steps, ["4 thing.made/1 b", "5 thing.made/1 c"]);
+    assert_eq!(lock(&house.world.things).len(), 3);
     house.check();
 }
 
@@ -184,9 +194,10 @@ fn one_that_was_begun_anew_undoes_all_of_it_also_after_crashes_and_a_second_rese
     house.world.plan("c", [Plan::Ours, Plan::Ours, Plan::Gate("never"), Plan::Caller]);
     let id = house.run("r", [take_op("n"), make("a"), make("b"), make("c")]).id;
     let last = house.crash(async |engine| {
-        let next = engine.reset(actor(), id, Some(seq_at(engine, id, "3")), "").await.unwrap();
+        let next = engine.reset(actor(), id, Some(seq_at(engine, id, "3")), "", "1").await.unwrap();
+        engine.wait(id).await.unwrap();
         assert_eq!(engine.wait(next).await.unwrap().state, State::Parked);
-        let last = engine.reset(actor(), next, Some(seq_at(engine, next, "3")), "").await.unwrap();
+        let last = engine.reset(actor(), next, Some(seq_at(engine, next, "3")), "", "2").await.unwrap();
         house.world.until(|world| world.calls_of("c").len() == 3).await;
         last
     });
@@ -202,17 +213,27 @@ fn one_that_was_begun_anew_undoes_all_of_it_also_after_crashes_and_a_second_rese
 }
 
 #[test]
-fn one_that_has_ended_is_begun_anew_only_from_its_beginning() {
+fn a_reset_goes_on_after_a_power_cut_and_after_an_undo_that_parked() {
     let house = House::new();
-    let id = house.run("r", [make("a"), note_op("x")]).id;
-    house.live(async |engine| {
-        let error = engine.reset(actor(), id, Some(seq_at(engine, id, "2")), "").await.unwrap_err();
-        assert_eq!(denial(&error), Some(Denial::NoReset));
-        let next = engine.reset(actor(), id, None, "once more").await.unwrap();
-        assert_eq!(output(&engine.wait(next).await.unwrap()), ["a", "x"]);
-        assert_ne!(next, id);
+    house.world.plan("c", [Plan::Ours, Plan::Succeed]);
+    house.world.plan("~c", [Plan::Gate("never"), Plan::Ours, Plan::Succeed]);
+    let id = house.run("r", [make("a"), make("b"), make("c")]).id;
+    let next = house.crash(async |engine| {
+        let next = engine.reset(actor(), id, Some(seq_at(engine, id, "2")), "", "once").await.unwrap();
+        house.world.until_at_work("~c").await;
+        let no = engine.cancel(actor(), id, "").await.unwrap_err();
+        assert_eq!(denial(&no), Some(Denial::Turned), "it is the new one that is to be cancelled");
+        next
     });
-    assert_eq!(house.world.calls_of("a").len(), 2);
+    house.live(async |engine| {
+        assert!(parked(&engine.wait(id).await.unwrap()).contains("could not be undone"));
+        assert!(engine.snapshot().unwrap().flow(next).is_none());
+        engine.retry(actor(), id, "mended").await.unwrap();
+        assert!(matches!(engine.wait(id).await.unwrap().outcome, Some(Outcome::Abandoned(_))));
+        assert_eq!(output(&engine.wait(next).await.unwrap()), ["a", "b", "c"]);
+    });
+    assert_eq!(house.world.calls_of("a").len(), 1);
+    assert_eq!(house.world.calls_of("b").len(), 2);
     house.check();
 }
 
@@ -221,12 +242,14 @@ fn what_cannot_be_begun_anew_says_why_and_stays_as_it_is() {
     let house = House::new();
     house.world.plan("b", [Plan::Ours]);
     house.world.plan("~d", [Plan::Ours]);
+    let ended = house.run("q", [note_op("x")]).id;
     let sealed = house.run("r", [make("a"), Op::Seal("s".to_owned()), make("b")]).id;
     let turned = house.run("s", [make("d"), Op::Refuse]).id;
     house.live(async |engine| {
-        let no = async |id, before| denial(&engine.reset(actor(), id, before, "").await.unwrap_err());
+        let no = async |id, before| denial(&engine.reset(actor(), id, before, "", "1").await.unwrap_err());
         let runs = engine.start(actor(), "t", Script(vec![signal("x")])).await.unwrap();
         let head = engine.snapshot().unwrap().head().unwrap();
+        assert_eq!(no(ended, None).await, Some(Denial::NoReset), "it is started once more instead");
         assert_eq!(no(sealed, None).await, Some(Denial::NoReset), "before its point of no return");
         assert_eq!(no(sealed, Some(seq_at(engine, sealed, "2!"))).await, Some(Denial::NoReset));
         assert_eq!(no(sealed, Some(Seq(999))).await, Some(Denial::NoReset), "no event of it");
@@ -236,5 +259,41 @@ fn what_cannot_be_begun_anew_says_why_and_stays_as_it_is() {
         assert_eq!(engine.snapshot().unwrap().flow(sealed).unwrap().state, State::Parked);
     });
     assert_eq!(lock(&house.world.things).len(), 2);
+    house.check();
+}
+
+#[test]
+fn what_goes_on_does_so_when_that_is_on_disk_and_not_before() {
+    let house = House::new();
+    house.crash(async |engine| {
+        engine.pause(actor(), Which::All, "").await.unwrap();
+        engine.start(actor(), "r", Script(vec![make("a")])).await.unwrap();
+        a_while(engine).await;
+        house.disk.fail_sync(1, std::io::ErrorKind::Other);
+        assert!(is_stopped(&engine.resume(actor(), Which::All, "").await.unwrap_err()));
+        for _ in 0..30 {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(house.world.calls_of("a").len(), 0);
+    house.check();
+}
+
+#[test]
+fn a_parent_that_stands_still_begins_no_more_parts() {
+    let house = House::new();
+    house.world.plan("a", [Plan::Gate("a")]);
+    house.live(async |engine| {
+        let parts = vec![("1".to_owned(), vec![make("a")]), ("2".to_owned(), vec![make("b")])];
+        let id = engine.start(actor(), "r", Script(vec![Op::Each(parts, 1)])).await.unwrap();
+        house.world.until_at_work("a").await;
+        engine.pause(actor(), Which::Flow(id), "").await.unwrap();
+        house.world.open_gate("a");
+        a_while(engine).await;
+        assert_eq!(engine.snapshot().unwrap().open_flows().len(), 1, "the first part has ended");
+        assert_eq!(house.world.calls_of("b").len(), 0);
+        engine.resume(actor(), Which::Flow(id), "").await.unwrap();
+        assert_eq!(engine.wait(id).await.unwrap().state, State::Done);
+    });
     house.check();
 }

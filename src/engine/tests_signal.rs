@@ -187,3 +187,51 @@ fn what_a_flow_shows_is_asked_while_it_runs_and_shown_again_after_a_restart() {
         assert_eq!(denial(&engine.query::<String>(id, "at").unwrap_err()), Some(Denial::NotDriven));
     });
 }
+
+#[test]
+fn of_two_lines_each_gets_after_a_crash_what_it_had_taken() {
+    let house = House::new();
+    house.world.plan("a", [Plan::Gate("a")]);
+    let id = house.crash(async |engine| {
+        let lines = join([vec![make("a"), signal("x")], vec![signal("x"), signal("end")]]);
+        let id = engine.start(actor(), "r", Script(vec![lines])).await.unwrap();
+        engine.signal(actor(), id, "x", &"one", "").await.unwrap();
+        while engine.snapshot().unwrap().flow(id).unwrap().signals > 0 {
+            settle(engine).await;
+        }
+        house.world.open_gate("a");
+        while !story(engine, id).iter().any(|line| line.contains("thing.made")) {
+            settle(engine).await;
+        }
+        id
+    });
+    house.live(async |engine| {
+        for (name, text) in [("x", "two"), ("end", "three")] {
+            engine.signal(actor(), id, name, &text, "").await.unwrap();
+        }
+        assert_eq!(output(&engine.wait(id).await.unwrap()), ["a,two; one,three"]);
+    });
+    house.check();
+}
+
+#[test]
+fn a_timer_that_nobody_waits_for_any_more_is_gone() {
+    let house = House::new();
+    let waits = more(More::Signal("x".to_owned(), Some(3_600_000)));
+    let raced = race([vec![Op::Sleep(3_600_000)], vec![signal("go")]]);
+    house.live(async |engine| {
+        let id = engine.start(actor(), "r", Script(vec![waits, raced, signal("end")])).await.unwrap();
+        for name in ["x", "go"] {
+            engine.signal(actor(), id, name, &"", "").await.unwrap();
+        }
+        while !story(engine, id).iter().any(|line| line.contains("raced")) {
+            settle(engine).await;
+        }
+        let snapshot = engine.snapshot().unwrap();
+        assert_eq!(snapshot.flow(id).unwrap().timers, Vec::<String>::new());
+        assert!(crate::fold::TIMERS.list(&snapshot, &crate::fold::house(), &[]).is_empty());
+        engine.signal(actor(), id, "end", &"", "").await.unwrap();
+        engine.wait(id).await.unwrap();
+    });
+    house.check();
+}

@@ -202,3 +202,18 @@ fn simulated_fault_no_limit_is_found() {
 fn simulated_fault_no_places_is_found() {
     check_found(Planted::NoPlaces);
 }
+
+#[test]
+fn simulated_fault_taken_twice_is_found() {
+    check_found(Planted::TakenTwice);
+}
+
+#[test]
+fn simulated_fault_forgets_is_found() {
+    check_found(Planted::Forgets);
+}
+
+#[test]
+fn simulated_fault_no_standing_is_found() {
+    check_found(Planted::NoStanding);
+}

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use event::{Cause, FlowId, Record, Rows, Seq};
 
-use crate::kinds::{Failed, Gathered, Outcome, Refused, TimerFired, TimerSet};
+use crate::kinds::{Failed, Gathered, Outcome, Refused, SignalTaken, TimerFired, TimerSet};
 use crate::tests_simulate_toy::*;
 use crate::tests_simulate_truth::{Told, Truth};
 use crate::tests_simulate_world::{Call, Came};
@@ -55,6 +55,13 @@ impl<'a> Walk<'a> {
         if let Op::Sleep(_) = op {
             self.words.push("slept".to_owned());
             return self.told.at(&format!("{}+", record.path)).is_some();
+        }
+        if let Op::Hear { .. } = op {
+            let end = format!("{}+", self.lines.len());
+            let heard = self.told.heard.get(&end).map(|(_, text)| text.as_str());
+            let heard = heard.or_else(|| self.told.at(&end).map(|_| NOTHING));
+            self.words.extend(heard.map(str::to_owned));
+            return heard.is_some();
         }
         if !Told::is_no(record) {
             self.words.push(word(record, op, self.told));
@@ -141,6 +148,12 @@ impl Case<'_> {
                 !matches!(what, What::Op(Op::Say { word: Word::Now, .. })) || says_now(told, record),
                 || format!("{id} {number}: says another time than that of its flow"),
             );
+            if let What::Op(Op::Hear { name, .. }) = what {
+                let heard = told.heard.get(&format!("{number}+"));
+                self.demand(heard.is_none_or(|(said, _)| *said == word_name(*name)), || {
+                    format!("{id} {number}: heard {heard:?}, but listens for {name}")
+                });
+            }
             last = record.seq;
             paths.insert(record.path.0.clone());
             if let Some(fired) = told.at(&format!("{number}+")).filter(|_| record.get::<TimerSet>().is_ok()) {
@@ -428,6 +441,8 @@ pub(crate) fn is_row_of(row: &FlowRow, told: &Told) -> bool {
         && (&row.parked, row.outcome.as_ref(), &row.timers) == (&told.parked, outcome, &told.timers)
         && (&row.scope, &row.actor, &row.cause) == (&told.scope, &told.actor, &told.cause)
         && (row.started_ms, row.ended_ms) == (told.started_ms, told.ended_ms)
+        && (told.state.has_ended()
+            || (row.signals as usize, &row.paused) == (told.signals.len(), &told.paused))
 }
 
 /// Whether a record is one that a line may come to.
@@ -450,7 +465,8 @@ fn fits(record: &Record, op: &Op) -> bool {
             record.get::<Failed>().is_ok() || record.get::<Acted>().is_ok_and(|acted| acted.key == act.key)
         }
         Op::Shut { .. } => record.get::<Shut>().is_ok(),
-        Op::Sleep(_) => record.get::<TimerSet>().is_ok(),
+        Op::Sleep(_) | Op::Hear { within_ms: Some(_), .. } => record.get::<TimerSet>().is_ok(),
+        Op::Hear { within_ms: None, .. } => record.get::<SignalTaken>().is_ok(),
         Op::Each { .. } => record.get::<Gathered>().is_ok(),
         Op::BadRule { .. } | Op::BadStory | Op::Hold { .. } => false,
     };

@@ -1,11 +1,11 @@
 //! What the simulation's house has told anybody, to be held against it later: records that were seen, flows that were
 //! begun, ends that were reported, cancels that were accepted, and every no.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use event::{Event, FlowId, Record, Rows};
 
-use crate::kinds::{Parked, Released};
+use crate::kinds::{Parked, Released, Resumed, Signalled};
 use crate::tests_simulate_toy::{COUNTERS, scope};
 use crate::tests_simulate_truth::Truth;
 use crate::tests_simulate_world::Call;
@@ -19,6 +19,8 @@ pub(crate) enum Answer {
     Came { request: Option<String>, id: Option<FlowId>, row: Result<Box<FlowRow>, Error> },
     Cancelled { id: FlowId, told: Result<(), Error> },
     Released { id: FlowId, how: Release, told: Result<(), Error> },
+    Told { id: FlowId, text: String, told: Result<(), Error> },
+    Stood { id: FlowId, still: bool, told: Result<(), Error> },
 }
 
 /// What a person does about a flow that is parked.
@@ -37,7 +39,16 @@ enum Said {
     WasParked(Box<FlowRow>),
     Cancelled(u64),
     Released(Release),
+    Told(String),
     Denied(Denial),
+}
+
+/// A flow that was made to stand still, from a moment to another, if it was let go on.
+#[derive(Debug)]
+struct Still {
+    id: FlowId,
+    from: u64,
+    to: Option<u64>,
 }
 
 /// Rows, by key.
@@ -49,6 +60,9 @@ pub(crate) struct Ledger {
     pub(crate) seen: Vec<Record>,
     pub(crate) moments: Vec<u64>,
     said: Vec<(FlowId, Said)>,
+    still: Vec<Still>,
+    /// Flows that somebody has asked to let go on, and not been answered.
+    going: BTreeSet<FlowId>,
     /// The counters of a scope at a commit of this life.
     kept: Option<(u64, Vec<u8>, Rowed)>,
     pub(crate) problems: Vec<String>,
@@ -62,6 +76,7 @@ impl Ledger {
     /// The house was opened: what had been seen is there, to the letter.
     pub(crate) fn opened(&mut self, snapshot: &Snapshot, moment: u64) {
         self.kept = None;
+        self.going.clear();
         let Ok(records) = snapshot.records(event::Seq(1), self.seen.len()) else { return };
         if let Some(lost) = self.seen.iter().zip(&records).find(|(seen, there)| seen != there) {
             self.wrong(format!("event {} was seen and is another now", lost.0.seq));
@@ -137,10 +152,26 @@ impl Ledger {
                 self.said.push((id, Said::Cancelled(moment)));
             }
             Answer::Released { id, how, told: Ok(()) } => self.said.push((id, Said::Released(how))),
+            Answer::Told { id, text, told: Ok(()) } => {
+                if powered && !self.has(id, |record| record.kind == Signalled::KIND) {
+                    self.wrong(format!("{id} was said to have been told something before it was in the log"));
+                }
+                self.said.push((id, Said::Told(text)));
+            }
+            Answer::Stood { id, still: true, told: Ok(()) } => {
+                // Of two that are asked at once nobody knows which is the later.
+                if !self.going.contains(&id) {
+                    self.still.push(Still { id, from: moment, to: None });
+                }
+            }
+            Answer::Stood { id, told: Ok(()), .. } => _ = self.going.remove(&id),
             Answer::Drives(Ok(())) => {}
             Answer::Began { id: Err(error), .. } | Answer::Drives(Err(error)) => self.refused(None, &error),
             Answer::Came { id, row: Err(error), .. } => self.refused(id, &error),
-            Answer::Cancelled { id, told: Err(error) } | Answer::Released { id, told: Err(error), .. } => {
+            Answer::Cancelled { id, told: Err(error) }
+            | Answer::Released { id, told: Err(error), .. }
+            | Answer::Told { id, told: Err(error), .. }
+            | Answer::Stood { id, told: Err(error), .. } => {
                 self.refused(Some(id), &error);
             }
         }
@@ -158,8 +189,33 @@ impl Ledger {
         }
     }
 
+    /// Somebody is about to let a flow go on.
+    pub(crate) fn may_go_on(&mut self, id: FlowId, moment: u64) {
+        self.going.insert(id);
+        for still in self.still.iter_mut().filter(|still| still.id == id && still.to.is_none()) {
+            still.to = Some(moment);
+        }
+    }
+
+    /// What stands still begins nothing, but for what it was about to begin.
+    fn stillness(&mut self, truth: &Truth, calls: &[Call]) {
+        for Still { id, from, to } in std::mem::take(&mut self.still) {
+            let to = to.unwrap_or(u64::MAX);
+            let meanwhile = |call: &&Call| call.flow == id && call.moment > from && call.moment < to;
+            let begun = calls.iter().filter(meanwhile).count();
+            // A cancel goes through, also one of what it is part of.
+            let cancelled = truth.flows.get(&id).is_none_or(|told| told.cancel.is_some());
+            if begun > 1 && !cancelled {
+                self.wrong(format!(
+                    "{id} was made to stand still at {from}, and made {begun} calls until {to}"
+                ));
+            }
+        }
+    }
+
     /// Whether all that was said holds in the end.
     pub(crate) fn judge(&mut self, truth: &Truth, calls: &[Call]) {
+        self.stillness(truth, calls);
         let mut problems = Vec::new();
         let mut releases: BTreeMap<FlowId, usize> = BTreeMap::new();
         for (id, said) in &self.said {
@@ -181,8 +237,10 @@ impl Ledger {
                     (crate::tests_simulate_judge::is_row_of(row, told), "ended in another way")
                 }
                 Said::WasParked(row) => {
-                    let parked = self.seen.iter().find(|record| record.seq == row.last);
-                    (parked.is_some_and(|record| record.kind == Parked::KIND), "was not parked then")
+                    // It may have been told something since, or that it need not stand still.
+                    let mut until = self.seen.iter().rev().filter(|it| it.flow == *id && it.seq <= row.last);
+                    let last = until.find(|it| ![Signalled::KIND, Resumed::KIND].contains(&&*it.kind));
+                    (last.is_some_and(|record| record.kind == Parked::KIND), "was not parked then")
                 }
                 Said::Cancelled(moment) => {
                     let late =
@@ -198,11 +256,19 @@ impl Ledger {
                 Said::Released(Release::Abandon) => (told.state == State::Abandoned, "was not given up"),
                 Said::Denied(Denial::Ended) => (told.state.has_ended(), "has not ended"),
                 Said::Denied(Denial::NoReturn) => (told.committed, "is not past its return"),
-                Said::Denied(Denial::Turned) => (told.turn.is_some(), "has not turned"),
+                Said::Told(text) => (told.texts.contains(text), "was not told that"),
+                Said::Denied(Denial::Turned) => {
+                    (told.turn.is_some() || told.cancel.is_some(), "has not turned")
+                }
                 Said::Denied(_) => (true, ""),
             };
             if !holds {
-                problems.push(format!("{id} was answered {said:?}, but it {what}: it is {:?}", told.state));
+                let log: Vec<_> =
+                    self.seen.iter().filter(|it| it.flow == *id).map(|it| (it.seq.0, &it.kind)).collect();
+                problems.push(format!(
+                    "{id} was answered {said:?}, but it {what}: it is {:?}, {log:?}",
+                    told.state
+                ));
             }
         }
         self.problems.extend(problems);

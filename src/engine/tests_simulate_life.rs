@@ -12,9 +12,10 @@ use crate::tests_simulate_judge::{Case, early};
 use crate::tests_simulate_ledger::{Answer, Release};
 use crate::tests_simulate_mix::End;
 use crate::tests_simulate_run::{Ended, Run};
+use crate::tests_simulate_toy::word_name;
 use crate::tests_simulate_truth::Truth;
 use crate::tests_simulate_world::World;
-use crate::{Clock, Engine, State};
+use crate::{Clock, Engine, FlowRow, State, Which};
 
 /// How often everything runnable is let run until nothing moves: longer than any chain of tasks that wake each other.
 const STILL: usize = 48;
@@ -26,6 +27,9 @@ const LAST_TURNS: usize = 60_000;
 const LONG: Duration = Duration::from_hours(24);
 /// Turns in which a house that has stopped has told everybody.
 const STOP_TURNS: usize = 40;
+
+/// What a flow is told and has not taken, about at most, while there are more lives to come.
+const TOLD_MAX: u32 = 3;
 
 /// Closes the house in order.
 pub(crate) async fn close(
@@ -129,7 +133,14 @@ impl Life<'_> {
             tokio::task::yield_now().await;
         }
         self.run.clock.now_ms();
-        let moment = lock(&self.run.world.state).moment;
+        let moment = {
+            let mut was = lock(&self.run.world.state);
+            let stopped = std::mem::take(&mut was.stopped);
+            if self.engine.shared.queue.stopped().is_none() {
+                was.problems.extend(stopped);
+            }
+            was.moment
+        };
         while let Some(answer) = self.clients.try_join_next() {
             match answer {
                 Ok(answer) => {
@@ -250,12 +261,74 @@ impl Life<'_> {
         if self.run.chance.in_thousand(if self.last { 200 } else { mix.operate }) {
             self.operate();
         }
+        // In the last life whoever listens is told, and whoever stands still goes on.
+        if mix.tell > 0 && self.run.chance.in_thousand(if self.last { 300 } else { mix.tell }) {
+            self.tell();
+        }
+        if mix.stand > 0 && self.run.chance.in_thousand(if self.last { 300 } else { mix.stand }) {
+            self.stand();
+        }
         if !self.last && self.run.chance.in_thousand(mix.jump) {
             let far = if self.run.chance.coin() { 5_000 } else { 3_600_000 };
             let by = i64::try_from(self.run.chance.below(far)).expect("small");
             self.run.clock.jump(if self.run.chance.coin() { by } else { -by });
             self.run.jumped = true;
         }
+    }
+
+    /// Somebody tells a flow something, sometimes twice.
+    fn tell(&mut self) {
+        let Ok(snapshot) = self.engine.snapshot() else { return };
+        // In the last life all that a story listens for has to come in the end, whatever else it was told.
+        let most = if self.last { crate::SIGNALS_MAX } else { TOLD_MAX };
+        let listens = |row: &FlowRow| row.state == State::Running && row.signals < most;
+        let open: Vec<_> = snapshot.open_flows().into_iter().filter(listens).collect();
+        drop(snapshot);
+        let chance = &mut self.run.chance;
+        if open.is_empty() {
+            return;
+        }
+        let id = chance.pick(&open).id;
+        self.run.told += 1;
+        let (name, text) = (word_name(u8::from(chance.coin())), format!("told {}", self.run.told));
+        let key = if chance.coin() { text.clone() } else { String::new() };
+        let twice = !key.is_empty() && chance.coin();
+        for _ in 0..=usize::from(twice) {
+            let (engine, name, text, key) = (self.engine.clone(), name.clone(), text.clone(), key.clone());
+            self.clients.spawn(async move {
+                let by = event::Actor { account: "100004".to_owned(), key: String::new() };
+                let told = engine.signal(by, id, &name, &text, &key).await;
+                Answer::Told { id, text, told }
+            });
+        }
+    }
+
+    /// Somebody makes a flow stand still, or lets one go on.
+    fn stand(&mut self) {
+        let Ok(snapshot) = self.engine.snapshot() else { return };
+        let (last, chance) = (self.last, &mut self.run.chance);
+        let open: Vec<_> =
+            snapshot.open_flows().into_iter().filter(|row| !last || row.paused.is_some()).collect();
+        drop(snapshot);
+        if open.is_empty() {
+            return;
+        }
+        let row = chance.pick(&open);
+        let (id, still) = (row.id, row.paused.is_none());
+        if !still {
+            let moment = lock(&self.run.world.state).moment;
+            self.run.ledger.may_go_on(id, moment);
+        }
+        let engine = self.engine.clone();
+        self.clients.spawn(async move {
+            let by = event::Actor { account: "100005".to_owned(), key: String::new() };
+            let told = if still {
+                engine.pause(by, Which::Flow(id), "not now").await
+            } else {
+                engine.resume(by, Which::Flow(id), "now").await
+            };
+            Answer::Stood { id, still, told }
+        });
     }
 
     fn cancel(&mut self) {

@@ -29,6 +29,9 @@ pub(crate) struct Mix {
     pub(crate) jump: usize,
     pub(crate) over: usize,
     pub(crate) pass: usize,
+    /// How often somebody is told something, and made to stand still.
+    pub(crate) tell: usize,
+    pub(crate) stand: usize,
     /// How the disk and the process fare.
     pub(crate) cuts: bool,
     pub(crate) kills: bool,
@@ -65,6 +68,7 @@ impl Mix {
         };
         let (cancel, operate) = (some(500, 40), 20 + some(500, 60));
         let (jump, over, pass) = (some(250, 20), some(400, 60), some(500, 100));
+        let (tell, stand) = (some(500, 60), some(300, 30));
         let (cuts, kills, fails) = (some(700, 1) > 0, some(500, 1) > 0, some(300, 1) > 0);
         Self {
             lives: if quiet { 1 } else { 1 + chance.below(LIVES_MAX) },
@@ -76,6 +80,8 @@ impl Mix {
             jump,
             over,
             pass,
+            tell,
+            stand,
             cuts,
             kills,
             fails,
@@ -165,6 +171,10 @@ impl Mix {
             }
             67 if self.trouble.ours > 0 => Op::BadRule { at },
             68 if self.trouble.panic > 0 => Op::BadStory,
+            69..=74 if self.tell > 0 => {
+                let within_ms = chance.coin().then(|| chance.below(3000) as u64);
+                Op::Hear { name: u8::from(chance.coin()), within_ms }
+            }
             _ => Op::Act(Act {
                 key: keys.next(),
                 attempts_max: 1 + u32::try_from(chance.below(4)).expect("small"),

@@ -97,6 +97,8 @@ pub(crate) struct Run {
     pub(crate) chance: Chance,
     pub(crate) mix: Mix,
     pub(crate) asked: Vec<Script>,
+    /// How often somebody was told something.
+    pub(crate) told: usize,
     pub(crate) jumped: bool,
 }
 
@@ -118,6 +120,7 @@ pub(crate) fn play(seed: u64) -> Result<Played, Vec<String>> {
         chance,
         mix,
         asked: Vec::new(),
+        told: 0,
         jumped: false,
     };
     // What the engine asserts, and what this code expects of it, is found as well as what is judged.

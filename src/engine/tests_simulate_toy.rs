@@ -187,6 +187,11 @@ pub(crate) enum Op {
         at: u8,
     },
     Sleep(u64),
+    /// Waits to be told something by a name, for so many milliseconds if that is said.
+    Hear {
+        name: u8,
+        within_ms: Option<u64>,
+    },
     /// Keeps a place while it does these.
     Hold {
         place: u8,
@@ -289,6 +294,14 @@ pub(crate) fn place_key(place: u8) -> String {
     format!("place-{place}")
 }
 
+/// What a story says when it was told nothing in time.
+pub(crate) const NOTHING: &str = "nothing";
+
+/// The name under which flows are told something.
+pub(crate) fn word_name(name: u8) -> String {
+    format!("word-{name}")
+}
+
 async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
     match op {
         Op::Count { at, name, add } => count(flow, at, name, add).await,
@@ -317,6 +330,11 @@ async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
             shut.point_of_no_return("what is shut stays so").await.map(|_| "shut".to_owned())
         }
         Op::Sleep(ms) => flow.sleep(Duration::from_millis(ms)).await.map(|()| "slept".to_owned()),
+        Op::Hear { name, within_ms: None } => flow.signal(&word_name(name)).await,
+        Op::Hear { name, within_ms: Some(ms) } => {
+            let heard = flow.signal_within::<String>(&word_name(name), Duration::from_millis(ms)).await?;
+            Ok(heard.unwrap_or_else(|| NOTHING.to_owned()))
+        }
         Op::Each { parts, limit, undone } => each(flow, parts, limit, undone).await,
         Op::BadRule { at } => {
             let bad = flow.decide(scope(at), |_| -> Result<Said, Refusal> { panic!("a rule that panics") });

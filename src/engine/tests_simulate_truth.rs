@@ -1,14 +1,14 @@
 //! The simulation's own fold of the log: what is true of flows, counters and reservations, found out record by record
 //! and without a line of the engine's. It says what no log may hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use event::{Actor, Cause, Event, FlowId, Record, Refusal, Scope, Seq};
 
 use crate::kinds::{
-    CancelRequested, Ended, Failed, Outcome, Parked, Refused, Released, Started, Turn, Turned,
+    CancelRequested, Ended, Failed, Outcome, Parked, Paused, Refused, Released, Resumed, SignalTaken,
+    Signalled, Started, TimerFired, TimerSet, Turn, Turned,
 };
-use crate::kinds::{TimerFired, TimerSet};
 use crate::tests_simulate_toy::*;
 use crate::{State, Superseded};
 
@@ -33,6 +33,14 @@ pub(crate) struct Told {
     pub(crate) releases: usize,
     pub(crate) outcome: Option<(Outcome, Seq)>,
     pub(crate) timers: Vec<String>,
+    /// What it was told and has not taken.
+    pub(crate) signals: Vec<(Seq, Signalled)>,
+    /// Every text it was told.
+    pub(crate) texts: BTreeSet<String>,
+    /// What it took, by path: the name and the text.
+    pub(crate) heard: BTreeMap<String, (String, String)>,
+    pub(crate) paused: Option<String>,
+    keys: BTreeSet<String>,
     /// Records with a path, in the order in which they came.
     pub(crate) steps: Vec<Record>,
     /// It may ask again for what it was last refused.
@@ -47,7 +55,8 @@ impl Told {
 
     /// What the story came to with its call of this number; a step without return has a mark.
     pub(crate) fn call(&self, number: u32) -> Option<&Record> {
-        self.at(&number.to_string()).or_else(|| self.at(&format!("{number}!")))
+        let taken = || self.at(&format!("{number}+")).filter(|record| record.kind == SignalTaken::KIND);
+        self.at(&number.to_string()).or_else(|| self.at(&format!("{number}!"))).or_else(taken)
     }
 
     pub(crate) fn is_no(record: &Record) -> bool {
@@ -154,6 +163,11 @@ impl Truth {
             releases: 0,
             outcome: None,
             timers: Vec::new(),
+            signals: Vec::new(),
+            texts: BTreeSet::new(),
+            heard: BTreeMap::new(),
+            paused: None,
+            keys: BTreeSet::new(),
             steps: Vec::new(),
             asks_again: false,
         };
@@ -178,6 +192,7 @@ impl Truth {
                 Turn::Cancelled(_) => demand(flow.cancel.is_some(), "nobody had cancelled it"),
                 Turn::Failed(refusal) => demand(no_of(flow) == Some(refusal.clone()), "no step said that no"),
                 Turn::Unwound(_) => {}
+                Turn::Reset { .. } => demand(false, "nobody resets these"),
             }
             (next.state, next.turn, next.parked) = (State::Unwinding, Some((cause, record.seq)), None);
         } else if let Ok(CancelRequested { reason, .. }) = record.get() {
@@ -192,6 +207,18 @@ impl Truth {
             demand(parked, "it was not parked");
             next.state = if flow.turn.is_some() { State::Unwinding } else { State::Running };
             (next.parked, next.releases, next.asks_again) = (None, flow.releases + 1, flow.committed);
+        } else if let Ok(told) = record.get::<Signalled>() {
+            let listens = flow.turn.is_none() && (flow.cancel.is_none() || flow.committed);
+            demand(listens, "it takes nothing more");
+            demand(told.key.is_empty() || next.keys.insert(told.key.clone()), "it was told that already");
+            next.texts.insert(text_of(&told));
+            next.signals.push((record.seq, told));
+        } else if let Ok(Paused { reason, .. }) = record.get() {
+            demand(flow.paused.is_none() && !parked, "it stood still anyway");
+            next.paused = Some(reason);
+        } else if record.kind == Resumed::KIND {
+            demand(flow.paused.is_some(), "it was not made to stand still");
+            next.paused = None;
         } else if let Ok(Ended { outcome }) = record.get() {
             next.state = match &outcome {
                 Outcome::Done(_) => {
@@ -259,6 +286,19 @@ impl Truth {
             }
             next.timers.retain(|path| *path != set_at);
         }
+        if let Ok(SignalTaken { signal }) = record.get() {
+            let taken = flow.signals.iter().position(|(seq, _)| *seq == signal);
+            let Some((_, told)) = taken.map(|at| next.signals.remove(at)) else {
+                self.wrong(record, "it was not told that, or had taken it");
+                return;
+            };
+            if flow.signals.iter().any(|(seq, older)| *seq < signal && older.name == told.name) {
+                self.wrong(record, "it was told something older of that name");
+            }
+            let set_at = path.trim_end_matches('+');
+            next.timers.retain(|path| path != set_at);
+            next.heard.insert(path.to_owned(), (told.name.clone(), text_of(&told)));
+        }
     }
 
     /// What becomes of counters and reservations.
@@ -318,6 +358,10 @@ impl Truth {
         }
         was == before
     }
+}
+
+fn text_of(told: &Signalled) -> String {
+    rmp_serde::from_slice(&told.payload).expect("the toy tells texts")
 }
 
 /// The number of the call that a path belongs to.

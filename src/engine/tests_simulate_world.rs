@@ -73,6 +73,8 @@ pub(crate) struct Was {
     pub(crate) things: BTreeMap<String, FlowId>,
     pub(crate) calls: Vec<Call>,
     pub(crate) problems: Vec<String>,
+    /// Undos that were stopped, which only a log that has stopped may do.
+    pub(crate) stopped: Vec<String>,
     pub(crate) life: usize,
     /// When this life began.
     pub(crate) born: Option<Instant>,
@@ -183,7 +185,7 @@ impl World {
                 work.came = Came::Stopped;
                 let mut was = lock(&self.state);
                 if undo && !was.closing {
-                    was.problems.push(format!("the undo of {number} of {} was stopped", work.flow));
+                    was.stopped.push(format!("the undo of {number} of {} was stopped", work.flow));
                 }
                 return Err(stop);
             }

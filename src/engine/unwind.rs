@@ -1,8 +1,9 @@
 //! Driving a flow: telling its story, and when it turns, undoing what it began.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -18,7 +19,9 @@ use crate::committer::{Batch, Slot, panic_text};
 use crate::flow::{Armed, Flow, Inner, Told, Undo};
 use crate::fold::{self, FlowRow, State};
 use crate::hold::Returns;
-use crate::kinds::{Ended, Failed, Outcome, Parked, Refused, Released, Started, TakesUp, Turn, Turned};
+use crate::kinds::{
+    Ended, Failed, Outcome, Parked, Refused, Released, Signalled, Started, TakesUp, Turn, Turned,
+};
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
 use crate::shared::Shared;
@@ -26,7 +29,7 @@ use crate::spans;
 use crate::step::Policy;
 use crate::store::Snapshot;
 use crate::workflow::Halt;
-use crate::{Error, again, audit, patch, signal};
+use crate::{Error, again, audit, patch, reset};
 
 /// Recoveries of a flow that ended before it got any further, after which it parks instead of
 /// taking the process down again.
@@ -115,6 +118,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
     let mut told = Told {
         journal: HashMap::new(),
         inherited: HashMap::new(),
+        places: HashMap::new(),
         tried: HashMap::new(),
         armed: Vec::new(),
         committed: false,
@@ -132,6 +136,11 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         let Begin { scope, started, time_ms, account, .. } = begin;
         Loaded { scope, started, turn: None, time_ms, account }
     } else {
+        if shared.signalled.load(Ordering::SeqCst) {
+            // What it was told just before it was driven is on its way into the log: a later word would be taken first.
+            let ticket = shared.queue.submit(Box::new(|_| {}));
+            shared.queue.durable(ticket).await?;
+        }
         match audit::guarded(|| load(shared, id, live, &mut told, &mut origin))? {
             Some(loaded) => loaded,
             None => return Ok(()),
@@ -174,7 +183,9 @@ fn inherited(
     let own = records_of(snapshot, &row)?;
     let first: Started = own.first().ok_or(Error::NoFlow(*flow))?.get().map_err(Error::read)?;
     let mut records = inherited(snapshot, first.takes_up.as_ref(), origin)?;
-    records.extend(own.into_iter().filter(|record| record.seq < *before));
+    // What it was told is told to the next one, whenever that was.
+    let stays = |record: &Record| record.seq < *before || record.kind == Signalled::KIND;
+    records.extend(own.into_iter().filter(stays));
     Ok(records)
 }
 
@@ -216,9 +227,10 @@ fn load<P>(
         told.inherited = steps.map(|record| (record.path.0.clone(), record.flow)).collect();
     }
     records.extend(own);
-    for (seq, signal) in signal::told(&records) {
-        live.tell(seq, signal);
+    if let Some(Turn::Reset { .. }) = &row.turn {
+        told.places = records.iter().map(|record| (record.path.0.clone(), record.seq)).collect();
     }
+    live.remember(&records);
     told.journal = journal(records);
     told.tried = tried(&snapshot, id)?;
     live.is_of(row.class);
@@ -231,18 +243,25 @@ fn load<P>(
 /// and was let go on by a person asks again.
 pub(crate) fn journal(records: Vec<Record>) -> HashMap<String, Record> {
     let mut journal: HashMap<String, Record> = HashMap::new();
-    let (mut committed, mut newest) = (false, None);
+    // The newest record of the trunk, and of each line that is told since.
+    let (mut committed, mut newest) = (false, BTreeMap::<String, String>::new());
     for record in records {
         if record.kind == Released::KIND && committed {
-            let no = newest.take().filter(|path| {
-                journal.get(path).is_some_and(|record| [Refused::KIND, Failed::KIND].contains(&&*record.kind))
-            });
-            no.map(|path| journal.remove(&path));
+            for path in std::mem::take(&mut newest).into_values() {
+                let is_no = |record: &Record| [Refused::KIND, Failed::KIND].contains(&&*record.kind);
+                if journal.get(&path).is_some_and(is_no) {
+                    journal.remove(&path);
+                }
+            }
         }
-        if !record.path.as_str().is_empty() {
-            committed |= record.path.as_str().ends_with('!');
-            newest = Some(record.path.0.clone());
-            journal.insert(record.path.0.clone(), record);
+        let path = record.path.as_str();
+        if !path.is_empty() {
+            committed |= path.ends_with('!');
+            let line = path.rfind('/').map_or("", |end| &path[..=end]).to_owned();
+            // A line goes on when the lines that began in it before are over.
+            newest.retain(|other, _| *other == line || !other.starts_with(&line));
+            newest.insert(line, path.to_owned());
+            journal.insert(path.to_owned(), record);
         }
     }
     journal
@@ -375,7 +394,10 @@ async fn turn_around<P: Send + Sync + 'static>(
 
 /// Runs the undos of all that began, newest first.
 async fn unwind<P: Send + Sync + 'static>(flow: &Flow<P>, turn: Turn) -> Result<(), Error> {
-    let armed = std::mem::take(&mut lock(&flow.inner.told).armed);
+    let mut armed = std::mem::take(&mut lock(&flow.inner.told).armed);
+    if let Turn::Reset { before, .. } = &turn {
+        armed = reset::from_on(flow, armed, *before);
+    }
     #[cfg(test)]
     let left_out = usize::from(crate::planted::is(crate::planted::Planted::NoUndo));
     #[cfg(test)]
@@ -383,7 +405,10 @@ async fn unwind<P: Send + Sync + 'static>(flow: &Flow<P>, turn: Turn) -> Result<
     if let Err(why) = undo_all(flow, armed).await? {
         return park(&flow.inner.shared, flow.inner.id, &why).await;
     }
-    end(flow, Outcome::Undone(turn)).await
+    match turn {
+        Turn::Reset { .. } => reset::hand_on(flow, turn).await,
+        turn => end(flow, Outcome::Undone(turn)).await,
+    }
 }
 
 /// Runs undos, the newest first; says in words which could not be.
@@ -473,6 +498,7 @@ async fn end_well<P: Send + Sync + 'static>(flow: &Flow<P>, output: Vec<u8>) -> 
 
 async fn end<P: Send + Sync + 'static>(flow: &Flow<P>, outcome: Outcome) -> Result<(), Error> {
     come_to(flow, "end").await?;
+    lock(&flow.inner.shared.numbers).remove(&flow.inner.work);
     write_last(&flow.inner.shared, flow.inner.id, Draft::of(&Ended { outcome }), true).await
 }
 
@@ -498,9 +524,6 @@ async fn write_last<P: Send + Sync + 'static>(
             batch.clear_work(id, "");
         }
     }));
-    if ends {
-        lock(&shared.numbers).remove(&id);
-    }
     shared.queue.durable(ticket).await
 }
 

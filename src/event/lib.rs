@@ -15,7 +15,7 @@ mod work;
 
 pub use failure::{Failure, Refusal};
 pub use id::{Actor, Cause, FlowId, Path, Scope, Seq, Subject};
-pub use order::{Hand, Order, Pace, Until, Wait};
+pub use order::{Hand, Order, Pace, Until, Wait, When};
 pub use record::{Draft, Error, Event, Record};
 pub use rows::{DECIDE_ROWS_MAX, Fold, Rows, RowsMut, Table, View};
 pub use work::{Attempt, Progress, Work};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::FlowId;
+use crate::{Failure, FlowId};
 
 /// What a flow waits for, other than its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,15 @@ pub enum Wait {
     Parts,
     /// Somebody's word: something it is to be told, or to be let go on.
     Word,
+}
+
+/// When something may strike an attempt at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Before it acts.
+    Before,
+    /// When it has, whatever came of it, and its flow has not heard of it.
+    After,
 }
 
 /// Lets flows go one after another.
@@ -41,8 +50,19 @@ pub trait Order: Debug + Send + Sync + 'static {
     fn waits(&self, flow: FlowId, wait: Wait);
     /// It waits no longer.
     fn moves(&self, flow: FlowId);
+    /// So many more lines of a flow's story are told at once than before, or fewer, or events of it are on their way
+    /// into the log. Each moves and waits by itself.
+    fn lines(&self, flow: FlowId, by: isize) {
+        let _ = (flow, by);
+    }
     /// A flow has ended or parked, or is driven here no more.
     fn rests(&self, flow: FlowId);
+    /// What strikes an attempt at a step or an undo, which is then its outcome. Asked twice of each, unless
+    /// it never came back.
+    fn strikes(&self, flow: FlowId, path: &str, when: When) -> Option<Failure> {
+        let _ = (flow, path, when);
+        None
+    }
     /// Whoever lets the log's threads go, if they go one at a time as well; else they go as they come.
     fn pace(&self) -> Option<Arc<dyn Pace>> {
         None

@@ -6,7 +6,7 @@
 //! of this computer.
 
 use http::{HeaderValue, Response};
-use service::{Call, Family, Reply, Trouble, dispatch};
+use service::{Call, Family, Reply, Request, Trouble, dispatch};
 use wire::{Fault, Form, Pairs};
 
 use crate::body::{Body, full};
@@ -50,6 +50,11 @@ fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, 
         let why = "a file of the server's computer cannot be named from elsewhere";
         let trouble = Trouble::new(Family::Refused, "InvalidSource.NotHere", why);
         return Ok(Err(trouble.advise("put the file into a bucket and name the object: `oss://BUCKET/KEY`")));
+    }
+    if matches!(call.request, Request::WorkflowReset { .. }) && !proved.identity.is_root() {
+        let why = "an operation is begun anew as whoever asked for it first";
+        let trouble = Trouble::new(Family::Refused, "Forbidden.RAM", why);
+        return Ok(Err(trouble.advise("ask with a key of the account itself, not of a user or role")));
     }
     let resource = format!("acs:kiln:*:{}:*", proved.identity.account);
     // What is asked for later, or by the lines of a batch, is asked for by the account: whether who asks now may is

@@ -247,7 +247,8 @@ pub enum Request {
         /// Why.
         reason: String,
     },
-    /// Begins an operation anew, from before one of its events or from its beginning.
+    /// Begins a parked operation anew, from before one of its events or from its beginning; what it did from there on
+    /// is undone first.
     WorkflowReset {
         /// Which.
         workflow: FlowId,

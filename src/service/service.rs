@@ -189,7 +189,7 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::WorkflowPause { which, reason } => service.pause(actor, which, &reason).await?,
         Request::WorkflowResumeAll { which, reason } => service.resume_all(actor, which, &reason).await?,
         Request::WorkflowReset { workflow, before, reason } => {
-            service.reset(actor, workflow, before, &reason).await?.into()
+            service.reset(actor, asked, workflow, before, &reason).await?.into()
         }
         Request::WorkflowUnwind { workflow, reason } => {
             service.unwind(actor, workflow, &reason).await?.into()

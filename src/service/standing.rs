@@ -1,14 +1,19 @@
 //! Use cases on operations that stand still, go on, or are begun anew.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{Class, FlowRow, State, Which};
 use event::{Actor, FlowId, Refusal, Seq};
 
+use crate::asked::Asked;
 use crate::operator::operator;
 use crate::request::Reply;
 use crate::view::{WorkflowView, Workflows};
 use crate::{Service, Trouble};
+
+/// How long a reset is answered only when the new operation has begun: most undos are of a moment.
+const RESET_WAIT: Duration = Duration::from_secs(10);
 
 impl Service {
     /// Makes operations stand still: one of the account's, or, for the operator, those of a kind or all.
@@ -52,16 +57,22 @@ impl Service {
         Ok(Workflows { workflows, next: None }.into())
     }
 
+    /// Begins a parked operation anew from before one of its events. The answer is the new operation; or the old one,
+    /// if what it is to undo takes longer, or cannot be undone.
     pub(crate) async fn reset(
         &self,
         actor: Actor,
+        asked: &Asked,
         id: FlowId,
         before: Option<Seq>,
         reason: &str,
     ) -> Result<WorkflowView, Trouble> {
         self.flow(&actor, id)?;
-        let next = self.engine.reset(actor.clone(), id, before, reason).await?;
-        self.workflow(&actor, next)
+        let next = self.engine.reset(actor.clone(), id, before, reason, &asked.id).await?;
+        // Elapsed, or an error of an engine that drives nothing: the old one is there to be looked at.
+        let rests = tokio::time::timeout(RESET_WAIT, self.engine.wait(id)).await;
+        let begun = matches!(rests, Ok(Ok(row)) if row.state.has_ended());
+        self.workflow(&actor, if begun { next } else { id })
     }
 
     /// Lets an operation go on, whether it was paused or has parked.

@@ -103,6 +103,13 @@ fn flow_text(record: &Record) -> Option<String> {
             Turn::Failed(_) => "turned round, to undo what it had begun".to_owned(),
             Turn::Cancelled(_) => "stopped, to undo what it had begun".to_owned(),
             Turn::Unwound(reason) => format!("was made to undo what it had begun: {reason}"),
+            Turn::Reset { before, next, by, reason } => {
+                let who = who(&by);
+                format!(
+                    "{who} had it undone from event {before} on, to begin anew as `{next}`{}",
+                    because(&reason)
+                )
+            }
         });
     }
     if let Some(event) = read::<CancelRequested>(record) {

@@ -111,7 +111,7 @@ impl From<engine::Error> for Trouble {
             E::Stopped { .. } => (Family::World, "Log.Stopped"),
             E::NoFlow(_) => (Family::Refused, "InvalidWorkflowId.NotFound"),
             E::NoStory { .. } => (Family::Refused, "InvalidWorkflowName.NotFound"),
-            E::Denied { .. } => (Family::Refused, "IncorrectWorkflowStatus"),
+            E::Denied { .. } | E::NotPaused { .. } => (Family::Refused, "IncorrectWorkflowStatus"),
         };
         let trouble = Self::new(family, code, error.to_string());
         match error {

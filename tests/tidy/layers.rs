@@ -30,6 +30,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("cli", &["event", "domain", "service", "remote", "server", "demo"]),
     ("demo", &["files"]),
     ("sim", &["event", "domain", "engine", "files"]),
+    ("stage", &["event", "engine", "sim"]),
     // The product wires all of them, but ships no simulation.
     (
         "kiln",
