@@ -27,7 +27,8 @@ use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase};
 use serde::{Deserialize, Serialize};
 
 use crate::index;
-use crate::store::{META, ROWS, remove_if_there, seal, unseal};
+use crate::seal::{seal, unseal};
+use crate::store::{META, ROWS, remove_if_there};
 
 /// The name of the second file in the data directory.
 pub const ENDED: &str = "kiln.ended.redb";

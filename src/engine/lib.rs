@@ -58,6 +58,7 @@ mod reset;
 mod restore;
 mod retell;
 mod runtime;
+mod seal;
 mod segment;
 mod settled;
 mod shared;

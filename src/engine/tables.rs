@@ -11,7 +11,8 @@ use crate::archive::{Archive, LogRows};
 use crate::chain::{self, Hash};
 use crate::ended::{EndedRows, Mark, may_hold};
 use crate::marks::Marks;
-use crate::store::{ENDED_MARK, FOLD, HEAD, Head, INCARNATION, unseal};
+use crate::seal::unseal;
+use crate::store::{ENDED_MARK, FOLD, HEAD, Head, INCARNATION};
 
 /// Everything as of one commit. Reads of a damaged file may panic inside redb; whoever serves
 /// people catches that at the edge.
