@@ -95,8 +95,8 @@ impl Archive {
 
     fn fail(&self, segment: &Segment, why: impl fmt::Display) -> Error {
         Error::read(format!(
-            "events {} to {} are in `{}` of the archive, and {why}; `kiln audit verify` says what is still whole, and a \
-             copy of that file from a backup of the directory mends it",
+            "events {} to {} are in `{}` of the archive, and {why}; `kiln audit verify` says what is still whole, and \
+             a copy of that file mends it",
             segment.first,
             segment.last,
             self.dir.join(segment.name()).display()

@@ -2,8 +2,8 @@
 //! ended long ago into a second file.
 //!
 //! ```text
-//!  oldest rows of the log ─▶ …-….seg.part ─sync─▶ …-….seg ─sync dir─▶ read back, proved ─▶ one commit: named, forgotten
-//!  settled rows           ─▶ kiln.ended.redb, one commit ───────────────────────────────▶ one commit: forgotten
+//!  oldest rows ─▶ …-….seg.part ─sync─▶ …-….seg ─sync dir─▶ read back, proved ─▶ one commit: named, forgotten
+//!  settled rows ─▶ kiln.ended.redb, one commit ───────────────────────────────▶ one commit: forgotten
 //! ```
 //!
 //! What is archived is always the beginning of the log, whole rows, whoever they are of: a flow that goes on for years

@@ -1,9 +1,9 @@
 //! Keeping the log's database small, behind everybody's back, and showing how large everything is.
 //!
-//! While operations go on here a task looks every [`LOOK_EVERY`], when much has been written, whether the log has outgrown its database, or
-//! something in it has come of age, and has the engine move it into the archive piece by piece. It pauses with what
-//! runs in the background. What goes wrong is told in the process's own log and tried again at the next look: the log
-//! is whole all the while, only larger.
+//! While operations go on here a task looks every [`LOOK_EVERY`], when much has been written, whether the log has
+//! outgrown its database, or something in it has come of age, and has the engine move it into the archive piece by
+//! piece. It pauses with what runs in the background. What goes wrong is told in the process's own log and tried
+//! again at the next look: the log is whole all the while, only larger.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
