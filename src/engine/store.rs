@@ -113,9 +113,9 @@ impl Changes {
 /// The second file.
 #[derive(Default)]
 struct Second {
-    file: Option<EndedFile>,
-    /// What is seen of it.
+    /// What is seen of it: let go of before the file, which else would not be closed in order.
     rows: Option<EndedRows>,
+    file: Option<EndedFile>,
     /// There should be one, and there is none that has what is forgotten here.
     is_lost: bool,
 }

@@ -163,10 +163,17 @@ impl Snapshot {
         end: Bound<&[u8]>,
         is_back: bool,
     ) -> Result<Merged, Error> {
-        let live = self.rows.range::<&[u8]>((begin, end)).map_err(Error::read)?;
+        let live = Some(self.rows.range::<&[u8]>((begin, end)).map_err(Error::read)?);
         let ended = self.ended.as_ref().filter(|_| may_hold(prefix));
         let ended = ended.map(|ended| ended.range::<&[u8]>((begin, end)).map_err(Error::read)).transpose()?;
-        Ok(Merged { live, ended, next_live: None, next_ended: None, is_back })
+        Ok(Merged { live, ended, next_live: None, next_ended: None, is_back, live_is_over: false })
+    }
+
+    /// The same of the second file alone.
+    pub(crate) fn ended_rows_in(&self, begin: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<Merged, Error> {
+        let ended = self.ended.as_ref();
+        let ended = ended.map(|ended| ended.range::<&[u8]>((begin, end)).map_err(Error::read)).transpose()?;
+        Ok(Merged { live: None, ended, next_live: None, next_ended: None, is_back: true, live_is_over: true })
     }
 
     /// Visits the rows whose key begins with `prefix`, last first, until `visit` says `false`; from
@@ -217,27 +224,29 @@ type Range = redb::Range<'static, &'static [u8], &'static [u8]>;
 /// Rows of both files in the order of their keys. One that is in both, which a move that was cut short leaves, is
 /// the same in both, and comes once.
 pub(crate) struct Merged {
-    live: Range,
+    live: Option<Range>,
     ended: Option<Range>,
     next_live: Option<(Guard, Guard)>,
     next_ended: Option<(Guard, Guard)>,
     is_back: bool,
+    /// The log's own database had no row left when the last one was asked for.
+    pub(crate) live_is_over: bool,
 }
 
 impl Merged {
     /// The next row, if there is one.
     pub(crate) fn next(&mut self) -> Result<Option<(Guard, Guard)>, Error> {
         let is_back = self.is_back;
-        let pull = |rows: &mut Range| {
-            let row = if is_back { rows.next_back() } else { rows.next() };
+        let pull = |rows: &mut Option<Range>| {
+            let row = rows.as_mut().and_then(|rows| if is_back { rows.next_back() } else { rows.next() });
             row.transpose().map_err(Error::read)
         };
-        let Some(ended) = &mut self.ended else { return pull(&mut self.live) };
         if self.next_live.is_none() {
             self.next_live = pull(&mut self.live)?;
         }
+        self.live_is_over = self.next_live.is_none();
         if self.next_ended.is_none() {
-            self.next_ended = pull(ended)?;
+            self.next_ended = pull(&mut self.ended)?;
         }
         let (Some(live), Some(other)) = (&self.next_live, &self.next_ended) else {
             return Ok(self.next_live.take().or_else(|| self.next_ended.take()));
