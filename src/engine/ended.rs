@@ -36,7 +36,7 @@ pub const ENDED: &str = "kiln.ended.redb";
 const UNBORN: &str = "kiln.ended.redb.new";
 const MARK: &str = "mark";
 /// Its page cache: what is asked about flows that ended long ago is asked seldom, and mostly lies together.
-const CACHE_BYTES: usize = 48 << 20;
+const CACHE_BYTES: usize = 32 << 20;
 
 /// What all rows begin with that are ever in this file, in the order of their keys.
 pub(crate) const TABLES: [&[u8]; 3] = [b"flow\0", index::TABLE, b"request\0"];

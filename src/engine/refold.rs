@@ -16,8 +16,8 @@ use crate::fold::{EngineFold, FLOWS, FlowRow, house};
 use crate::settled::Settled;
 use crate::store::{Snapshot, Staged, Store, records_in};
 
-/// Events after which settled rows are handed over: their rows are some ten megabytes.
-const LOOK_EVENTS: u64 = if cfg!(test) { 16 } else { 32_768 };
+/// Events after which settled rows are handed over: their rows are some megabytes.
+const LOOK_EVENTS: u64 = if cfg!(test) { 16 } else { 16_384 };
 
 /// Rows that know what of them is held in memory.
 pub(crate) trait Folding: RowsMut {
