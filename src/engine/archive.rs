@@ -204,13 +204,12 @@ impl ArchivedRows {
                 continue;
             }
             let Some(segment) = self.archive.segments.get(self.segment) else { return Ok(None) };
-            let opened = match &self.opened {
-                Some(opened) => opened.clone(),
-                None => {
-                    let opened = self.archive.opened(segment)?;
-                    self.next_block = opened.block_of(self.from).unwrap_or(0);
-                    self.opened.insert(opened).clone()
-                }
+            let opened = if let Some(opened) = &self.opened {
+                opened.clone()
+            } else {
+                let opened = self.archive.opened(segment)?;
+                self.next_block = opened.block_of(self.from).unwrap_or(0);
+                self.opened.insert(opened).clone()
             };
             if self.next_block < opened.blocks() {
                 self.at = Some((self.archive.block(segment, &opened, self.next_block)?, 0));

@@ -28,7 +28,8 @@ use crate::chain::{self, GENESIS};
 use crate::ended::{ENDED, Moved, TABLES};
 use crate::fold::{self, FLOWS, OPEN, house};
 use crate::queue::Queue;
-use crate::segment::{Opened, Packing, SEGMENT_BYTES, Segment};
+use crate::refold::Row;
+use crate::segment::{Opened, Packing, SEGMENT, SEGMENT_BYTES, Segment};
 use crate::settled::Settled;
 use crate::store::{self, DATABASE, Store, get_row, remove_if_there};
 use crate::writer::why_stopped;
@@ -45,6 +46,8 @@ pub const LIVE_BYTES_MAX: u64 = 64 << 20;
 const MOVED_ROWS_MAX: usize = if cfg!(test) { 24 } else { 2048 };
 /// Bytes that have to be free on the disk before anything is moved: the log itself is to have them.
 const FREE_BYTES_MIN: u64 = 64 << 20;
+/// What the name of a segment ends with until it is whole.
+const PART: &str = ".part";
 /// What a row of the log takes in the database at most, if its events are of an ordinary size.
 const PAGE_BYTES: u64 = 4096;
 
@@ -322,7 +325,7 @@ fn write(
         sweep(files, &dir, snapshot.archive.segments())?;
         chores.is_swept = true;
     }
-    let part = dir.join(format!("{}.part", segment.name()));
+    let part = dir.join(segment.name() + PART);
     remove_if_there(files, &part)?;
     let written = (|| {
         let new = files.open(&part, Open::CreateNew)?;
@@ -341,7 +344,10 @@ fn write(
 /// Removes what a run left that was cut short.
 fn sweep(files: &dyn Files, dir: &Path, segments: &[Segment]) -> std::io::Result<()> {
     let named: HashSet<String> = segments.iter().map(Segment::name).collect();
-    let ours = |name: &String| name.ends_with(".seg") || name.ends_with(".seg.part");
+    let ours = |name: &String| {
+        let name = Path::new(name.strip_suffix(PART).unwrap_or(name));
+        name.extension().is_some_and(|extension| extension == SEGMENT)
+    };
     let strays = files.list(dir)?.into_iter().filter(|name| ours(name) && !named.contains(name));
     strays.into_iter().try_for_each(|name| remove_if_there(files, &dir.join(name)))
 }
@@ -376,7 +382,7 @@ fn prove(store: &Store, snapshot: &store::Snapshot, segment: &Segment) -> Result
 }
 
 /// Rows of the log's database that will never be others and whose records are archived, as many as go at once.
-fn settled_rows(snapshot: &store::Snapshot, chores: &mut Chores) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+fn settled_rows(snapshot: &store::Snapshot, chores: &mut Chores) -> Result<Vec<Row>, Error> {
     let upto = snapshot.archive.end();
     if upto == Seq(0) || chores.settled_at == Some(upto) {
         return Ok(Vec::new());

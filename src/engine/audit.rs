@@ -113,7 +113,9 @@ pub(crate) fn rebuild(snapshot: &Snapshot, domain: &Arc<dyn Fold>) -> Result<Reb
             Some(_) => {}
         }
     }
-    fresh.keys().for_each(|key| noted.note(key, MISSING));
+    for key in fresh.keys() {
+        noted.note(key, MISSING);
+    }
     drop(fresh);
     if strange > found {
         note_strangers(snapshot, domain, &mut noted)?;
@@ -160,7 +162,9 @@ impl Noted {
 fn note_strangers(snapshot: &Snapshot, domain: &Arc<dyn Fold>, noted: &mut Noted) -> Result<(), Error> {
     let (mut fresh, mut keys) = (Fresh::default(), Keys::default());
     fold_all(snapshot, domain, ALL, &mut fresh, |rows| {
-        rows.iter().for_each(|(key, _)| keys.add(key));
+        for (key, _) in &rows {
+            keys.add(key);
+        }
         Ok(())
     })?;
     let mut all = snapshot.rows_in(b"", Bound::Unbounded, Bound::Unbounded, false)?;

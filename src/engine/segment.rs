@@ -26,6 +26,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::{self, GENESIS, Hash};
 
+/// What the name of its file ends with.
+pub(crate) const SEGMENT: &str = "seg";
 /// What a segment begins with.
 const MAGIC: [u8; 8] = *b"kilnseg1";
 /// Bytes of rows in a segment. All of one are in memory when it is made, its rows are forgotten in one commit (a
@@ -66,7 +68,7 @@ pub(crate) struct Segment {
 impl Segment {
     /// The name of its file.
     pub(crate) fn name(&self) -> String {
-        format!("{:020}-{:020}.seg", self.first.0, self.last.0)
+        format!("{:020}-{:020}.{SEGMENT}", self.first.0, self.last.0)
     }
 
     fn header(&self) -> Vec<u8> {

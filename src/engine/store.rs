@@ -185,7 +185,7 @@ impl Store {
             Err(_) => return Err(fail(damaged(&"it breaks the database's own invariants"))),
         };
         files.sync_dir(dir).map_err(advise)?;
-        let store = Self::of(db, witness, reach.clone(), path, measures);
+        let store = Self::of(db, witness, reach, path, measures);
         catch_unwind(AssertUnwindSafe(|| {
             if let Some(mark) = store.snapshot()?.ended_mark()? {
                 store.open_second(mark)?;
@@ -250,7 +250,7 @@ impl Store {
             Ok(Err(_)) | Err(_) => (None, None),
         };
         let is_lost = rows.is_none();
-        *lock(&self.second) = Second { file, rows, is_lost };
+        *lock(&self.second) = Second { rows, file, is_lost };
         self.show_anew();
         Ok(())
     }

@@ -101,7 +101,7 @@ fn answers(engine: &Engine<World>) -> Answers {
         assert_eq!(snapshot.record(record.seq).unwrap().as_ref(), Some(record));
         let filter = |found: &event::Record| found.flow == record.flow;
         let page = snapshot.records_where(record.seq, record.seq, 1, filter).unwrap();
-        assert_eq!(page.records, [record.clone()]);
+        assert_eq!(page.records.first(), Some(record));
     }
     Answers {
         histories: flows.iter().map(|flow| snapshot.records_of(flow).unwrap()).collect(),
@@ -378,8 +378,7 @@ fn a_row_in_the_second_file_that_was_altered_added_or_removed_is_named() {
     let table = crate::store::ROWS;
     let row = |txn: &redb::WriteTransaction| {
         let table = txn.open_table(table).unwrap();
-        let row = redb::ReadableTable::get(&table, key.as_slice()).unwrap().unwrap().value().to_vec();
-        row
+        redb::ReadableTable::get(&table, key.as_slice()).unwrap().unwrap().value().to_vec()
     };
     check("it is not what the log comes to", &|txn| {
         let changed = rmp_serde::to_vec(&FlowRow { label: "another".to_owned(), ..first.clone() }).unwrap();

@@ -92,9 +92,9 @@ fn the_power_may_go_at_every_call_of_an_archiving_run() {
         for n in 1..=calls {
             let copy = House::on(house.disk.fork(n));
             if n % 2 == 0 {
-                copy.disk.cut_after(n)
+                copy.disk.cut_after(n);
             } else {
-                copy.disk.tear_after(n)
+                copy.disk.tear_after(n);
             }
             attempt(&copy);
             copy.disk.power_on();

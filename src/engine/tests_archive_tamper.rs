@@ -67,8 +67,8 @@ fn only(change: impl FnOnce(&House, &[Segment])) -> (Fault, Vec<Segment>) {
     (faults[0].clone(), segments)
 }
 
-fn range(segment: &Segment) -> Option<(Seq, Seq)> {
-    Some((segment.first, segment.last))
+fn range(segment: &Segment) -> (Seq, Seq) {
+    (segment.first, segment.last)
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn an_archive_that_nobody_touched_is_whole() {
 fn a_segment_that_is_gone_is_told_with_its_events() {
     let (fault, segments) =
         only(|house, segments| house.disk.remove(Path::new(&path(&segments[1]))).unwrap());
-    assert_eq!((fault.damage, fault.events), (Damage::Removed, range(&segments[1])));
+    assert_eq!((fault.damage, fault.events), (Damage::Removed, Some(range(&segments[1]))));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_segment_in_the_place_of_another_is_told_as_such() {
         let other = house.disk.get(path(&segments[2])).unwrap();
         house.disk.put(path(&segments[1]), &other);
     });
-    assert_eq!((fault.damage, fault.events), (Damage::Swapped, range(&segments[1])));
+    assert_eq!((fault.damage, fault.events), (Damage::Swapped, Some(range(&segments[1]))));
     let held = format!("holds events {} to {}", segments[2].first, segments[2].last);
     assert!(fault.what.contains(&held), "{fault:?}");
 }
@@ -110,7 +110,7 @@ fn a_segment_of_another_house_is_told_as_such() {
         let theirs = engine.shared.store.snapshot().unwrap().archive.segments().to_vec();
         house.disk.put(path(&segments[1]), &other.disk.get(path(&theirs[1])).unwrap());
     });
-    assert_eq!((fault.damage, fault.events), (Damage::Changed, range(&segments[1])));
+    assert_eq!((fault.damage, fault.events), (Damage::Changed, Some(range(&segments[1]))));
     assert!(fault.what.contains("another log"), "{fault:?}");
 }
 
