@@ -44,3 +44,5 @@ mod surface;
 mod things;
 #[path = "cli/together.rs"]
 mod together;
+#[path = "cli/traces.rs"]
+mod traces;

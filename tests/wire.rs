@@ -17,6 +17,8 @@ mod client;
 mod kill;
 #[path = "wire/objects.rs"]
 mod objects;
+#[path = "wire/own.rs"]
+mod own;
 #[path = "wire/program.rs"]
 mod program;
 #[path = "wire/server.rs"]
@@ -34,6 +36,11 @@ fn a_hundred_requests_killed_in_the_middle_each_happen_whole_or_not_at_all() {
 #[test]
 fn soups_of_requests_are_told_what_is_wrong_with_them() {
     soups::play();
+}
+
+#[test]
+fn a_schedule_starts_nothing_that_whoever_makes_it_may_not_start() {
+    own::a_schedule_starts_nothing_that_whoever_makes_it_may_not_start();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Change a batch: pause it, let it go on, cancel it; stop it, note how far it has come, end it; forget it.
+//! Change a batch: pause it, let it go on, cancel it; stop it, note how far it has come, end it; forget lines, and it.
 
 use async_trait::async_trait;
 use domain::batch::{BatchChange, BatchId};
@@ -44,6 +44,7 @@ impl Workflow for ChangeBatch {
             BatchChange::Stop { .. } => "stop",
             BatchChange::Note(_) => "note the progress of",
             BatchChange::End(_) => "end",
+            BatchChange::ForgetLines { .. } => "forget lines of",
             BatchChange::Forget => "forget",
         };
         format!("{what} the batch `{}`", self.name)
@@ -68,8 +69,10 @@ impl Workflow for ChangeBatch {
                     rules::cancel_batch(view, &it.account, &it.batch, &reason, hard)
                 }))
                 .point_of_no_return(ONE).await?,                                           // BatchCancelled
-            BatchChange::Stop { why } => _ = flow
-                .decide(scope, of(&self, move |view, it| rules::stop_batch(view, &it.account, &it.batch, &why)))
+            BatchChange::Stop { why, counts } => _ = flow
+                .decide(scope, of(&self, move |view, it| {
+                    rules::stop_batch(view, &it.account, &it.batch, &why, counts)
+                }))
                 .point_of_no_return(ONE).await?,                                           // BatchStopped
             BatchChange::Note(note) => _ = flow
                 .decide(scope, of(&self, move |view, it| rules::note_batch(view, &it.account, &it.batch, note)))
@@ -77,6 +80,9 @@ impl Workflow for ChangeBatch {
             BatchChange::End(counts) => _ = flow
                 .decide(scope, of(&self, move |view, it| rules::end_batch(view, &it.account, &it.batch, counts)))
                 .point_of_no_return(ONE).await?,                                           // BatchEnded
+            BatchChange::ForgetLines { below } => _ = flow
+                .decide(scope, of(&self, move |view, it| rules::forget_lines(view, &it.account, &it.batch, below)))
+                .point_of_no_return(ONE).await?,                                           // BatchLinesForgotten
             BatchChange::Forget => _ = flow
                 .decide(scope, of(&self, |view, it| rules::forget_batch(view, &it.account, &it.batch)))
                 .point_of_no_return(ONE).await?,                                           // BatchForgotten
@@ -95,9 +101,12 @@ impl ChangeBatch {
             BatchChange::Cancel { reason, hard } => {
                 rules::cancel_batch(view, account, batch, reason, *hard).map(drop)
             }
-            BatchChange::Stop { why } => rules::stop_batch(view, account, batch, why).map(drop),
+            BatchChange::Stop { why, counts } => {
+                rules::stop_batch(view, account, batch, why, *counts).map(drop)
+            }
             BatchChange::Note(note) => rules::note_batch(view, account, batch, note.clone()).map(drop),
             BatchChange::End(counts) => rules::end_batch(view, account, batch, *counts).map(drop),
+            BatchChange::ForgetLines { below } => rules::forget_lines(view, account, batch, *below).map(drop),
             BatchChange::Forget => rules::forget_batch(view, account, batch).map(drop),
         }
     }

@@ -25,16 +25,17 @@ pub(crate) fn object(named: &OsStr) -> Result<Option<(String, String)>, Stop> {
         Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
             Ok(Some((bucket.to_owned(), key.to_owned())))
         }
-        _ => Err(Stop::Usage(format!("`{SCHEME}{rest}` names no object: write `oss://BUCKET/KEY`"))),
+        _ => Err(Stop::usage(format!("`{SCHEME}{rest}` names no object"), "write `oss://BUCKET/KEY`")),
     }
 }
 
 /// The path as the process that does the work can open it.
 pub(crate) fn absolute(path: &Path) -> Result<String, Stop> {
-    let usage = |why: String| Stop::Usage(format!("`{}` {why}", path.display()));
-    let absolute = std::path::absolute(path).map_err(|error| usage(format!("is no path: {error}")))?;
+    let usage = |why: &str, advice| Stop::usage(format!("`{}` {why}", path.display()), advice);
+    let absolute = std::path::absolute(path)
+        .map_err(|error| usage(&format!("is no path: {error}"), "name a file or a directory"))?;
     let text = OsString::from(absolute).into_string();
-    text.map_err(|_| usage("is not Unicode: give the file another name".to_owned()))
+    text.map_err(|_| usage("is not Unicode", "give the file another name"))
 }
 
 #[cfg(test)]

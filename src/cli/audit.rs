@@ -15,6 +15,9 @@ use crate::exit::Stop;
 use crate::screen;
 use crate::session::Session;
 
+/// The damage of what keeps a directory from opening whose log is sound.
+const UNOPENED: &str = "unopened";
+
 /// What may be asked of the log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
@@ -112,7 +115,8 @@ impl Verify {
         let found: Verified = match session.ask(Request::AuditVerify { heads: kept.clone() }).await {
             // Where it does not open, it is looked at as it lies there.
             Err(Stop::Trouble(trouble)) if trouble.family == Family::Damaged && session.house().is_ok() => {
-                let found = session.house()?.examine(&kept).map_err(|worse| unreadable(&trouble, &worse))?;
+                let found = session.house()?.examine(&kept, &trouble);
+                let found = found.map_err(|worse| unreadable(&trouble, &worse))?;
                 session.screen.say(&format!("it does not open: {}", trouble.message));
                 found
             }
@@ -151,7 +155,12 @@ async fn house_keys(session: &Session) -> Result<Option<Vec<service::PublicKey>>
         keys => keys?,
     };
     let all = keys.earlier.concat() + &keys.pem;
-    service::PublicKey::read_all(&all).map(Some).map_err(Stop::Usage)
+    service::PublicKey::read_all(&all).map(Some).map_err(|why| {
+        Stop::usage(
+            format!("the public keys that have signed here do not read: {why}"),
+            "name the key that you kept with `--key`; `kiln.signers` in the data directory has the others",
+        )
+    })
 }
 
 /// What is told where the log can be neither opened nor looked at.
@@ -183,7 +192,11 @@ fn tell_faults(session: &Session, found: &Verified) {
     let (of_log, of_heads): (Vec<&Fault>, Vec<&Fault>) =
         found.faults.iter().partition(|fault| !is_of_head(fault));
     for fault in &found.faults {
-        session.screen.error(&format!("the log is not as it was written: {}: {}", fault.place, fault.what));
+        let Fault { place, what, .. } = fault;
+        session.screen.error(&match fault.damage.as_str() {
+            UNOPENED => format!("the log is whole, and the data directory is damaged: {what}"),
+            _ => format!("the log is not as it was written: {place}: {what}"),
+        });
         let mut known = Vec::new();
         known.extend(fault.log_row.map(|row| format!("row {row} of the log")));
         known.extend(
@@ -201,6 +214,9 @@ fn tell_faults(session: &Session, found: &Verified) {
     }
     screen::tell("  code: Log.Damaged");
     let advice = match (of_log.first(), of_heads.first()) {
+        (Some(fault), _) if fault.damage == UNOPENED => {
+            "restore the data directory from a copy, or from the last backup, and compare its log with this one"
+        }
         (Some(_), _) => {
             "restore the data directory from a copy that verifies; what lies before the first of them is sound"
         }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use event::FlowId;
-use service::{AuditRequest, LogAsked, LogPage, Request, Time, Trouble};
+use serde_json::Value;
+use service::{AuditRequest, Family, LogAsked, LogPage, Request, Time, Trouble};
 
 use crate::audit_log::{Line, PAGE, line};
 use crate::exit::Stop;
@@ -78,6 +79,12 @@ impl Export {
             None => None,
         };
         let after = out.as_ref().map_or(self.after.unwrap_or(0), |out| out.last.max(self.after.unwrap_or(0)));
+        if let Some(out) = &mut out {
+            if let Some(line) = &out.line {
+                check_history(session, out, line).await?;
+            }
+            out.cut()?;
+        }
         let mut asked = LogAsked {
             from: Some(after.saturating_add(1)),
             count: PAGE,
@@ -123,12 +130,41 @@ impl Export {
     }
 }
 
+/// Fails unless the last line of a file is of this log: after a restore it may be of what was given up, and other
+/// events have the numbers behind it.
+async fn check_history(session: &Session, out: &Out, last_line: &Value) -> Result<(), Stop> {
+    let asked = LogAsked { from: Some(out.last), count: 1, through: Some(out.last), ..LogAsked::default() };
+    let page: LogPage = session.ask(Request::Audit(AuditRequest::Log(asked))).await?;
+    let there = page.log.into_iter().next().map(|there| serde_json::to_value(line(there)));
+    let there = there.transpose().unwrap_or_default().unwrap_or_default();
+    if NEVER_ANOTHER.iter().all(|name| last_line.get(name) == there.get(name)) {
+        return Ok(());
+    }
+    let (path, last) = (out.path.display(), out.last);
+    let why = if page.head < last {
+        format!(
+            "the log ends at event {}, and `{path}` goes up to event {last}: it is of another history",
+            page.head
+        )
+    } else {
+        format!("event {last}, the last in `{path}`, is another in the log: the file is of another history")
+    };
+    Err(Trouble::new(Family::Refused, "InvalidExport.History", why)
+        .advise("keep that file and name another; `kiln audit verify` tells as of when the log was restored")
+        .into())
+}
+
+/// What of a line no version of the program says otherwise.
+const NEVER_ANOTHER: [&str; 4] = ["Event", "Time", "Kind", "WorkflowId"];
+
 /// A file of lines.
 struct Out {
     path: PathBuf,
     file: File,
     /// The last event in it.
     last: u64,
+    /// Its line.
+    line: Option<Value>,
 }
 
 impl Out {
@@ -142,16 +178,16 @@ impl Out {
 
     fn begin(path: &Path) -> Result<Self, Stop> {
         match File::create_new(path) {
-            Ok(file) => Ok(Self { path: path.to_owned(), file, last: 0 }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Stop::Usage(format!(
-                "`{}` is there already: go on with `--resume`, or name another file",
-                path.display()
-            ))),
+            Ok(file) => Ok(Self { path: path.to_owned(), file, last: 0, line: None }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Stop::usage(
+                format!("`{}` is there already", path.display()),
+                "go on with it by `--resume`, or name another file",
+            )),
             Err(error) => Err(Self::failed(path)(error)),
         }
     }
 
-    /// Finds the last whole line, and cuts off what comes behind it.
+    /// Finds the last whole line.
     fn resume(path: &Path) -> Result<Self, Stop> {
         let failed = Self::failed(path);
         let mut options = OpenOptions::new();
@@ -162,19 +198,24 @@ impl Out {
         let begin = if end == 0 { 0 } else { line_before(&mut file, end - 1).map_err(&failed)? };
         let mut text = vec![0; usize::try_from(end - begin).unwrap_or_default()];
         file.seek(SeekFrom::Start(begin)).and_then(|_| file.read_exact(&mut text)).map_err(&failed)?;
-        let last = if text.is_empty() {
-            0
-        } else {
-            let line: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-            line.get("Event").and_then(serde_json::Value::as_u64).ok_or_else(|| {
-                Stop::Usage(format!(
-                    "`{}` is not what `kiln audit export` wrote: name another file",
-                    path.display()
-                ))
-            })?
+        let line: Option<Value> =
+            (!text.is_empty()).then(|| serde_json::from_slice(&text).unwrap_or_default());
+        let last = match line.as_ref().map(|line| line.get("Event").and_then(Value::as_u64)) {
+            None => 0,
+            Some(Some(last)) => last,
+            Some(None) => {
+                let why = format!("`{}` is not what `kiln audit export` wrote", path.display());
+                return Err(Stop::usage(why, "name another file, or the one that an export began"));
+            }
         };
-        file.set_len(end).and_then(|()| file.seek(SeekFrom::End(0))).map_err(&failed)?;
-        Ok(Self { path: path.to_owned(), file, last })
+        file.seek(SeekFrom::Start(end)).map_err(&failed)?;
+        Ok(Self { path: path.to_owned(), file, last, line })
+    }
+
+    /// Cuts off what comes behind the last whole line.
+    fn cut(&mut self) -> Result<(), Stop> {
+        let cut = self.file.stream_position().and_then(|end| self.file.set_len(end));
+        cut.map_err(Self::failed(&self.path))
     }
 
     fn write(&mut self, text: &str) -> Result<(), Stop> {

@@ -13,6 +13,9 @@ const HEADS_BYTES_MAX: u64 = 128 << 20;
 /// What a key file has at most.
 const KEY_BYTES_MAX: u64 = 64 << 10;
 
+/// What to do where a file holds no public key.
+const KEY_ADVICE: &str = "print the key where heads are signed: `kiln audit key > kiln.pem`";
+
 /// How to print it.
 #[derive(Debug, Args)]
 #[command(
@@ -68,7 +71,9 @@ impl Head {
                 path.push(format!(".{end}"));
                 let path = PathBuf::from(path);
                 std::fs::write(&path, bytes).map_err(|error| {
-                    service::Trouble::world(format_args!("writing `{}`", path.display()), error)
+                    let trouble =
+                        service::Trouble::world(format_args!("writing `{}`", path.display()), error);
+                    trouble.advise("give `--parts` a name in a directory that is there and may be written")
                 })?;
             }
         }
@@ -102,7 +107,8 @@ pub(crate) fn kept(head: &SignedHead) -> Kept {
 }
 
 fn read(path: &Path, bytes_max: u64, what: &str) -> Result<String, Stop> {
-    let usage = |why: String| Stop::Usage(format!("`{}` {why}", path.display()));
+    let usage =
+        |why: String| Stop::usage(format!("`{}` {why}", path.display()), format!("name a file with {what}"));
     let size = std::fs::metadata(path).map_err(|error| usage(format!("cannot be read: {error}")))?.len();
     if size > bytes_max {
         return Err(usage(format!("has {size} bytes, so it is not {what}")));
@@ -115,8 +121,8 @@ pub(crate) fn public_keys(path: &Path) -> Result<Vec<PublicKey>, Stop> {
     let text = read(path, KEY_BYTES_MAX, "what `kiln audit key` printed")?;
     match PublicKey::read_all(&text) {
         Ok(keys) if !keys.is_empty() => Ok(keys),
-        Ok(_) => Err(Stop::Usage(format!("`{}` holds no public key in PEM", path.display()))),
-        Err(why) => Err(Stop::Usage(format!("`{}`: {why}", path.display()))),
+        Ok(_) => Err(Stop::usage(format!("`{}` holds no public key in PEM", path.display()), KEY_ADVICE)),
+        Err(why) => Err(Stop::usage(format!("`{}`: {why}", path.display()), KEY_ADVICE)),
     }
 }
 
@@ -124,7 +130,10 @@ pub(crate) fn public_keys(path: &Path) -> Result<Vec<PublicKey>, Stop> {
 pub(crate) fn read_heads(path: &Path) -> Result<Vec<SignedHead>, Stop> {
     let what = "what `kiln audit head` printed";
     let text = read(path, HEADS_BYTES_MAX, what)?;
-    let no = || Stop::Usage(format!("`{}` is not {what}", path.display()));
+    let no = || {
+        let advice = "print heads into a file of their own: `kiln audit head > FILE`; later ones by `>>`";
+        Stop::usage(format!("`{}` is not {what}", path.display()), advice)
+    };
     let mut heads = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {

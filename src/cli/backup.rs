@@ -129,7 +129,9 @@ impl Restore {
             screen::tell(&format!("missing: {missing}"));
         }
         if !made.missing.is_empty() {
-            screen.say("that had been collected before the backup was made: an earlier backup has it");
+            screen.say(
+                "the backup does not have that: what was collected before it was made, an earlier one has",
+            );
         }
         Ok(())
     }

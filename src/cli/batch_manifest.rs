@@ -113,7 +113,8 @@ impl From {
         };
         if bad > 0 {
             let more = if bad < BAD_LINES_MAX { "" } else { " or more" };
-            let why = format!("{bad}{more} lines of the manifest cannot be");
+            let lines = if bad == 1 { "line" } else { "lines" };
+            let why = format!("{bad}{more} {lines} of the manifest cannot be");
             return no("InvalidManifest.Malformed", why, "nothing was started: mend them and run it again");
         }
         if identity.lines == 0 {
@@ -144,9 +145,13 @@ impl From {
         };
         let form = said.or(named).ok_or_else(unknown)?;
         if path.as_os_str() == "-" {
-            let mut text = String::new();
-            let read = io::stdin().lock().take(MANIFEST_BYTES_MAX).read_to_string(&mut text);
-            read.map_err(|error| Trouble::world("reading the standard input", error))?;
+            let read = read_all(io::stdin().lock(), MANIFEST_BYTES_MAX);
+            let text = read.map_err(|error| Trouble::world("reading the standard input", error))?;
+            let text = text.ok_or_else(|| {
+                let why = format!("the standard input has more than {} MiB", MANIFEST_BYTES_MAX >> 20);
+                Trouble::new(Family::Refused, "InvalidManifest.Lines", why)
+                    .advise("make several manifests of it")
+            })?;
             return Ok((Source::Text(text, form), "batch".to_owned()));
         }
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -219,7 +224,7 @@ impl Checked {
 
     fn unread(&self, error: io::Error) -> Trouble {
         match &self.source {
-            Source::File(path, _) => Trouble::world(format_args!("reading `{}`", path.display()), error),
+            Source::File(path, _) => unreadable(path, error),
             Source::Text(..) => Trouble::world("reading the manifest", error),
         }
     }
@@ -258,6 +263,36 @@ impl Checked {
     }
 }
 
+/// A manifest that is no file to be read is for whoever named it to put right.
+fn unreadable(path: &Path, error: io::Error) -> Trouble {
+    let code = match error.kind() {
+        io::ErrorKind::NotFound => "InvalidSource.NotFound",
+        io::ErrorKind::PermissionDenied => "InvalidSource.Forbidden",
+        io::ErrorKind::IsADirectory => "InvalidSource.NotAFile",
+        _ => return Trouble::world(format_args!("reading `{}`", path.display()), error),
+    };
+    let why = format!("the manifest `{}` cannot be read: {error}", path.display());
+    Trouble::new(Family::Refused, code, why).advise("give the path of a file that this user may read")
+}
+
+/// All of it as text; none if it is longer than so many bytes.
+fn read_all(from: impl io::Read, bytes_max: u64) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    from.take(bytes_max + 1).read_to_string(&mut text)?;
+    Ok((text.len() as u64 <= bytes_max).then_some(text))
+}
+
 fn open(path: &Path) -> io::Result<BufReader<File>> {
     Ok(BufReader::new(File::open(path)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_not_cut() {
+        assert_eq!(read_all("four".as_bytes(), 4).unwrap().as_deref(), Some("four"));
+        assert_eq!(read_all("fives".as_bytes(), 4).unwrap(), None);
+    }
 }

@@ -75,7 +75,7 @@ pub(crate) const BATCH: &[Page] = &[
     Page {
         code: "InvalidParameter.BatchPlan",
         means: "A batch cannot be done in that way.",
-        cause: "The concurrency, the rate or the failure budget is out of range.",
+        cause: "The concurrency, the rate or the budget is out of range, or no line says what they are sorted by.",
         todo: "See `kiln batch run --help`.",
     },
     Page {
@@ -95,5 +95,11 @@ pub(crate) const BATCH: &[Page] = &[
         means: "The account has as many batches as it may have.",
         cause: "Batches that have ended stay in the list.",
         todo: "`kiln batch forget` takes one out of it.",
+    },
+    Page {
+        code: "QuotaExceed.Manifest",
+        means: "The account has sent as many manifests as it may that no batch is of.",
+        cause: "They were planned or sent, and never run; each stays for a day.",
+        todo: "Run one of them, or wait until the oldest are a day old.",
     },
 ];

@@ -13,10 +13,16 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "Ask for less: a page, a region, a shorter stretch of the log.",
     },
     Page {
+        code: "Archive.NotWritten",
+        means: "Events could not be moved into the archive of the log. They stay where they were, and nothing is lost.",
+        cause: "The disk is nearly full, it could not be written to, or what was written did not read back.",
+        todo: "Make room, or look at the disk; it is tried again by itself, and by `kiln audit archive --now`.",
+    },
+    Page {
         code: "Backup.Busy",
-        means: "A backup is being written already.",
-        cause: "Somebody else, or a timer, started one.",
-        todo: "Wait until it is there.",
+        means: "A backup cannot be written at this moment.",
+        cause: "Somebody else, or a timer, started one; or a region was added just as it began.",
+        todo: "Wait until the other one is there, and make it again.",
     },
     Page {
         code: "Backup.Damaged",
@@ -143,6 +149,12 @@ pub(crate) const HOUSE: &[Page] = &[
         means: "That cannot be a description.",
         cause: "It is too short or long, or begins with a web address.",
         todo: "Use 2 to 256 characters, or leave it out.",
+    },
+    Page {
+        code: "InvalidExport.History",
+        means: "The file is not of the history that the log tells now.",
+        cause: "The log was restored from a backup after the export, or the file is of another log.",
+        todo: "Keep the file and export to another; `kiln audit verify` tells of every restoring.",
     },
     Page {
         code: "InvalidHead.Malformed",
@@ -311,6 +323,12 @@ pub(crate) const HOUSE: &[Page] = &[
         means: "A backup cannot lie in the directory that it is of.",
         cause: "The path leads into the data directory.",
         todo: "Name a directory elsewhere, best on another disk.",
+    },
+    Page {
+        code: "InvalidTarget.Taken",
+        means: "Where a backup or a restored directory is written until it is whole, something else is.",
+        cause: "Somebody has made a directory whose name is the one asked for and `.partial`.",
+        todo: "Move it away, or name another place.",
     },
     Page {
         code: "InvalidTaskId.IncorrectTaskStatus",

@@ -241,6 +241,10 @@ impl Kiln {
             let house = House::new(dir, wiring.clone(), because, Box::new(move |line| told.say(line)));
             At::Here(house.asking(self.account, manner).signing_with(signing_key()))
         };
+        let traces = match &command {
+            Command::Serve(serve) => serve.traces(&screen)?,
+            _ => None,
+        };
         let session = Session { place, screen, region: self.region.map(RegionId::from) };
         let done = match command {
             Command::Image(command) => command.run(&session).await,
@@ -269,6 +273,10 @@ impl Kiln {
         if let At::Here(house) = session.place {
             let _ = tokio::time::timeout(CLOSING_MAX, house.close()).await;
         }
+        // What was under way has been left by now, and its spans have ended.
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
         done
     }
 }
@@ -278,9 +286,10 @@ fn keys() -> Result<Keys, Stop> {
     let [id, secret] = KEY_VARIABLES.map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     let (Some(id), Some(secret)) = (id, secret) else {
         let [id, secret] = KEY_VARIABLES;
-        let why =
-            format!("a server asks who you are: set {id} and {secret}; `kiln key create` there makes a key");
-        return Err(Stop::Usage(why));
+        return Err(Stop::usage(
+            format!("a server asks who you are, and {id} and {secret} are not both set"),
+            "set them to a key; `kiln key create` there makes one",
+        ));
     };
     Ok(Keys { id, secret })
 }
@@ -298,9 +307,8 @@ fn default_dir() -> Result<PathBuf, Stop> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
     let base = base.ok_or_else(|| {
-        Stop::Usage(
-            "no data directory is named, and there is no HOME to keep one in: give `--data DIR`".to_owned(),
-        )
+        let why = "no data directory is named, and there is no HOME to keep one in";
+        Stop::usage(why, "give `--data DIR`, or set KILN_DATA")
     })?;
     Ok(base.join("kiln"))
 }

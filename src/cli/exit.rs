@@ -27,6 +27,8 @@ pub(crate) enum Stop {
     Interrupted(FlowId),
     /// The command line asks for what cannot be.
     Usage(String),
+    /// The same, and what to ask for instead.
+    Advised(String, String),
     /// A check found something; it has been told.
     Found,
     /// The person was asked, and said no.
@@ -51,6 +53,11 @@ impl From<Trouble> for Stop {
 }
 
 impl Stop {
+    /// The command line asks for what cannot be; what to ask for instead.
+    pub(crate) fn usage(message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::Advised(message.into(), advice.into())
+    }
+
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
@@ -62,7 +69,7 @@ impl Stop {
                 Family::Parked => 6,
                 Family::Ended | Family::Ours => 1,
             },
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Advised(..) => 2,
             Self::Found => 5,
             Self::Declined => 1,
             Self::Interrupted(_) => 130,
@@ -89,6 +96,10 @@ impl Stop {
             Self::Usage(message) => {
                 screen.error(message);
                 screen::tell("  try: `kiln help`");
+            }
+            Self::Advised(message, advice) => {
+                screen.error(message);
+                screen::tell(&format!("  try: {advice}"));
             }
             Self::Interrupted(id) => {
                 screen::tell(&format!("interrupted; the work is kept, as workflow `{id}`"));

@@ -40,6 +40,23 @@ pub(crate) async fn to_end(session: &Session, started: &Started) -> Result<Workf
     }
 }
 
+/// All operations that have not ended, newest first: an answer holds no more than some, and tells where to look on.
+pub(crate) async fn open(session: &Session) -> Result<Vec<WorkflowView>, Stop> {
+    pages(async |query| session.ask(Request::WorkflowList(query)).await).await
+}
+
+async fn pages<E>(ask: impl AsyncFn(WorkflowQuery) -> Result<Workflows, E>) -> Result<Vec<WorkflowView>, E> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = ask(WorkflowQuery { after, ..WorkflowQuery::open(u32::MAX) }).await?;
+        all.extend(page.workflows);
+        after = page.next;
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
 /// Waits until several operations have ended or are parked, showing a line each on a terminal; `told`
 /// prints what is to be said of one as soon as it rests.
 pub(crate) async fn several(
@@ -51,9 +68,9 @@ pub(crate) async fn several(
     let mut bars = Bars::new(&session.screen);
     let waited = async {
         loop {
-            let open: Workflows = session.ask(Request::WorkflowList(WorkflowQuery::open(u32::MAX))).await?;
+            let open = open(session).await?;
             // Oldest first: what has been waited for longest stays where it is on the screen.
-            let going = open.workflows.iter().rev().filter(|flow| !flow.rests());
+            let going = open.iter().rev().filter(|flow| !flow.rests());
             let going: Vec<_> = going.filter(|flow| waiting.contains(&flow.workflow_id)).collect();
             let rests = |id: &FlowId| !going.iter().any(|flow| flow.workflow_id == *id);
             for id in waiting.iter().copied().filter(|id| rests(id)) {
@@ -82,4 +99,27 @@ pub(crate) fn leave(session: &Session, started: &Started) {
         "it goes on under the next `kiln` that waits for something, for example `kiln workflow watch {}`",
         started.workflow_id
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_on_later_pages_is_waited_for_as_well() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let ask = async |query: WorkflowQuery| {
+            assert!(query.open);
+            asked.borrow_mut().push(query.after);
+            let next = match query.after {
+                None => Some(70),
+                Some(70) => Some(3),
+                _ => None,
+            };
+            Ok::<_, ()>(Workflows { workflows: Vec::new(), next })
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(pages(ask)).unwrap();
+        assert_eq!(asked.into_inner(), [None, Some(70), Some(3)]);
+    }
 }

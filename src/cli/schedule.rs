@@ -65,7 +65,7 @@ pub(crate) struct When {
 #[command(after_help = "WHEN is one of
   '30 2 * * *'              a cron expression: MINUTE HOUR DAY MONTH WEEKDAY, with the seconds before it if need be
   'every 6h'                so long after another, from --start or from now on
-  'at 2027-01-01T03:00'     once
+  'at 2030-01-01T03:00'     once
 
 A local time that does not exist, for the clock is put forward over it, ticks at the first instant after that;
 one that exists twice ticks the first time.
@@ -73,9 +73,9 @@ one that exists twice ticks the first time.
 OPERATION and its parameters are those of a line of a batch: `kiln batch operations` lists them.
 
 Examples:
-  kiln schedule create golden '30 2 * * TUE' --zone Europe/Berlin image.create from-instance=i-1 name=golden
+  kiln schedule create golden '30 2 * * TUE' --zone Europe/Berlin snapshot.create disk=golden retention-days=30
   kiln schedule create tidy 'every 6h' region.collect --jitter 10m
-  kiln schedule create away 'at 2027-01-01T03:00' image.copy image=web-1 to-region=cn-beijing
+  kiln schedule create away 'at 2030-01-01T03:00' image.copy image=web-1 to-region=cn-beijing
   kiln schedule create nightly @daily image.check image=web-1 --overlap buffer-one --catch-up 2h --pause-after 3")]
 pub(crate) struct Create {
     /// Its name: 1 to 64 letters, digits, `-`, `_` and `.`
@@ -335,7 +335,12 @@ impl RunNow {
             };
             for workflow_id in going.workflow_ids.iter().copied() {
                 let started = Started { workflow_id, joined: false, image_id: String::new() };
-                follow::to_rest(session, &started).await?;
+                let rests = follow::to_rest(session, &started).await?;
+                // It goes on when somebody has looked at it, and so does the run.
+                if let Some(trouble) = rests.trouble().filter(|_| rests.state == "Parked") {
+                    session.screen.give(&schedule, |schedule| text(session, schedule));
+                    return Err(trouble.into());
+                }
             }
             tokio::time::sleep(LOOK).await;
         }

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use server::{Certificate, Limits, Listening, Options};
+use server::{Certificate, Limits, Listening, Options, Traces, TracesTo};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Stop;
-use crate::screen::print;
+use crate::screen::{Screen, print};
 use crate::session::Session;
 
 /// Where a server listens when nobody says: on this machine only.
@@ -22,7 +22,8 @@ Health, readiness and metrics are at /health, /ready and /metrics.
 
 Examples:
   kiln serve
-  kiln --data /srv/kiln serve --listen 0.0.0.0:8080 --access-log"
+  kiln --data /srv/kiln serve --listen 0.0.0.0:8080 --access-log
+  kiln serve --otlp http://127.0.0.1:4318"
 )]
 pub(crate) struct Serve {
     /// Where to listen; port 0 is any that is free
@@ -52,9 +53,26 @@ pub(crate) struct Serve {
     /// Write a line of JSON for each request to standard error
     #[arg(long)]
     access_log: bool,
+    /// Send traces of operations and their steps to this collector, as OTLP over HTTP
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
+    otlp: Option<TracesTo>,
 }
 
+/// What names a service in traces; the standard's own.
+const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+/// What it is called where nobody says.
+const SERVICE_NAME_DEFAULT: &str = "kiln";
+
 impl Serve {
+    /// Begins to collect traces, if they are wanted: before anything is opened, so that nothing is missed.
+    pub(crate) fn traces(&self, screen: &Screen) -> Result<Option<Traces>, Stop> {
+        let Some(to) = &self.otlp else { return Ok(None) };
+        let name = std::env::var(SERVICE_NAME).ok().filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| SERVICE_NAME_DEFAULT.to_owned());
+        let screen = screen.clone();
+        Ok(Some(Traces::begin(to, name, move |line| screen.say(line))?))
+    }
+
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         let service = session.house()?.hold().await?;
         service.archive_after_days(self.archive_after);

@@ -49,9 +49,10 @@ impl Session {
     pub(crate) fn house(&self) -> Result<&House, Stop> {
         match &self.place {
             At::Here(house) => Ok(house),
-            At::There(_) => {
-                Err(Stop::Usage("this needs the data directory itself: leave `--endpoint` out".to_owned()))
-            }
+            At::There(_) => Err(Stop::usage(
+                "this needs the data directory itself",
+                "ask where it is, without `--endpoint`",
+            )),
         }
     }
 

@@ -115,7 +115,10 @@ fn chosen<'a>(top: &'a Top, looking: &Looking) -> Vec<&'a WorkflowView> {
 fn counts(top: &Top, looking: &Looking) -> String {
     let only = if looking.only_parked { "  (only parked)" } else { "" };
     let ended = top.engine.as_ref().map(|engine| format!("  ended {}", engine.ended)).unwrap_or_default();
-    format!("kiln top  {} in progress  {} parked{ended}{only}", top.running, top.parked)
+    let count =
+        |count: u64, or_more: bool| if or_more { format!("{count} or more") } else { count.to_string() };
+    let (running, parked) = (count(top.running, top.running_or_more), count(top.parked, top.parked_or_more));
+    format!("kiln top  {running} in progress  {parked} parked{ended}{only}")
 }
 
 fn engine(top: &Top, before: Option<&Top>) -> String {
@@ -136,12 +139,13 @@ fn engine(top: &Top, before: Option<&Top>) -> String {
         _ => (&zero, 0),
     };
     let per_second = |now: u64, then: u64| match u64::try_from(ms) {
-        Ok(ms) if ms > 0 => format!("{}/s", (now - then).saturating_mul(1000) / ms),
+        // Who answers now may have begun to count anew.
+        Ok(ms) if ms > 0 => format!("{}/s", now.saturating_sub(then).saturating_mul(1000) / ms),
         _ => now.to_string(),
     };
     // Without anything new the time of those before is told.
     let (syncs, sync_us) = if now.syncs > then.syncs {
-        (now.syncs - then.syncs, now.sync_us - then.sync_us)
+        (now.syncs - then.syncs, now.sync_us.saturating_sub(then.sync_us))
     } else {
         (now.syncs, now.sync_us)
     };
@@ -275,7 +279,16 @@ mod tests {
             ended: 40,
             recoveries: 0,
         };
-        Top { time_ms, workflows, running: 2, parked: 1, engine: Some(engine) }
+        let (running_or_more, parked_or_more) = (false, false);
+        Top {
+            time_ms,
+            workflows,
+            running: 2,
+            parked: 1,
+            running_or_more,
+            parked_or_more,
+            engine: Some(engine),
+        }
     }
 
     fn two_frames() -> (Top, Top) {
@@ -308,8 +321,22 @@ mod tests {
         assert!(!parked.join("\n").contains("web-1") && parked.join("\n").contains("web-3"));
         let lost = Looking { lost: Some("nobody answers".to_owned()), ..Looking::default() };
         assert!(frame(&now, None, &lost, (120, 40))[1].contains("nobody answers; trying again"));
+        let more = Top { running_or_more: true, parked_or_more: true, ..now.clone() };
+        let more = frame(&more, None, &Looking::default(), (120, 40)).join("\n");
+        assert!(more.contains("2 or more in progress  1 or more parked"), "{more}");
         let none = frame(&top(Vec::new(), NOW_MS, 0), None, &Looking::default(), (80, 24));
         assert!(none.join("\n").contains("no operation is in progress"));
+    }
+
+    /// A server that was begun anew meanwhile counts from nothing, each thing at its own pace.
+    #[test]
+    fn numbers_that_went_back_are_no_rates() {
+        let (mut before, now) = two_frames();
+        if let Some(engine) = &mut before.engine {
+            (engine.events, engine.syncs, engine.sync_us) = (1_000_000, 1, u64::MAX);
+        }
+        let lines = frame(&now, Some(&before), &Looking::default(), (120, 40));
+        assert!(lines[1].contains("commits 25/s  events 0/s  fsync 0.0 ms"), "{}", lines[1]);
     }
 
     #[test]

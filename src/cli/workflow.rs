@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use event::FlowId;
-use service::{Because, Request, Started, Story, WorkflowQuery, WorkflowView, Workflows};
+use service::{Because, Request, Started, Story, WorkflowView};
 
 use crate::exit::Stop;
 use crate::follow;
@@ -175,9 +175,9 @@ impl Watch {
         }
         let mut worst = Ok(());
         loop {
-            let open: Workflows = session.ask(Request::WorkflowList(WorkflowQuery::open(u32::MAX))).await?;
+            let open = follow::open(session).await?;
             // Oldest first; one that is parked has nothing to wait for.
-            let next = open.workflows.iter().rev().find(|flow| !flow.rests());
+            let next = open.iter().rev().find(|flow| !flow.rests());
             let Some(next) = next else { break };
             session.screen.say(&format!("waiting for {} ({})", next.label, next.workflow_id));
             match watch_one(session, next.workflow_id).await {
@@ -197,8 +197,8 @@ impl Watch {
 async fn watch_all(session: &Session) -> Result<(), Stop> {
     let mut worst = Ok(());
     loop {
-        let open: Workflows = session.ask(Request::WorkflowList(WorkflowQuery::open(u32::MAX))).await?;
-        let going = open.workflows.iter().rev().filter(|flow| !flow.rests());
+        let open = follow::open(session).await?;
+        let going = open.iter().rev().filter(|flow| !flow.rests());
         let going: Vec<FlowId> = going.map(|flow| flow.workflow_id).collect();
         if going.is_empty() {
             return worst;

@@ -119,7 +119,7 @@ impl Reset {
 
 fn tell(session: &Session, flows: &Workflows, does: &str) {
     session.screen.give(flows, |flows| match &*flows.workflows {
-        [one] => format!("{} ({}): {}", one.label, one.workflow_id, one.state),
-        several => format!("{} operations that have not ended {does}", several.len()),
+        [one] => format!("{} ({}): {}\n", one.label, one.workflow_id, one.state),
+        several => format!("{} operations that have not ended {does}\n", several.len()),
     });
 }

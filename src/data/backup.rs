@@ -8,8 +8,10 @@
 //! every pack has a second name in `pinned/`. The index is copied row by row out of one view of it, so that the
 //! copy is as of one moment and needs no repair. Of a pack that is still being filled the copy has what the index
 //! speaks of. Packs are never written again once they are sealed: one that an earlier backup has, with the same
-//! length, is given a further name there. Objects are copied as they are when their turn comes; uploads in parts
-//! and what else is on its way into a bucket are left out.
+//! length, is given a further name there. Objects are copied as they are when their turn comes, but for those that
+//! bytes are put behind: they come as long as the copied index knows them. What came later has no row there, so the
+//! copy is marked as one whose objects are to be counted. Uploads in parts and what else is on its way into a bucket
+//! are left out.
 
 use std::collections::HashMap;
 use std::io;
@@ -24,10 +26,13 @@ use redb::{Database, Key, ReadTransaction, ReadableTable, TableDefinition, Value
 use crate::bucket::{PARTIAL_DIR, is_missing};
 use crate::fault::{self, Result};
 use crate::index::{CHUNKS, COUNTERS, FRAMES, Inside, JOBS, OWNED, PACKS, PackRow, SEGMENTS, decode};
-use crate::known::OBJECTS;
+use crate::key;
+use crate::known::{self, OBJECTS, ObjectRow};
+use crate::landing::Seen;
 use crate::pack;
 use crate::plane::Inner;
 use crate::store::{BUCKETS_DIR, ID_FILE, INDEX_FILE, PACKS_DIR, PINNED_DIR, Store, doom, remove_if_there};
+use crate::wire::COUNTED;
 
 /// Bytes copied at once.
 const COPY_BYTES: usize = 1 << 20;
@@ -37,7 +42,7 @@ const DEPTH_MAX: usize = 2048;
 const INDEX_CACHE_BYTES: usize = 64 << 20;
 
 /// A pack to be copied.
-struct Pinned {
+pub(crate) struct Pinned {
     name: String,
     bytes: u64,
     is_sealed: bool,
@@ -61,7 +66,7 @@ pub(crate) fn back_up(inner: &Inner, asked: BackUp) -> Result<Vec<BackedUp>> {
         stores.iter().map(|(region, id)| inner.store(region, id)).collect::<Result<_>>()?;
     let (from, earlier) = earlier.map_or((None, Vec::new()), |(from, files)| (Some(from), files));
     let earlier = earlier.into_iter().map(|file| (file.path.clone(), file)).collect();
-    let mut copying = Copying { files, to: &to, from: from.as_deref(), earlier, copied: Vec::new() };
+    let mut copying = Copying::new(files, &to, from.as_deref(), earlier);
     let pinned = {
         let _held: Vec<_> = stores
             .iter()
@@ -85,17 +90,28 @@ pub(crate) fn back_up(inner: &Inner, asked: BackUp) -> Result<Vec<BackedUp>> {
 }
 
 /// A copy under way.
-struct Copying<'a> {
+pub(crate) struct Copying<'a> {
     files: &'a dyn Files,
     to: &'a Path,
     from: Option<&'a Path>,
     earlier: HashMap<String, BackedUp>,
-    copied: Vec<BackedUp>,
+    /// What the copied indexes know of objects that bytes are put behind, by the paths of their files.
+    appendable: HashMap<String, Vec<Seen>>,
+    pub(crate) copied: Vec<BackedUp>,
 }
 
-impl Copying<'_> {
+impl<'a> Copying<'a> {
+    pub(crate) fn new(
+        files: &'a dyn Files,
+        to: &'a Path,
+        from: Option<&'a Path>,
+        earlier: HashMap<String, BackedUp>,
+    ) -> Self {
+        Self { files, to, from, earlier, appendable: HashMap::new(), copied: Vec::new() }
+    }
+
     /// Copies the index, and gives its packs further names.
-    fn index(&mut self, store: &Store) -> Result<Vec<Pinned>> {
+    pub(crate) fn index(&mut self, store: &Store) -> Result<Vec<Pinned>> {
         let region = &store.region;
         let say = |error| fault::io(format_args!("backing up region `{region}`"), &error);
         let (dir, pinned) = (self.to.join(&region.0), store.dir.join(PINNED_DIR));
@@ -104,7 +120,7 @@ impl Copying<'_> {
         self.files.create_dirs(&pinned).map_err(say)?;
         let path = dir.join(INDEX_FILE);
         let file = self.files.open(&path, Open::CreateNew).map_err(say)?;
-        let mut failed = None;
+        let (mut failed, mut appendable) = (None, HashMap::new());
         let packs = store.index.read(|tx| {
             let (mut packs, mut gone) = (Vec::new(), Vec::new());
             for row in tx.open_table(PACKS)?.iter()? {
@@ -136,7 +152,9 @@ impl Copying<'_> {
             copy_table(tx, &new, JOBS)?;
             copy_table(tx, &new, SEGMENTS)?;
             copy_table(tx, &new, COUNTERS)?;
+            new.open_table(COUNTERS)?.remove(COUNTED)?;
             copy_table(tx, &new, OBJECTS)?;
+            appendable = appendable_in(tx, &format!("{region}/{BUCKETS_DIR}"))?;
             new.open_table(crate::parts::UPLOADS)?;
             new.open_table(crate::parts::PARTS)?;
             new.open_table(crate::append::APPENDING)?;
@@ -147,6 +165,7 @@ impl Copying<'_> {
         if let Some(failed) = failed {
             return Err(failed);
         }
+        self.appendable.extend(appendable);
         file.sync().map_err(say)?;
         let bytes = file.identity().map_err(say)?.size_bytes;
         let digest = digest_of(&*file, bytes).map_err(say)?;
@@ -159,17 +178,17 @@ impl Copying<'_> {
     }
 
     /// Copies what is in a store beside its index.
-    fn store(&mut self, store: &Store, packs: Vec<Pinned>) -> Result<()> {
+    pub(crate) fn store(&mut self, store: &Store, packs: Vec<Pinned>) -> Result<()> {
         let region = store.region.0.clone();
-        self.file(&store.dir.join(ID_FILE), format!("{region}/{ID_FILE}"), None)?;
+        self.object(&store.dir.join(ID_FILE), format!("{region}/{ID_FILE}"))?;
+        let id = self.copied.last();
+        // The same pack of the same store; another store's may have the same number.
+        let is_of_this = id
+            .is_some_and(|id| self.earlier.get(&id.path).is_some_and(|earlier| earlier.digest == id.digest));
         for Pinned { name, bytes, is_sealed } in packs {
             let path = format!("{region}/{PACKS_DIR}/{name}");
-            let same = |earlier: &&BackedUp| is_sealed && earlier.bytes == bytes;
-            let id_path = format!("{region}/{ID_FILE}");
-            let id = self.copied.iter().find(|file| file.path == id_path).map(|file| file.digest.clone());
-            // The same pack of the same store; another store's may have the same number.
-            let of_this = self.earlier.get(&id_path).map(|file| file.digest.clone()) == id;
-            if let Some(earlier) = self.earlier.get(&path).filter(same).filter(|_| of_this).cloned()
+            let same = |earlier: &&BackedUp| is_of_this && is_sealed && earlier.bytes == bytes;
+            if let Some(earlier) = self.earlier.get(&path).filter(same).cloned()
                 && let Some(from) = self.from
                 && self.files.link(&from.join(&path), &self.to.join(&path)).is_ok()
             {
@@ -177,7 +196,7 @@ impl Copying<'_> {
                 self.note(path, bytes, earlier.digest, earlier.modified_ns, true);
                 continue;
             }
-            self.file(&store.dir.join(PINNED_DIR).join(&name), path, Some(bytes))?;
+            self.pack(&store.dir.join(PINNED_DIR).join(&name), path, bytes)?;
         }
         self.objects(&store.dir.join(BUCKETS_DIR), &format!("{region}/{BUCKETS_DIR}"), 0)?;
         for dir in [self.to.join(&region).join(PACKS_DIR), self.to.join(&region)] {
@@ -201,7 +220,7 @@ impl Copying<'_> {
             let (from, path) = (dir.join(name), format!("{path}/{name}"));
             match self.files.identity(&from).map(|found| found.kind) {
                 Ok(Kind::Directory) => self.objects(&from, &path, depth + 1)?,
-                Ok(Kind::File) => self.file(&from, path, None)?,
+                Ok(Kind::File) => self.object(&from, path)?,
                 Ok(Kind::Other) => {}
                 // Removed meanwhile.
                 Err(error) if is_missing(&error) => {}
@@ -211,20 +230,38 @@ impl Copying<'_> {
         self.files.sync_dir(&self.to.join(path)).map_err(say)
     }
 
-    /// Copies a file, or its first so many bytes; fine if an object has gone meanwhile.
-    fn file(&mut self, from: &Path, path: String, bytes: Option<u64>) -> Result<()> {
+    /// Copies the first so many bytes of a pack.
+    fn pack(&mut self, from: &Path, path: String, bytes: u64) -> Result<()> {
+        let say = |error| fault::io(format_args!("backing up `{path}`"), &error);
+        let file = self.files.open(from, Open::Read).map_err(say)?;
+        let modified_ns = file.identity().map_err(say)?.modified_ns;
+        self.file(&*file, path, bytes, modified_ns)
+    }
+
+    /// Copies an object, or the id of a store; fine if it has gone meanwhile.
+    fn object(&mut self, from: &Path, path: String) -> Result<()> {
         let say = |error| fault::io(format_args!("backing up `{path}`"), &error);
         let file = match self.files.open(from, Open::Read) {
-            Err(error) if is_missing(&error) && bytes.is_none() => return Ok(()),
+            Err(error) if is_missing(&error) => return Ok(()),
             file => file.map_err(say)?,
         };
         let found = file.identity().map_err(say)?;
-        let bytes = bytes.unwrap_or(found.size_bytes);
+        // What lies behind the length that is known may be bytes that nobody was told are there, and what is known
+        // of the object fits that length and its time alone.
+        let fits = |(_, inode, bytes, _): &&Seen| *inode == found.inode && *bytes <= found.size_bytes;
+        let known = self.appendable.get(&path).and_then(|known| known.iter().find(fits));
+        let (bytes, modified_ns) =
+            known.map_or((found.size_bytes, found.modified_ns), |(_, _, bytes, at_ns)| (*bytes, *at_ns));
+        self.file(&*file, path, bytes, modified_ns)
+    }
+
+    fn file(&mut self, file: &dyn File, path: String, bytes: u64, modified_ns: i64) -> Result<()> {
+        let say = |error| fault::io(format_args!("backing up `{path}`"), &error);
         let to = self.files.open(&self.to.join(&path), Open::CreateNew).map_err(say)?;
-        let digest = copy(&*file, &*to, bytes, found.modified_ns).map_err(say)?;
+        let digest = copy(file, &*to, bytes, modified_ns).map_err(say)?;
         drop(to);
         self.check(&path, bytes, &digest)?;
-        self.note(path, bytes, digest, found.modified_ns, false);
+        self.note(path, bytes, digest, modified_ns, false);
         Ok(())
     }
 
@@ -239,6 +276,22 @@ impl Copying<'_> {
         }
         Err(fault::corrupt(format_args!("`{path}` of the backup is not what was written")))
     }
+}
+
+/// What is known of objects that bytes are put behind, by the paths of their files below a directory of buckets.
+fn appendable_in(tx: &ReadTransaction, below: &str) -> Inside<HashMap<String, Vec<Seen>>> {
+    let mut found = HashMap::new();
+    for row in tx.open_table(OBJECTS)?.iter()? {
+        let (at, row) = row?;
+        let row: ObjectRow = decode(row.value())?;
+        let of_kind = row.states.iter().filter(|state| state.kind == known::Kind::Appendable);
+        let seen: Vec<Seen> = of_kind.map(|state| state.seen).collect();
+        if !seen.is_empty() {
+            let (bucket, key) = at.value();
+            found.insert(format!("{below}/{bucket}/{}", key::path(key).display()), seen);
+        }
+    }
+    Ok(found)
 }
 
 /// Copies a table row by row, in order.

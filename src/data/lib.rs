@@ -121,6 +121,8 @@ impl Default for Options {
 }
 
 #[cfg(test)]
+mod test_backup;
+#[cfg(test)]
 mod test_bucket;
 #[cfg(test)]
 mod test_bucket_crash;

@@ -31,7 +31,7 @@ fn headers(value: &str) -> Headers {
     BTreeMap::from([("x-oss-meta-a".to_owned(), value.to_owned())])
 }
 
-fn ending(value: &str, replace: bool) -> Ending {
+pub(crate) fn ending(value: &str, replace: bool) -> Ending {
     Ending { headers: headers(value), replace, ..Ending::default() }
 }
 
@@ -43,14 +43,14 @@ async fn pour(mut upload: Box<dyn Upload>, bytes: &[u8], ending: Ending) -> Resu
 }
 
 impl House {
-    fn send(&self, key: &str, bytes: &[u8], ending: Ending) -> Result<ObjectFacts> {
+    pub(crate) fn send(&self, key: &str, bytes: &[u8], ending: Ending) -> Result<ObjectFacts> {
         wait(async {
             let upload = self.plane.begin_put(&at(key), Some(bytes.len() as u64)).await?;
             pour(upload, bytes, ending).await
         })
     }
 
-    fn append(&self, key: &str, position: u64, bytes: &[u8]) -> Result<ObjectFacts> {
+    pub(crate) fn append(&self, key: &str, position: u64, bytes: &[u8]) -> Result<ObjectFacts> {
         wait(async {
             let upload = self.plane.begin_append(&at(key), position).await?;
             pour(upload, bytes, ending("log", false)).await
@@ -64,11 +64,11 @@ impl House {
         })
     }
 
-    fn facts(&self, key: &str) -> Option<ObjectFacts> {
+    pub(crate) fn facts(&self, key: &str) -> Option<ObjectFacts> {
         wait(self.plane.facts(&at(key))).unwrap()
     }
 
-    fn read(&self, key: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, key: &str) -> Vec<u8> {
         wait(async {
             let (facts, bytes) = self.plane.open(&at(key)).await.unwrap().unwrap();
             bytes.read(0, usize::try_from(facts.bytes).unwrap()).await.unwrap().to_vec()

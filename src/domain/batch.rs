@@ -32,6 +32,8 @@ pub const CONCURRENCY: u32 = 16;
 pub const PER_MINUTE_MAX: u32 = 60_000_000;
 /// Lines that never became operations, in one note: an event that is still small.
 pub const UNSTARTED_MAX: usize = 256;
+/// Lines that never became operations, forgotten by one event: a few milliseconds of a commit that others wait for.
+pub const FORGOTTEN_MAX: usize = 4096;
 /// Batches of an account, ended ones with their files among them.
 pub const BATCHES_MAX: usize = 1000;
 
@@ -203,11 +205,19 @@ pub enum BatchChange {
     Stop {
         /// In words.
         why: String,
+        /// How those did that had come to an end.
+        #[serde(default)]
+        counts: Counts,
     },
     /// It has come so far.
     Note(BatchNote),
     /// Everything that was started has come to its end.
     End(Counts),
+    /// Some of its lines that never became operations are not to be told any more, before all of it is forgotten.
+    ForgetLines {
+        /// Those before this one.
+        below: u64,
+    },
     /// It is not wanted in lists any more.
     Forget,
 }
@@ -239,7 +249,7 @@ pub struct Batch {
     pub settled: u64,
     /// How the lines until there did.
     pub counts: Counts,
-    /// Failures that it was resumed in spite of.
+    /// Failures that it was resumed in spite of, or will be if somebody resumes it.
     pub forgiven: u64,
     /// When it began, milliseconds since 1970 UTC.
     pub begun_ms: i64,
@@ -259,7 +269,8 @@ impl Batch {
             return Some(format!("one of the first {} lines did not go well", self.plan.canary));
         }
         let stops_at = self.plan.budget?.stops_at(self.lines);
-        (bad >= stops_at).then(|| format!("{bad} lines did not go well, and it stops at {stops_at}"))
+        let lines = if bad == 1 { "line" } else { "lines" };
+        (bad >= stops_at).then(|| format!("{bad} {lines} did not go well, and it stops at {stops_at}"))
     }
 
     /// How many lines may be started before some have come to an end: of the first ones no more than those.

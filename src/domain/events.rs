@@ -14,8 +14,8 @@ pub use crate::events_access::{
     PolicyDeleted, PolicyDetached, RoleAssumed, RoleCreated, RoleDeleted, UserCreated, UserDeleted,
 };
 pub use crate::events_batch::{
-    BatchBegun, BatchCancelled, BatchEnded, BatchForgotten, BatchNoted, BatchPaused, BatchResumed,
-    BatchStopped,
+    BatchBegun, BatchCancelled, BatchEnded, BatchForgotten, BatchLinesForgotten, BatchNoted, BatchPaused,
+    BatchResumed, BatchStopped,
 };
 use crate::image::{DiskKind, Making, Quotas};
 use crate::machine::Machine;

@@ -45,6 +45,9 @@ events! {
         account: AccountId,
         /// In words.
         why: String,
+        /// How those had done that had come to an end.
+        #[serde(default)]
+        counts: Counts,
     }
     /// Lines of a batch are started again.
     BatchResumed "batch.resumed/1" about batch and account {
@@ -86,6 +89,15 @@ events! {
         account: AccountId,
         /// How they did.
         counts: Counts,
+    }
+    /// Of some refused lines of a batch nothing is kept any more: all of it is about to be forgotten.
+    BatchLinesForgotten "batch.lines-forgotten/1" about batch and account {
+        /// The batch.
+        batch: BatchId,
+        /// Whose it is.
+        account: AccountId,
+        /// Those before this line.
+        below: u64,
     }
     /// A batch stands in no list any more, and its manifest is kept no longer.
     BatchForgotten "batch.forgotten/1" about batch and account {

@@ -35,7 +35,7 @@ pub struct Projections;
 
 impl Fold for Projections {
     fn version(&self) -> u32 {
-        12
+        13
     }
 
     fn knows(&self, kind: &str) -> bool {

@@ -8,8 +8,8 @@ use crate::batch::{
     line_part,
 };
 use crate::events_batch::{
-    BatchBegun, BatchCancelled, BatchEnded, BatchForgotten, BatchNoted, BatchPaused, BatchResumed,
-    BatchStopped,
+    BatchBegun, BatchCancelled, BatchEnded, BatchForgotten, BatchLinesForgotten, BatchNoted, BatchPaused,
+    BatchResumed, BatchStopped,
 };
 use crate::fold::with;
 use crate::image::house;
@@ -25,12 +25,14 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
         BatchStopped::KIND => with(record, |event: BatchStopped| {
             change(rows, &event.account, &event.batch, |batch| {
                 (batch.state, batch.why) = (BatchState::Stopped, event.why);
+                // Of lines behind one that still runs no note tells yet.
+                batch.forgiven = batch.forgiven.max(event.counts.bad());
             });
         }),
         BatchResumed::KIND => with(record, |event: BatchResumed| {
             change(rows, &event.account, &event.batch, |batch| {
                 if batch.state == BatchState::Stopped {
-                    batch.forgiven = batch.counts.bad();
+                    batch.forgiven = batch.forgiven.max(batch.counts.bad());
                 }
                 (batch.state, batch.why) = (BatchState::Running, event.reason);
             });
@@ -57,6 +59,9 @@ pub(crate) fn apply(rows: &mut dyn RowsMut, record: &Record) -> bool {
                 (batch.counts, batch.ended_ms) = (event.counts, Some(record.time_ms));
             });
             BATCHES_OPEN.remove(rows, &house(), &[event.account.as_str(), event.batch.as_str()]);
+        }),
+        BatchLinesForgotten::KIND => with(record, |event: BatchLinesForgotten| {
+            forget_lines(rows, &event.account, &event.batch, Some(event.below));
         }),
         BatchForgotten::KIND => {
             with(record, |event: BatchForgotten| forget(rows, &event.account, &event.batch))
@@ -95,12 +100,25 @@ fn change(rows: &mut dyn RowsMut, account: &AccountId, id: &BatchId, change: imp
     BATCHES.change(rows, &house(), &[account.as_str(), id.as_str()], change);
 }
 
+/// Removes what is kept of lines, of those before one or of all.
+fn forget_lines(rows: &mut dyn RowsMut, account: &AccountId, id: &BatchId, below: Option<u64>) {
+    let key = |line: &str| BATCH_LINES.key(&house(), &[account.as_str(), id.as_str(), line]);
+    let end = below.map(|line| key(&line_part(line)));
+    let mut keys = Vec::new();
+    rows.scan(&key(""), &mut |key, _| {
+        let goes = end.as_ref().is_none_or(|end| key < &**end);
+        keys.extend(goes.then(|| key.to_vec()));
+        goes
+    });
+    for key in keys {
+        rows.set(key, None);
+    }
+}
+
 fn forget(rows: &mut dyn RowsMut, account: &AccountId, id: &BatchId) {
+    forget_lines(rows, account, id, None);
     let (account, house) = (account.as_str(), house());
     let Some(row) = BATCHES.get(rows, &house, &[account, id.as_str()]) else { return };
-    for line in BATCH_LINES.list(rows, &house, &[account, id.as_str()]) {
-        BATCH_LINES.remove(rows, &house, &[account, id.as_str(), &line_part(line.line)]);
-    }
     BATCH_NAMES.remove(rows, &house, &[account, &row.name]);
     let digest = row.manifest.to_string();
     if BATCH_MANIFESTS.get(rows, &house, &[account, &digest]).is_some_and(|newest| newest == *id) {

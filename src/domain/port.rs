@@ -488,7 +488,7 @@ pub struct BackUp {
 /// A file in a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackedUp {
-    /// Its path below the directory of the stores.
+    /// Its path below the directory of the stores; that of an object is `REGION/buckets/NAME/…`.
     pub path: String,
     /// Its length.
     pub bytes: u64,
@@ -499,4 +499,15 @@ pub struct BackedUp {
     /// Whether it was in the earlier backup and not copied.
     #[serde(default)]
     pub reused: bool,
+}
+
+impl BackedUp {
+    /// The bucket it lies in, if it is an object.
+    pub fn bucket(&self) -> Option<&str> {
+        let mut parts = self.path.splitn(4, '/').skip(1);
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some("buckets"), Some(name), Some(_)) => Some(name),
+            _ => None,
+        }
+    }
 }

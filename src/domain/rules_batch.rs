@@ -8,12 +8,14 @@ use crate::batch::{
     Budget, CONCURRENCY_MAX, Counts, LINES_MAX, PER_MINUTE_MAX, UNSTARTED_MAX,
 };
 use crate::events::{
-    BatchBegun, BatchCancelled, BatchEnded, BatchForgotten, BatchNoted, BatchPaused, BatchResumed,
-    BatchStopped,
+    BatchBegun, BatchCancelled, BatchEnded, BatchForgotten, BatchLinesForgotten, BatchNoted, BatchPaused,
+    BatchResumed, BatchStopped,
 };
 
 /// Characters of a batch's name.
 const NAME_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
+/// Where a batch may be forgotten.
+const ENDED: [BatchState; 2] = [BatchState::Done, BatchState::Cancelled];
 /// Characters of why somebody says something.
 const REASON_CHARS_MAX: usize = 1024;
 
@@ -91,9 +93,10 @@ pub fn stop_batch(
     account: &AccountId,
     id: &BatchId,
     why: &str,
+    counts: Counts,
 ) -> Result<BatchStopped, Refusal> {
     let batch = in_state(view, account, id, "stopped", &[BatchState::Running])?;
-    Ok(BatchStopped { batch: batch.id, account: batch.account, why: why.to_owned() })
+    Ok(BatchStopped { batch: batch.id, account: batch.account, why: why.to_owned(), counts })
 }
 
 /// Notes how far a batch has come: never less far than before, and never further than it goes.
@@ -132,10 +135,21 @@ pub fn end_batch(
     Ok(BatchEnded { batch: batch.id, account: batch.account, counts })
 }
 
+/// Forgets lines of a batch that has ended and is about to be forgotten: it may have a million of them, which are too
+/// many for one commit.
+pub fn forget_lines(
+    view: &View<'_>,
+    account: &AccountId,
+    id: &BatchId,
+    below: u64,
+) -> Result<BatchLinesForgotten, Refusal> {
+    let batch = in_state(view, account, id, "forgotten", &ENDED)?;
+    Ok(BatchLinesForgotten { batch: batch.id, account: batch.account, below })
+}
+
 /// Takes a batch that has ended out of the list.
 pub fn forget_batch(view: &View<'_>, account: &AccountId, id: &BatchId) -> Result<BatchForgotten, Refusal> {
-    let ended = [BatchState::Done, BatchState::Cancelled];
-    let batch = in_state(view, account, id, "forgotten", &ended)?;
+    let batch = in_state(view, account, id, "forgotten", &ENDED)?;
     Ok(BatchForgotten { batch: batch.id, account: batch.account })
 }
 

@@ -34,8 +34,8 @@ pub const CATCH_UP_MS_DEFAULT: i64 = 24 * 60 * 60 * 1000;
 pub const FAILURES_MAX_DEFAULT: u32 = 10;
 /// The most operations that one run begins: a copy to every region there is.
 pub const RUN_FLOWS_MAX: usize = 100;
-/// Characters of a reason.
-const WHY_CHARS_MAX: usize = 256;
+/// Characters of why a schedule is paused.
+pub const PAUSE_CHARS_MAX: usize = 256;
 
 /// Makes a schedule; its first tick is what comes after a time.
 pub fn create_schedule(
@@ -128,8 +128,8 @@ pub fn pause_schedule(
         return Err(no_state(&schedule.name, &format!("is paused already: {before}"))
             .advise(format!("`kiln schedule resume {}` lets it tick again", schedule.name)));
     }
-    if why.chars().count() > WHY_CHARS_MAX {
-        let long = format!("a reason of {} characters is longer than {WHY_CHARS_MAX}", why.chars().count());
+    if why.chars().count() > PAUSE_CHARS_MAX {
+        let long = format!("a reason of {} characters is longer than {PAUSE_CHARS_MAX}", why.chars().count());
         return Err(Refusal::new("InvalidParameter.Reason", long).advise("say it in fewer words"));
     }
     Ok(SchedulePaused { schedule: schedule.id, why })

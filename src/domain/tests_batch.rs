@@ -96,7 +96,7 @@ fn a_batch_goes_from_state_to_state_as_drawn_and_no_other_way() {
         [
             ask(&|view| rules::pause_batch(view, &account, &id, "").map(drop)),
             ask(&|view| rules::resume_batch(view, &account, &id, "").map(drop)),
-            ask(&|view| rules::stop_batch(view, &account, &id, "").map(drop)),
+            ask(&|view| rules::stop_batch(view, &account, &id, "", Counts::default()).map(drop)),
             ask(&|view| rules::cancel_batch(view, &account, &id, "", false).map(drop)),
             ask(&|view| rules::end_batch(view, &account, &id, Counts::default()).map(drop)),
             ask(&|view| rules::forget_batch(view, &account, &id).map(drop)),
@@ -107,7 +107,9 @@ fn a_batch_goes_from_state_to_state_as_drawn_and_no_other_way() {
     assert_eq!(row(&world, &id).why, "night");
     assert_eq!(ask(&world), [false, true, false, true, false, false], "paused");
     world.decide(&house(), |view| rules::resume_batch(view, &account(), &id, "")).unwrap();
-    world.decide(&house(), |view| rules::stop_batch(view, &account(), &id, "3 failed")).unwrap();
+    world
+        .decide(&house(), |view| rules::stop_batch(view, &account(), &id, "3 failed", Counts::default()))
+        .unwrap();
     assert_eq!(ask(&world), [false, true, false, true, false, false], "stopped");
     world.decide(&house(), |view| rules::cancel_batch(view, &account(), &id, "", false)).unwrap();
     assert_eq!(ask(&world), [false, false, false, true, true, false], "cancelling");
@@ -154,6 +156,21 @@ fn a_batch_is_done_when_its_last_line_is_and_notes_never_go_back() {
 }
 
 #[test]
+fn lines_are_forgotten_in_stretches_and_only_of_a_batch_that_has_ended() {
+    let (mut world, id) = begun(BatchPlan::default());
+    let line = |line| Unstarted { line, code: "No".to_owned(), message: String::new(), joined: None };
+    let counts = Counts { done: 97, failed: 3, parked: 0 };
+    let note = BatchNote { settled: 100, counts, unstarted: vec![line(7), line(70), line(1000)] };
+    world.decide(&house(), |view| rules::note_batch(view, &account(), &id, note)).unwrap();
+    let forget = |view: &event::View<'_>| rules::forget_lines(view, &account(), &id, 1000);
+    assert_eq!(code(world.ask(&house(), forget)), "IncorrectBatchStatus");
+    world.decide(&house(), |view| rules::end_batch(view, &account(), &id, counts)).unwrap();
+    world.decide(&house(), forget).unwrap();
+    let left = BATCH_LINES.list(&world.rows, &house(), &[ACCOUNT, id.as_str()]);
+    assert_eq!(left, [line(1000)]);
+}
+
+#[test]
 fn a_budget_stops_a_batch_and_whoever_resumes_it_forgives_what_failed() {
     let plan = BatchPlan { budget: Some(Budget::Percent(3)), ..BatchPlan::default() };
     let (mut world, id) = begun(plan);
@@ -161,7 +178,9 @@ fn a_budget_stops_a_batch_and_whoever_resumes_it_forgives_what_failed() {
     assert_eq!(row(&world, &id).is_spent(bad(2, 0)), None);
     assert_eq!(row(&world, &id).is_spent(bad(2, 1)).unwrap(), "3 lines did not go well, and it stops at 3");
     note(&mut world, &id, 10, 3).unwrap();
-    world.decide(&house(), |view| rules::stop_batch(view, &account(), &id, "3 failed")).unwrap();
+    world
+        .decide(&house(), |view| rules::stop_batch(view, &account(), &id, "3 failed", Counts::default()))
+        .unwrap();
     world.decide(&house(), |view| rules::resume_batch(view, &account(), &id, "seen")).unwrap();
     assert_eq!(row(&world, &id).is_spent(bad(5, 0)), None);
     assert!(row(&world, &id).is_spent(bad(6, 0)).is_some());
@@ -175,6 +194,32 @@ fn a_budget_stops_a_batch_and_whoever_resumes_it_forgives_what_failed() {
     }
 }
 
+/// Of lines behind one that still runs no note tells: what failed among them was forgiven by nobody once, and the batch
+/// stopped again at once, and after a kill.
+#[test]
+fn what_a_batch_stopped_for_is_forgiven_though_no_note_tells_of_it() {
+    let plan = BatchPlan { budget: Some(Budget::Lines(3)), canary: 5, ..BatchPlan::default() };
+    let (mut world, id) = begun(plan);
+    let bad = |failed, parked| Counts { done: 0, failed, parked };
+    world.decide(&house(), |view| rules::stop_batch(view, &account(), &id, "", bad(2, 1))).unwrap();
+    world.decide(&house(), |view| rules::resume_batch(view, &account(), &id, "seen")).unwrap();
+    let resumed = row(&world, &id);
+    assert_eq!((resumed.is_spent(bad(5, 0)), resumed.opens_to(bad(3, 0))), (None, 100));
+    assert!(resumed.is_spent(bad(6, 0)).is_some());
+    // Nor is anything forgiven less than it was.
+    world.decide(&house(), |view| rules::stop_batch(view, &account(), &id, "", Counts::default())).unwrap();
+    world.decide(&house(), |view| rules::resume_batch(view, &account(), &id, "")).unwrap();
+    assert_eq!(row(&world, &id).forgiven, 3);
+}
+
+/// What was written before the counts stood in the event.
+#[test]
+fn a_stop_without_counts_is_read() {
+    let old = r#"{"batch": "b-web", "account": "100000", "why": "3 failed"}"#;
+    let event: crate::events::BatchStopped = serde_json::from_str(old).unwrap();
+    assert_eq!(event.counts, Counts::default());
+}
+
 #[test]
 fn the_first_lines_go_well_before_any_other_is_started() {
     let (mut world, id) = begun(BatchPlan { canary: 5, ..BatchPlan::default() });
@@ -186,7 +231,7 @@ fn the_first_lines_go_well_before_any_other_is_started() {
     assert!(batch.is_spent(counts(3, 1)).unwrap().contains("first 5 lines"));
     assert_eq!(batch.is_spent(counts(6, 1)), None, "the others have no budget");
     note(&mut world, &id, 4, 1).unwrap();
-    world.decide(&house(), |view| rules::stop_batch(view, &account(), &id, "")).unwrap();
+    world.decide(&house(), |view| rules::stop_batch(view, &account(), &id, "", Counts::default())).unwrap();
     world.decide(&house(), |view| rules::resume_batch(view, &account(), &id, "")).unwrap();
     assert_eq!(
         (row(&world, &id).opens_to(counts(4, 1)), row(&world, &id).is_spent(counts(4, 1))),

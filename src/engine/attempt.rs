@@ -15,6 +15,7 @@ use crate::flow::Flow;
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
 use crate::rate::Rate;
+use crate::spans;
 use crate::step::{Act, Policy};
 use crate::workflow::Halt;
 
@@ -88,7 +89,11 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
         );
         let number = before + 1;
         let attempt = Attempt { incarnation: inner.shared.incarnation, number: fence };
-        let outcome = attempted(flow, path, act, attempt, &Limits::of(flow, &policy, since_ms)).await?;
+        let span = spans::of_attempt(inner.id, path, number);
+        let limits = Limits::of(flow, &policy, since_ms);
+        let outcome = attempted(flow, path, act, attempt, &limits).instrument(span.clone()).await?;
+        spans::ended(&span, &outcome);
+        drop(span);
         // Past the point of no return there is nobody left to say no to: it is tried again.
         let outcome = outcome.map_err(|failure| match failure {
             Failure::Caller(refusal) if flow.is_committed() => Failure::World(refusal.to_string()),
@@ -238,9 +243,8 @@ async fn acted<P: Send + Sync + 'static, T: Send + 'static>(
 ) -> Result<Result<T, Failure>, Halt> {
     let pulse = Pulse::new();
     let at = At::new(flow, path, attempt, path.ends_with('~'), pulse.clone());
-    let span = crate::spans::of_attempt(flow.inner.id, path, attempt.number);
     let _at_work = AtWork::new(&flow.inner.live);
-    let mut action = act(at).instrument(span);
+    let mut action = act(at).in_current_span();
     if let Some(outcome) = act::at_once(&mut action).await {
         return Ok(outcome);
     }

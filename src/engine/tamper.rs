@@ -209,18 +209,32 @@ impl Parts {
                 format!("changed: {} events were written there, and {} are", wanted.len(), there.len());
             return vec![Fault::of(Damage::Changed, events, what).of_part(&self.parts[there.start])];
         }
-        let changed = there.filter(|index| found[*index] != checks[*index]).map(|index| {
-            let part = &self.parts[index];
-            let what = match &part.record {
-                Some(record) if record.seq != seq(index) => {
-                    format!("changed: it says that it is event {}", record.seq)
-                }
-                Some(_) => "changed: it decodes, and is not what was written".to_owned(),
-                None => "changed: it does not decode any more".to_owned(),
-            };
-            Fault::of(Damage::Changed, (seq(index), seq(index)), what).of_part(part)
-        });
-        changed.collect()
+        let changed = there.filter(|index| found[*index] != checks[*index]);
+        changed.map(|index| self.changed(seq(index), index)).collect()
+    }
+
+    /// A record that is another than was written in its place.
+    fn changed(&self, seq: Seq, index: usize) -> Fault {
+        let part = &self.parts[index];
+        let what = match &part.record {
+            Some(record) if record.seq != seq => format!("changed: it says that it is event {}", record.seq),
+            Some(_) => "changed: it decodes, and is not what was written".to_owned(),
+            None => "changed: it does not decode any more".to_owned(),
+        };
+        Fault::of(Damage::Changed, (seq, seq), what).of_part(part)
+    }
+
+    /// What no record can be, though checks and hash say so: they may be written anew, up to the head.
+    fn out_of_place(&self, key: u64) -> Vec<Fault> {
+        if self.parts.is_empty() {
+            let what = "removed: its row is there, and holds no event";
+            return vec![Fault::of(Damage::Removed, (Seq(key), Seq(key)), what)];
+        }
+        let places =
+            self.parts.iter().enumerate().map(|(index, part)| (index, Seq(key + index as u64), part));
+        let odd =
+            places.filter(|(_, seq, part)| part.record.as_ref().is_none_or(|record| record.seq != *seq));
+        odd.map(|(index, seq, _)| self.changed(seq, index)).collect()
     }
 
     /// What can be told of a row from before there were checks.
@@ -381,10 +395,10 @@ impl Walk<'_> {
         let computed = self.before.map(|before| chain::link(&before, key, row.get(32..).unwrap_or_default()));
         let follows = stored.is_some() && (computed == stored || computed.is_none());
         let faults = match &parts.checks {
-            Some(_) if parts.are_whole() && follows => Vec::new(),
+            Some(_) if parts.are_whole() && follows => parts.out_of_place(key),
             Some(_) if parts.are_whole() => vec![self.whole_but_unchained(key, row, &parts, computed)?],
             Some(checks) => parts.against_checks(key, checks),
-            None if follows && parts.parts.iter().all(|part| part.record.is_some()) => Vec::new(),
+            None if follows && parts.out_of_place(key).is_empty() => Vec::new(),
             None => parts.without_checks(key),
         };
         let hash_is_another = faults.iter().any(|fault| fault.bytes == Some(0..32));

@@ -240,6 +240,59 @@ fn a_row_written_anew_with_its_hash_is_given_away_by_the_next() {
     assert!(fault.what.contains("what comes later follows"), "{fault:?}");
 }
 
+/// A row with these records, and checks that fit them.
+fn row_of(records: &[&[u8]]) -> Vec<u8> {
+    let checks: Vec<u8> = records.iter().flat_map(|record| chain::check_of(record)).collect();
+    let length = u8::try_from(checks.len()).unwrap();
+    [&GENESIS[..], &records.concat(), &[0xc4, length], &checks].concat()
+}
+
+#[test]
+fn rows_rewritten_up_to_the_head_with_checks_and_hashes_still_have_to_hold_their_events() {
+    // Goal: whoever rewrites everything that proves a row cannot put into it what is no event, or another number.
+    // Method: one row is made anew around a changed record, and every hash behind it up to head and witness.
+    let rewritten = |change: &dyn Fn(&mut Vec<Vec<u8>>, &[Record])| {
+        let house = house();
+        let mut rows = log_rows(&house);
+        let place = large_row(&rows);
+        let (key, row) = rows[place].clone();
+        let (ranges, told): (Vec<_>, Vec<_>) = records(&row).into_iter().unzip();
+        let mut parts: Vec<Vec<u8>> = ranges.into_iter().map(|range| row[range].to_vec()).collect();
+        change(&mut parts, &told);
+        rows[place].1 = row_of(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let mut hash = chain::hash_of(&rows[place - 1].1).unwrap();
+        for (key, row) in &mut rows[place..] {
+            hash = chain::link(&hash, *key, &row[32..]);
+            row[..32].copy_from_slice(&hash);
+        }
+        let store = crate::store::Store::open(&*house.disk.mount(), std::path::Path::new(DIR)).unwrap();
+        let head = crate::store::Head { hash, ..store.snapshot().unwrap().head().unwrap() };
+        let log = rows.split_off(place);
+        store.commit(&crate::store::Changes { log, head: Some(head), ..Default::default() }).unwrap();
+        drop(store);
+        (key, report(&house))
+    };
+    let (key, untouched) = rewritten(&|_, _| ());
+    assert_eq!((untouched.fault, key > 1), (None, true), "what is written anew as it was is what it was");
+
+    let (key, found) = rewritten(&|parts, _| parts[2].fill(0xc1));
+    let fault = only(&found);
+    assert_eq!((fault.damage, fault.events), (Damage::Changed, Some((Seq(key + 2), Seq(key + 2)))));
+    assert!(fault.what.contains("does not decode any more") && fault.row == Some(key), "{fault:?}");
+
+    let (key, found) = rewritten(&|parts, told| {
+        let other = Record { seq: Seq(told[2].seq.0 + 100), ..told[2].clone() };
+        parts[2] = rmp_serde::to_vec_named(&other).unwrap();
+    });
+    let fault = only(&found);
+    assert_eq!((fault.damage, fault.events), (Damage::Changed, Some((Seq(key + 2), Seq(key + 2)))));
+    assert!(fault.what.contains(&format!("it says that it is event {}", key + 102)), "{fault:?}");
+
+    let (key, found) = rewritten(&|parts, _| parts.clear());
+    assert_eq!(found.faults[0].damage, Damage::Removed, "{found:?}");
+    assert_eq!(found.faults[0].events, Some((Seq(key), Seq(key))));
+}
+
 #[test]
 fn a_hash_that_was_changed_leaves_its_events_above_suspicion() {
     let (key, report) = of_row(|row, _| row[5] ^= 1);

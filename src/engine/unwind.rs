@@ -161,7 +161,9 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         let result = Caught(story(flow.clone(), started.input)).await;
         finish(&flow, result, turn).await
     };
-    driven.instrument(span).await
+    let driven = driven.instrument(span.clone()).await;
+    spans::rests(&span, shared, id);
+    driven
 }
 
 /// Where a flow comes from that was reset: the first one's id, and how many resets ago that was.

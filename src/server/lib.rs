@@ -12,6 +12,7 @@
 
 mod access_log;
 mod body;
+mod collector;
 mod gate;
 mod listen;
 mod metrics;
@@ -23,7 +24,9 @@ mod request_id;
 mod route;
 mod throttle;
 mod tls;
+mod traces;
 
 pub use listen::{Listening, Options, serve};
 pub use throttle::Limits;
 pub use tls::Certificate;
+pub use traces::{Traces, TracesTo};

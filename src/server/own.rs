@@ -46,6 +46,12 @@ fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, 
     let call: Call = service::decode(whole.body).map_err(|error| {
         Fault::new(400, "InvalidParameter", format!("The body is no call of this version of Kiln: {error}."))
     })?;
+    // What is asked for later, or by the lines of a batch, is asked for by the account: whether who asks now may is
+    // settled now, and so has to be read now.
+    let later = match call.request.begins_later() {
+        Ok(later) => later.map(|later| later.action_name()),
+        Err(trouble) => return Ok(Err(trouble)),
+    };
     if call.request.names_files() {
         let why = "a file of the server's computer cannot be named from elsewhere";
         let trouble = Trouble::new(Family::Refused, "InvalidSource.NotHere", why);
@@ -57,9 +63,6 @@ fn read(gate: &Gate, whole: &Whole<'_>, told: &mut Told) -> Result<Result<Call, 
         return Ok(Err(trouble.advise("ask with a key of the account itself, not of a user or role")));
     }
     let resource = format!("acs:kiln:*:{}:*", proved.identity.account);
-    // What is asked for later, or by the lines of a batch, is asked for by the account: whether who asks now may is
-    // settled now.
-    let later = call.request.begins_later().map(|later| later.action_name());
     let beside = call.request.asks_beside().iter().cloned().chain(later);
     for action in std::iter::once(call.request.action_name()).chain(beside) {
         gate.may(&proved.identity, &format!("kiln:{action}"), &resource, &whole.context)?;

@@ -24,21 +24,10 @@ pub fn size(text: &str) -> Result<u64, String> {
     u64::try_from(bytes).map_err(|_| wrong())
 }
 
-/// Milliseconds of `30d`, `12h`, `45m` or `10s`.
+/// Milliseconds of `30d`, `12h`, `1h30m` or `10s`, as schedules are written with.
 pub fn span_ms(text: &str) -> Result<i64, String> {
-    let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = (&text[..split], text[split..].trim());
-    let second: i64 = 1000;
-    let unit_ms = match unit {
-        "s" => second,
-        "m" => 60 * second,
-        "h" => 60 * 60 * second,
-        "d" => 24 * 60 * 60 * second,
-        "w" => 7 * 24 * 60 * 60 * second,
-        _ => return Err(format!("`{text}` is no length of time: one looks like 30d, 12h or 45m")),
-    };
-    let number: i64 = number.parse().map_err(|_| format!("`{text}` is no length of time"))?;
-    number.checked_mul(unit_ms).filter(|ms| *ms > 0).ok_or_else(|| format!("`{text}` is out of range"))
+    let wrong = || format!("`{text}` is no length of time: one looks like 30d, 12h or 1h30m");
+    calendar::span_ms(text).filter(|ms| *ms > 0).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -66,7 +55,14 @@ mod tests {
     #[test]
     fn lengths_of_time_have_their_unit() {
         let day_ms = 24 * 60 * 60 * 1000;
-        for (text, ms) in [("30d", 30 * day_ms), ("12h", day_ms / 2), ("10s", 10_000), ("1w", 7 * day_ms)] {
+        for (text, ms) in [
+            ("30d", 30 * day_ms),
+            ("12h", day_ms / 2),
+            ("10s", 10_000),
+            ("1w", 7 * day_ms),
+            // As `every 1h30m` is.
+            ("1h30m", day_ms / 16),
+        ] {
             assert_eq!(span_ms(text), Ok(ms), "{text}");
         }
         for wrong in ["", "30", "d", "-3d", "0h", "3 years", "99999999999999999999d"] {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use domain::Digest;
-use engine::Lineage;
+use engine::{Lineage, Snapshot};
 use event::Seq;
 use files::Files;
 
@@ -24,9 +24,13 @@ impl Service {
     }
 
     pub(crate) fn signed_head(&self) -> Result<SignedHead, Trouble> {
-        let snapshot = self.engine.snapshot()?;
+        self.signer.sign(self.head_to_sign(&self.engine.snapshot()?)?)
+    }
+
+    /// The head of a log as it was looked at, before anybody has signed it.
+    pub(crate) fn head_to_sign(&self, snapshot: &Snapshot) -> Result<SignedHead, Trouble> {
         let seq = snapshot.head()?;
-        self.signer.sign(SignedHead {
+        Ok(SignedHead {
             event: seq.0,
             hash: Digest(snapshot.hash_at(seq)?.unwrap_or_default()).to_string(),
             log: Digest(snapshot.log_id()?.unwrap_or_default()).to_string(),
@@ -76,16 +80,24 @@ impl Service {
     }
 }
 
-/// Looks at the log of a directory that does not open, and changes nothing. Nobody else may have it open.
+/// Looks at the log of a directory that does not open, and changes nothing. Nobody else may have it open. If the log
+/// is sound the fault is elsewhere, and all that is known of it is why it does not open.
 pub(crate) fn examine(
     files: &std::sync::Arc<dyn Files>,
     dir: &Path,
     kept: &[Kept],
+    opening: &Trouble,
 ) -> Result<Verified, Trouble> {
     let seqs: Vec<Seq> = kept.iter().map(|kept| Seq(kept.event)).collect();
     let found = engine::examine(files, dir, &seqs)?;
     let hashes: std::collections::BTreeMap<Seq, _> = seqs.into_iter().zip(found.hashes).collect();
-    report(found.verified, found.log.unwrap_or(NOTHING), kept, |seq| hashes.get(&seq).copied().flatten())
+    let log = found.log.unwrap_or(NOTHING);
+    let mut found = report(found.verified, log, kept, |seq| hashes.get(&seq).copied().flatten())?;
+    if found.fault.is_none() {
+        let fault = Fault::of_opening(&opening.message);
+        (found.damaged, found.fault, found.faults) = (1, Some(fault.clone()), vec![fault]);
+    }
+    Ok(found)
 }
 
 /// What was found, held against heads that were kept elsewhere.
@@ -214,12 +226,22 @@ impl From<engine::Fault> for Fault {
 
 impl Fault {
     fn of_head(damage: &str, event: u64, what: String) -> Self {
+        let place = format!("event {event}");
+        Self { first_event: Some(event), last_event: Some(event), ..Self::somewhere(damage, place, what) }
+    }
+
+    /// What keeps a directory from opening whose log is sound.
+    fn of_opening(why: &str) -> Self {
+        Self::somewhere("unopened", "beside the log".to_owned(), format!("it does not open: {why}"))
+    }
+
+    fn somewhere(damage: &str, place: String, what: String) -> Self {
         Self {
-            place: format!("event {event}"),
+            place,
             what,
             damage: damage.to_owned(),
-            first_event: Some(event),
-            last_event: Some(event),
+            first_event: None,
+            last_event: None,
             workflow_id: None,
             kind: String::new(),
             log_row: None,

@@ -30,6 +30,11 @@ use crate::{Family, Service, Trouble};
 /// Files that a restored house cannot do without, beside the log.
 pub(crate) const KEYS: [&str; 2] = [SEAL, SIGNERS];
 
+/// The mark of a directory that is being written, and may be removed when it is written anew.
+const UNFINISHED: &str = "kiln.unfinished";
+const UNFINISHED_TEXT: &str =
+    "kiln was writing this directory and had not finished. It is no use, and may be removed.\n";
+
 /// Bytes of a file that are copied at once: what a disk gives in one go.
 const COPY_BYTES: usize = 256 << 10;
 
@@ -45,21 +50,66 @@ pub(crate) fn partial(to: &Path) -> PathBuf {
     to.with_file_name(name)
 }
 
-/// Makes a directory that nobody else can look into, in place of one that was left unfinished.
-pub(crate) fn begin(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// Makes a directory that nobody else can look into, in place of one that was left unfinished. What is there and was
+/// not begun here is left alone.
+pub(crate) fn begin(dir: &Path) -> Result<(), Trouble> {
+    let failed = |error| Trouble::world(format_args!("making `{}`", dir.display()), error);
+    match fs::symlink_metadata(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+        Ok(found) if found.is_dir() && may_go(dir).map_err(failed)? => clear(dir).map_err(failed)?,
+        Ok(_) => {
+            let why = format!(
+                "`{}` is in the way: there it is written until it is whole, and what is there was not begun by kiln",
+                dir.display()
+            );
+            let advice = "move it away, or remove it, or choose another name";
+            return Err(Refusal::new("InvalidTarget.Taken", why).advise(advice).into());
+        }
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    let make = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        fs::write(dir.join(UNFINISHED), UNFINISHED_TEXT)?;
+        File::open(dir.join(UNFINISHED))?.sync_all()?;
+        File::open(dir)?.sync_all()
+    };
+    make().map_err(failed)
 }
 
-/// Gives what is whole its name, durably.
+/// Whether a directory was begun here, or is empty.
+fn may_go(dir: &Path) -> io::Result<bool> {
+    Ok(dir.join(UNFINISHED).is_file() || fs::read_dir(dir)?.next().is_none())
+}
+
+/// Removes what was begun, the mark last: cut short, it is still known as what it is.
+fn clear(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != UNFINISHED {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    unmark(dir)?;
+    fs::remove_dir(dir)
+}
+
+fn unmark(dir: &Path) -> io::Result<()> {
+    match fs::remove_file(dir.join(UNFINISHED)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Gives what is whole its name, durably. The mark goes after that: it is the name that says that it is whole.
 pub(crate) fn finish(from: &Path, to: &Path) -> io::Result<()> {
     let above = to.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(from)?.sync_all()?;
     fs::rename(from, to)?;
-    File::open(above)?.sync_all()
+    File::open(above)?.sync_all()?;
+    unmark(to)?;
+    File::open(to)?.sync_all()
 }
 
 /// Copies a file that nobody else may read, durably, and tells its digest.
@@ -134,13 +184,14 @@ impl Service {
             .map(|dir| Ok::<_, Trouble>((PathBuf::from(dir), Manifest::read(Path::new(dir))?)));
         let earlier = earlier.transpose()?;
         let dir = partial(&to);
-        begin(&dir).map_err(failed(&to))?;
-        let written = self.write(&dir, request, earlier, asked.log_only).await;
+        begin(&dir)?;
+        let stores = if asked.log_only { None } else { Some(stores_of(&self.engine.snapshot()?)) };
+        let written = self.write(&dir, request, earlier, stores).await;
         let manifest = match written {
             Ok(manifest) => manifest,
             Err(trouble) => {
                 // A backup that cannot be is not left lying about; what is left of it anyhow is no backup.
-                let _ = fs::remove_dir_all(&dir);
+                let _ = clear(&dir);
                 return Err(trouble);
             }
         };
@@ -148,42 +199,44 @@ impl Service {
         Ok(made_of(&manifest, asked.to))
     }
 
-    async fn write(
+    /// Writes the log, and these stores if any are to be in it.
+    pub(crate) async fn write(
         self: &Arc<Self>,
         dir: &Path,
         request: &str,
         earlier: Option<(PathBuf, Manifest)>,
-        log_only: bool,
+        stores: Option<Vec<(RegionId, StoreId)>>,
     ) -> Result<Manifest, Trouble> {
-        let seen: Arc<Mutex<Option<Seen>>> = Arc::default();
-        let stores: Vec<(RegionId, StoreId)> = if log_only {
-            Vec::new()
-        } else {
-            let rows = self.engine.snapshot()?;
-            let ready = REGIONS.list(&rows, &house(), &[]).into_iter().filter(|region| region.ready);
-            ready.map(|region| (region.id, region.store)).collect()
-        };
+        let has_stores = stores.is_some();
+        let regions: Vec<String> = stores.iter().flatten().map(|(region, _)| region.0.clone()).collect();
+        let seen: Arc<Mutex<Option<Result<Seen, Trouble>>>> = Arc::default();
         let begun = {
-            let (service, seen) = (self.clone(), seen.clone());
+            let (service, seen, stores) = (self.clone(), seen.clone(), stores.clone());
             move || {
-                let found = service.see().map_err(|trouble| Failure::World(trouble.message))?;
+                let found = service.see().and_then(|found| found.within(stores.as_deref()));
+                let told =
+                    found.as_ref().map(drop).map_err(|trouble| Failure::World(trouble.message.clone()));
                 *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-                Ok(())
+                told
             }
         };
-        let regions: Vec<String> = stores.iter().map(|(region, _)| region.0.clone()).collect();
-        let copied = if log_only {
-            begun().map_err(Trouble::from)?;
-            Vec::new()
-        } else {
-            let of_stores =
-                earlier.as_ref().map(|(dir, manifest)| (dir.join(STORES), manifest.stores.clone()));
-            let to = dir.join(STORES);
-            DirBuilder::new().mode(0o700).create(&to).map_err(failed(dir))?;
-            let asked = BackUp { stores, to, earlier: of_stores, begun: Box::new(begun) };
-            self.data.back_up(asked).await?
+        let copied = match stores {
+            None => begun().map(|()| Vec::new()),
+            Some(stores) => {
+                let of_stores = match &earlier {
+                    Some((dir, manifest)) if self.goes_through(&manifest.head)? => {
+                        Some((dir.join(STORES), manifest.stores.clone()))
+                    }
+                    _ => None,
+                };
+                let to = dir.join(STORES);
+                DirBuilder::new().mode(0o700).create(&to).map_err(failed(dir))?;
+                let asked = BackUp { stores, to, earlier: of_stores, begun: Box::new(begun) };
+                self.data.back_up(asked).await
+            }
         };
-        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take().transpose()?;
+        let copied = copied?;
         let seen =
             seen.ok_or_else(|| Trouble::new(Family::Ours, "InternalError", "the log was not looked at"))?;
         let (dir, own, request) = (dir.to_owned(), self.dir.clone(), request.to_owned());
@@ -205,7 +258,7 @@ impl Service {
                 head: seen.head,
                 time_ms: seen.time_ms,
                 incarnation: seen.incarnation,
-                has_stores: !log_only,
+                has_stores,
                 regions,
                 log,
                 stores: copied,
@@ -227,19 +280,17 @@ impl Service {
         written.await.map_err(|error| Trouble::world("writing the backup", error))?
     }
 
+    /// Whether the log goes through this head. After a restore, what was given up and what came instead have packs
+    /// of the same store, number and maybe length.
+    fn goes_through(&self, head: &SignedHead) -> Result<bool, Trouble> {
+        let hash = self.engine.snapshot()?.hash_at(Seq(head.event))?;
+        Ok(Digest(hash.unwrap_or_default()).to_string() == head.hash)
+    }
+
     /// The log as it is now.
     fn see(&self) -> Result<Seen, Trouble> {
         let snapshot = self.engine.snapshot()?;
-        let seq = snapshot.head()?;
-        let head = SignedHead {
-            event: seq.0,
-            hash: Digest(snapshot.hash_at(seq)?.unwrap_or_default()).to_string(),
-            log: Digest(snapshot.log_id()?.unwrap_or_default()).to_string(),
-            time: time_text(self.clock.now_ms()),
-            key: String::new(),
-            signature: String::new(),
-            statement: String::new(),
-        };
+        let head = self.head_to_sign(&snapshot)?;
         // A backup is as good without a signature, if there is no key to make one.
         let head = self.signer.sign(head.clone()).unwrap_or(head);
         Ok(Seen { incarnation: snapshot.incarnation()?, head, time_ms: self.clock.now_ms(), snapshot })
@@ -272,6 +323,26 @@ struct Seen {
     head: SignedHead,
     time_ms: i64,
     incarnation: u64,
+}
+
+impl Seen {
+    /// Fails if the log speaks of a region that is not among these: it was added after they were looked up.
+    fn within(self, stores: Option<&[(RegionId, StoreId)]>) -> Result<Self, Trouble> {
+        let Some(stores) = stores else { return Ok(self) };
+        match stores_of(&self.snapshot).into_iter().find(|store| !stores.contains(store)) {
+            None => Ok(self),
+            Some((region, _)) => {
+                let why = format!("region `{region}` was added while the backup began");
+                Err(Trouble::new(Family::World, "Backup.Busy", why).advise("make the backup again"))
+            }
+        }
+    }
+}
+
+/// The stores of the regions that are ready.
+fn stores_of(rows: &Snapshot) -> Vec<(RegionId, StoreId)> {
+    let ready = REGIONS.list(rows, &house(), &[]).into_iter().filter(|region| region.ready);
+    ready.map(|region| (region.id, region.store)).collect()
 }
 
 /// Writes the rows of the log, but for those files of an earlier backup that are of the same chain, and reads

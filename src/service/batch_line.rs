@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::batch::{BATCH_LINES, Batch, BatchId, Unstarted, line_part};
+use domain::batch::{BATCH_LINES, BATCHES, Batch, BatchId, BatchState, Unstarted, line_part};
 use domain::image::house;
 use engine::{FlowRow, State};
 use event::FlowId;
@@ -17,6 +17,9 @@ use crate::{Family, Service, Trouble};
 /// Tries at starting a line where the world stood in the way, with pauses that double.
 const TRIES_MAX: u32 = 8;
 const TRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Characters of why a line was refused, or a batch stopped, that are kept.
+pub(crate) const WHY_CHARS_MAX: usize = 500;
 
 /// The request under which a line is started.
 pub(crate) fn request_of(batch: &BatchId, line: &Line) -> String {
@@ -34,8 +37,19 @@ pub(crate) enum Ended {
     Parked,
     /// It never became an operation of its own.
     Unstarted(Unstarted, bool),
+    /// Its batch came to stand still before it was started.
+    HeldBack,
     /// The process is ending.
     Not,
+}
+
+/// Whether a line is not to be started any more, for somebody paused or cancelled its batch. One that was started
+/// before, or that something is noted of, comes to its end.
+pub(crate) fn is_held_back(service: &Service, batch: &Batch, line: &Line, was_noted: bool) -> bool {
+    let Ok(rows) = service.engine.snapshot() else { return false };
+    let row = BATCHES.get(&rows, &house(), &[batch.account.as_str(), batch.id.as_str()]);
+    let runs = row.is_some_and(|row| row.state == BatchState::Running);
+    !runs && !was_noted && rows.started_by(&request_of(&batch.id, line)).is_none()
 }
 
 /// Starts a line, or finds it started; or what an earlier process noted of it, ahead of lines that had not ended.
@@ -47,6 +61,7 @@ pub(crate) async fn started(
 ) -> Result<FlowId, Ended> {
     let unstarted = |trouble: Trouble| {
         let Trouble { code, message, .. } = trouble;
+        let message = message.chars().take(WHY_CHARS_MAX).collect();
         Ended::Unstarted(Unstarted { line: line.number, code, message, joined: None }, false)
     };
     if was_noted {

@@ -16,7 +16,7 @@
 //! It deliberately holds nothing up: a line waits for a place among those of all batches, and nothing of a
 //! person's waits behind more than those.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use workflows::ChangeBatch;
 
 use crate::batch_course::{Course, Speed};
-use crate::batch_line::{Ended, request_of, started, to_end};
+use crate::batch_line::{Ended, WHY_CHARS_MAX, is_held_back, request_of, started, to_end};
 use crate::batches::Seen;
 use crate::manifest::Line;
 use crate::manifests::{Kept, Place, damaged};
@@ -47,8 +47,8 @@ const BATCHES_AT_ONCE_MAX: usize = 16;
 const NOTE_PAUSE: Duration = Duration::from_secs(5);
 /// Starts that were due and could not be are made up for, this long at most.
 const LATE_MAX: Duration = Duration::from_secs(1);
-/// Characters of why a batch was stopped.
-const WHY_CHARS_MAX: usize = 500;
+/// How long a batch rests that the world did not let go on: files that were open too many are closed by then.
+const AGAIN_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of what lines are sorted by: what differs behind is not told apart.
 const SORT_BYTES_MAX: usize = 256;
 
@@ -117,6 +117,21 @@ impl Service {
         live.ended.send_replace(true);
     }
 
+    /// A manifest that cannot be read is a person's to look at, and whoever waits is told. Says whether it was that.
+    async fn told_damage(&self, batch: &Batch, trouble: &Trouble) -> bool {
+        if trouble.family != Family::Damaged {
+            return false;
+        }
+        let why = trouble.message.chars().take(WHY_CHARS_MAX).collect();
+        let told = match batch.state {
+            // One that is being cancelled starts nothing any more, and is over; what it started goes on.
+            BatchState::Cancelling => self.tell_batch(batch, "end", BatchChange::End(batch.counts)).await,
+            // That is no failure of a line.
+            _ => self.tell_batch(batch, "stop", BatchChange::Stop { why, counts: Counts::default() }).await,
+        };
+        told.is_ok()
+    }
+
     pub(crate) async fn tell_batch(
         &self,
         batch: &Batch,
@@ -140,31 +155,21 @@ fn run_boxed(
     live: Arc<Live>,
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
-        let (id, of) = (batch.id.clone(), batch.clone());
-        let ran = Run::begin(&service, batch, &live).await;
-        let ran = match ran {
+        let of = batch.clone();
+        let ran = match Run::begin(&service, batch, &live).await {
             Ok(mut run) => run.work().await,
             Err(trouble) => Err(trouble),
         };
-        service.leave_batch(&id, &live);
-        match ran {
-            // It may have been resumed while it came to rest, and others may wait for its place.
-            Ok(()) => service.run_batches(),
-            Err(trouble) => {
-                tracing::warn!(batch = %id, %trouble, "a batch does not go on here");
-                // A manifest that cannot be read is a person's to look at, and whoever waits is told.
-                if trouble.family == Family::Damaged {
-                    let why = trouble.message.chars().take(WHY_CHARS_MAX).collect();
-                    // One that is being cancelled starts nothing any more, and is over; what it started goes on.
-                    let _ = match of.state {
-                        BatchState::Cancelling => {
-                            service.tell_batch(&of, "end", BatchChange::End(of.counts)).await
-                        }
-                        _ => service.tell_batch(&of, "stop", BatchChange::Stop { why }).await,
-                    };
-                }
+        if let Err(trouble) = ran {
+            tracing::warn!(batch = %of.id, %trouble, "a batch does not go on here");
+            if !service.told_damage(&of, &trouble).await {
+                // It keeps its place meanwhile, or it would be tried again without end.
+                let _ = tokio::time::timeout(AGAIN_PAUSE, live.changed.notified()).await;
             }
         }
+        service.leave_batch(&of.id, &live);
+        // It may have been resumed while it came to rest, and others may wait for its place.
+        service.run_batches();
     })
 }
 
@@ -184,6 +189,8 @@ struct Run {
     course: Course,
     /// The next line to be started.
     next: u64,
+    /// Lines before it that waited for a place while the batch came to stand still.
+    held_back: BTreeSet<u64>,
     /// Lines in progress.
     lines: JoinSet<(u64, Ended)>,
     /// When the next line may be started.
@@ -219,6 +226,7 @@ impl Run {
             kept,
             places,
             next: batch.settled,
+            held_back: BTreeSet::new(),
             noted_settled: batch.settled,
             batch: Arc::new(batch),
             said: true,
@@ -248,11 +256,11 @@ impl Run {
             tokio::select! {
                 ended = self.lines.join_next(), if !self.lines.is_empty() => {
                     self.ended(ended)?;
-                    while let Some(ended) = self.lines.try_join_next() {
+                    // No more than a note holds are taken before it is written.
+                    while self.course.unstarted.len() < UNSTARTED_MAX
+                        && let Some(ended) = self.lines.try_join_next()
+                    {
                         self.ended(Some(ended))?;
-                        if self.course.unstarted.len() >= UNSTARTED_MAX {
-                            break;
-                        }
                     }
                 }
                 () = self.live.changed.notified() => self.said = true,
@@ -272,8 +280,10 @@ impl Run {
         if self.batch.state != BatchState::Cancelling {
             return Ok(());
         }
+        // A note holds so many that were refused, and as many more may have been since it was begun.
+        let unknown_max = u64::from(self.batch.plan.concurrency) + UNSTARTED_MAX as u64;
         let mut unknown = 0;
-        while self.next < self.places.len() as u64 && unknown < u64::from(self.batch.plan.concurrency) {
+        while self.next < self.places.len() as u64 && unknown < unknown_max {
             let line = self.line(self.next)?;
             let rows = self.service.engine.snapshot()?;
             let is_known = self.noted_lines.contains(&line.number)
@@ -308,7 +318,7 @@ impl Run {
         let pause = self.batch.plan.per_minute.map(|rate| Duration::from_mins(1) / rate.max(1));
         let opens_to = self.batch.opens_to(self.course.all).min(self.places.len() as u64);
         while self.batch.state == BatchState::Running
-            && self.next < opens_to
+            && (self.next < opens_to || !self.held_back.is_empty())
             && self.lines.len() < self.batch.plan.concurrency as usize
         {
             if let Some(pause) = pause {
@@ -318,9 +328,10 @@ impl Run {
                 }
                 self.due = self.due.max(now - LATE_MAX.min(pause * 1000)) + pause;
             }
-            let line = self.line(self.next)?;
-            self.start(self.next, line);
-            self.next += 1;
+            let place = self.held_back.pop_first().unwrap_or(self.next);
+            self.next = self.next.max(place + 1);
+            let line = self.line(place)?;
+            self.start(place, line);
         }
         Ok(None)
     }
@@ -336,7 +347,16 @@ impl Run {
         let places = service.running.places.clone();
         let was_noted = self.noted_lines.contains(&line.number);
         self.lines.spawn(async move {
-            let _place = places.acquire_owned().await;
+            let _place = if let Ok(free) = places.clone().try_acquire_owned() {
+                Some(free)
+            } else {
+                let waited = places.acquire_owned().await;
+                // That took a while, and somebody may have said something of the batch.
+                if is_held_back(&service, &batch, &line, was_noted) {
+                    return (place, Ended::HeldBack);
+                }
+                waited.ok()
+            };
             let ended = match started(&service, &batch, &line, was_noted).await {
                 Ok(flow) => to_end(&service, &batch, flow, hard).await,
                 Err(ended) => ended,
@@ -371,6 +391,11 @@ impl Run {
                 self.course.unstarted.push(line);
                 one(well)
             }
+            Ended::HeldBack => {
+                self.held_back.insert(place);
+                self.said = true;
+                return Ok(());
+            }
             Ended::Not => return Err(stopped()),
         };
         self.course.put(place, how);
@@ -400,7 +425,8 @@ impl Run {
         }
         let Some(why) = self.batch.is_spent(self.course.all) else { return Ok(()) };
         self.said = true;
-        let stopped = self.service.tell_batch(&self.batch, "stop", BatchChange::Stop { why }).await;
+        let stop = BatchChange::Stop { why, counts: self.course.all };
+        let stopped = self.service.tell_batch(&self.batch, "stop", stop).await;
         unless_said_otherwise(stopped)
     }
 

@@ -7,22 +7,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::batch::{
-    BATCH_LINES, BATCH_MANIFESTS, BATCH_NAMES, BATCHES, BATCHES_OPEN, Batch, BatchChange, BatchId, Counts,
-    Unstarted, line_part,
+    BATCH_LINES, BATCH_MANIFESTS, BATCH_NAMES, BATCHES, BATCHES_OPEN, Batch, BatchChange, BatchId, BatchPlan,
+    Counts, Sort, Unstarted, line_part,
 };
 use domain::image::house;
-use domain::{Digest, rules};
+use domain::{AccountId, Digest, rules};
 use engine::{FlowRow, Snapshot, State};
 use event::{Actor, FlowId, Refusal, View};
 use tokio::sync::Semaphore;
 use workflows::{BeginBatch, ChangeBatch};
 
 use crate::asked::Asked;
+use crate::batch_forget::forgotten;
 use crate::batch_line::request_of;
 use crate::batch_run::Live;
 use crate::lookup::{account, nearest};
-use crate::manifest::{BAD_LINES_MAX, Line};
-use crate::manifests::{Kept, damaged};
+use crate::manifest::{BAD_LINES_MAX, Line, check_key};
+use crate::manifests::{Kept, Piece, damaged};
+use crate::operation::plain;
 use crate::request::{Call, Manner, PROTOCOL, Reply, Request};
 use crate::request_batch::{BatchRequest, BatchRun};
 use crate::service::blocking;
@@ -36,6 +38,8 @@ const LINES_AT_ONCE_MAX: usize = 256;
 const STRETCH_MAX: u32 = 1000;
 /// How long a wait is held: a bar moves five times a second.
 const WAIT_MAX: Duration = Duration::from_millis(200);
+/// Characters of what lines were to be sorted by that a refusal repeats.
+const SORT_CHARS_TOLD_MAX: usize = 80;
 /// Bad lines that a refusal repeats; the others were told by whoever read the manifest first.
 const REPEATED_MAX: usize = 5;
 
@@ -76,8 +80,11 @@ impl Service {
         Ok(match request {
             R::Put { manifest, bytes, offset, text } => {
                 let (digest, of) = (digest_of(&manifest)?, account(&actor));
-                let put =
-                    move |service: &Self| service.manifests.put(&of, &digest, bytes, offset, text.as_bytes());
+                let put = move |service: &Self| {
+                    let piece = Piece { total: bytes, offset, text: text.as_bytes() };
+                    let named = || service.named_manifests(&of);
+                    service.manifests.put(&of, &digest, piece, service.clock.now_ms(), named)
+                };
                 let have = blocking(self, put).await?;
                 ManifestHave { manifest, bytes: have.bytes, whole: have.whole }.into()
             }
@@ -158,15 +165,18 @@ impl Service {
             asked.go_on()?;
             return Ok(BatchView { joined: true, ..self.batch_view(&row) });
         }
+        // Until the batch names it.
+        let _held = self.manifests.hold(&of, &digest);
         let kept = self.manifests.open(&of, &digest)?;
         let allowed = Allowed { actions: run.actions.into_iter().collect(), names_files: run.names_files };
-        let lines = blocking(self, move |_| check(&kept, &digest, &allowed)).await?;
+        let sort = run.plan.sort;
+        let (lines, sort) = blocking(self, move |_| check(&kept, &digest, &allowed, sort)).await?;
         let begin = BeginBatch {
             account: of,
             name: run.name,
             manifest: digest,
             lines,
-            plan: run.plan,
+            plan: BatchPlan { sort, ..run.plan },
             again: run.again,
         };
         let wanted = begin.clone().wanted(BatchId::default());
@@ -212,10 +222,12 @@ impl Service {
         change: BatchChange,
     ) -> Result<BatchView, Trouble> {
         let rows = self.engine.snapshot()?;
-        // One that is forgotten is found by the request alone.
-        if rows.started_by(&asked.id).is_some() {
+        if let Some(flow) = rows.started_by(&asked.id) {
             asked.go_on()?;
-            return self.show_batch(&actor, named);
+            // One that is forgotten is found by the request alone.
+            let row =
+                find_batch(&rows, &actor, named).or_else(|none| forgotten(&rows, &actor, flow).ok_or(none));
+            return Ok(self.batch_view(&row?));
         }
         let row = find_batch(&rows, &actor, named)?;
         let flow = ChangeBatch {
@@ -228,9 +240,14 @@ impl Service {
         drop(rows);
         asked.go_on()?;
         let forgets = flow.change == BatchChange::Forget;
-        self.drive().await?;
+        // No more than operations, so that none of its lines is started before this is decided.
+        self.drive_operations().await?;
+        if forgets {
+            self.forget_lines(&row).await?;
+        }
         let ended = self.engine.run(actor.clone(), &asked.id, flow).await?;
         crate::service::settled(&ended)?;
+        self.drive().await?;
         if forgets {
             self.remove_manifest(&row)?;
             return Ok(self.batch_view(&row));
@@ -244,21 +261,24 @@ impl Service {
 
     /// Another batch may be of the same manifest.
     fn remove_manifest(&self, row: &Batch) -> Result<(), Trouble> {
-        let rows = self.engine.snapshot()?;
-        let others = BATCHES.list(&rows, &house(), &[row.account.as_str()]);
-        if others.iter().any(|other| other.manifest == row.manifest) {
-            return Ok(());
-        }
-        let removed = self.manifests.remove(&row.account, &row.manifest);
-        removed.map_err(|error| Trouble::world("removing the manifest", error))
+        let is_named = || Ok(self.named_manifests(&row.account)?.contains(&row.manifest));
+        self.manifests.remove(&row.account, &row.manifest, is_named)
     }
 
-    /// Removes manifests that no batch names; what cannot be removed now may be at the next opening.
+    /// What the batches of an account are of.
+    fn named_manifests(&self, account: &AccountId) -> Result<HashSet<Digest>, Trouble> {
+        let rows = self.engine.snapshot()?;
+        let all = BATCHES.list(&rows, &house(), &[account.as_str()]);
+        Ok(all.into_iter().map(|batch| batch.manifest).collect())
+    }
+
+    /// Removes manifests that no batch names; what cannot be removed now may be the next time.
     pub(crate) fn sweep_manifests(&self) {
-        let Ok(rows) = self.engine.snapshot() else { return };
-        let all = BATCHES.list(&rows, &house(), &[]);
-        let named: HashSet<_> = all.into_iter().map(|batch| (batch.account, batch.manifest)).collect();
-        let _ = self.manifests.sweep(&named, self.clock.now_ms());
+        let named = || {
+            let all = BATCHES.list(&self.engine.snapshot().ok()?, &house(), &[]);
+            Some(all.into_iter().map(|batch| (batch.account, batch.manifest)).collect())
+        };
+        let _ = self.manifests.sweep(self.clock.now_ms(), named);
     }
 
     /// Every batch that has not ended.
@@ -421,9 +441,14 @@ impl Allowed {
     }
 }
 
-/// Checks every line before the first is started, and counts them.
-fn check(kept: &Kept, digest: &Digest, allowed: &Allowed) -> Result<u64, Trouble> {
-    let (mut lines, mut bad, mut numbers) = (0, BTreeMap::new(), 0);
+/// Checks every line before the first is started, and counts them; what they are sorted by as it is called here.
+fn check(
+    kept: &Kept,
+    digest: &Digest,
+    allowed: &Allowed,
+    sort: Option<Sort>,
+) -> Result<(u64, Option<Sort>), Trouble> {
+    let (mut lines, mut bad, mut numbers, mut said) = (0, BTreeMap::new(), 0, BTreeSet::new());
     let mut keys = HashSet::new();
     for line in kept.lines(0) {
         let (line, _) = line.map_err(|error| damaged(digest, &error))?;
@@ -434,22 +459,49 @@ fn check(kept: &Kept, digest: &Digest, allowed: &Allowed) -> Result<u64, Trouble
             line.key.as_ref().is_none_or(|key| keys.insert(*blake3::hash(key.as_bytes()).as_bytes()));
         let why = if !in_order {
             Some("its number does not follow the one before".to_owned())
-        } else if own_key {
-            allowed.request(&line).err().map(|trouble| trouble.message)
-        } else {
+        } else if !own_key {
             Some("its key is another line's already".to_owned())
+        } else if let Some((why, _)) = line.key.as_deref().and_then(|key| check_key(key).err()) {
+            Some(why)
+        } else {
+            allowed.request(&line).err().map(|trouble| trouble.message)
         };
+        if sort.is_some() {
+            said.extend(line.operation.parameters.into_keys());
+        }
         bad.extend(why.map(|why| (line.number, why)));
         if bad.len() >= BAD_LINES_MAX {
             break;
         }
     }
     if bad.is_empty() {
-        return Ok(lines);
+        return Ok((lines, sort.map(|sort| sorted_by(sort, &said)).transpose()?));
     }
     let told: Vec<&str> = bad.values().take(REPEATED_MAX).map(String::as_str).collect();
-    let why = format!("{} lines cannot be: {}", bad.len(), told.join("; "));
+    let count = if bad.len() == 1 { "1 line".to_owned() } else { format!("{} lines", bad.len()) };
+    let why = format!("{count} cannot be: {}", told.join("; "));
     Err(Refusal::new("InvalidManifest.Malformed", why).advise("nothing was started; mend them first").into())
+}
+
+/// What lines are sorted by, as they say it; nothing is sorted by what none of them says.
+fn sorted_by(by: Sort, said: &BTreeSet<String>) -> Result<Sort, Refusal> {
+    if said.contains(&by.parameter) {
+        return Ok(by);
+    }
+    if let Some(parameter) = said.iter().find(|said| plain(said) == plain(&by.parameter)) {
+        return Ok(Sort { parameter: parameter.clone(), ..by });
+    }
+    let told: String = by.parameter.escape_debug().take(SORT_CHARS_TOLD_MAX).collect();
+    let refusal = Refusal::new(
+        "InvalidParameter.BatchPlan",
+        format!("no line of the manifest says `{told}` to sort by"),
+    );
+    Err(match nearest(&by.parameter.to_lowercase(), said.iter().map(String::as_str)) {
+        Some(meant) => refusal.advise(format!("did you mean `{meant}`?")),
+        None => {
+            refusal.advise("sort by a parameter that the lines have, as `kiln batch operations` names it")
+        }
+    })
 }
 
 fn digest_of(text: &str) -> Result<Digest, Refusal> {

@@ -43,6 +43,10 @@ impl Service {
                 DiskView::of(&lookup_things::disk(&self.engine.snapshot()?, &actor, &at)?).into()
             }
             DiskRequest::Modify { at, name, description, size_bytes } => {
+                // Asked again, it may have given the disk another name.
+                if let Some(known) = self.known(asked)? {
+                    return Ok(known.into());
+                }
                 let disk = lookup_things::disk(&self.engine.snapshot()?, &actor, &at)?;
                 let (account, region, disk) = (disk.account, disk.region, disk.id);
                 let flow = ModifyDisk { account, region, disk, name, description, size_bytes };
@@ -129,9 +133,6 @@ impl Service {
     }
 
     async fn modify_disk(&self, actor: Actor, asked: &Asked, flow: ModifyDisk) -> Result<Started, Trouble> {
-        if let Some(known) = self.known(asked)? {
-            return Ok(known);
-        }
         let (rows, scope) = (self.engine.snapshot()?, scope(&flow.account, &flow.region));
         flow.rule(&View::new(&rows, &scope, self.clock.now_ms()))?;
         let id = flow.disk.0.clone();

@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use crate::holder::{BUSY, Holder, Lock, reach};
 use crate::request::{Call, Manner, PROTOCOL, Reply, Request};
 use crate::request_audit::Kept;
-use crate::service::{Options, Wiring, local_actor};
+use crate::service::{Options, Wiring, local_actor, panic_text};
 use crate::view::Verified;
 use crate::{Family, Service, Trouble, audit, dispatch, frame};
 
@@ -103,15 +103,15 @@ impl House {
         self
     }
 
-    /// Looks at the log of a directory that does not open, and holds heads against it that were kept
-    /// elsewhere. Changes nothing.
-    pub fn examine(&self, heads: &[Kept]) -> Result<Verified, Trouble> {
+    /// Looks at the log of a directory that does not open, and why that is, and holds heads against it that were
+    /// kept elsewhere. Finds at least one fault, and changes nothing.
+    pub fn examine(&self, heads: &[Kept], opening: &Trouble) -> Result<Verified, Trouble> {
         if !self.dir.is_dir() {
             let why = format!("there is no data directory `{}`", self.dir.display());
             return Err(Trouble::new(Family::World, "Log.Unavailable", why));
         }
         let Some(_lock) = Lock::take(&self.dir)? else { return Err(self.silent("it holds the log")) };
-        audit::examine(&self.wiring.files, &self.dir, heads)
+        audit::examine(&self.wiring.files, &self.dir, heads, opening)
     }
 
     /// Asks from now on as this account, and in this manner.
@@ -155,7 +155,8 @@ impl House {
         for _ in 0..TRIES_MAX {
             if matches!(*role, Role::Outside) {
                 let visits = self.only_asks.load(Ordering::Relaxed);
-                *role = if visits { self.visit().await? } else { self.enter().await? };
+                let drive = drive && !call.request.holds_lines_back();
+                *role = if visits { self.visit().await? } else { self.enter(drive).await? };
             }
             match &mut *role {
                 Role::Holds(holder) => return T::try_from(dispatch(&holder.service, call.clone()).await?),
@@ -188,7 +189,7 @@ impl House {
         let mut role = self.role.lock().await;
         loop {
             if matches!(*role, Role::Outside) {
-                *role = self.enter().await?;
+                *role = self.enter(self.because == Because::Waits).await?;
             }
             if let Role::Holds(holder) = &*role {
                 return Ok(holder.service.clone());
@@ -234,14 +235,13 @@ impl House {
         })
     }
 
-    async fn enter(&self) -> Result<Role, Trouble> {
+    async fn enter(&self, drive: bool) -> Result<Role, Trouble> {
         let begun = Instant::now();
         let (mut pause, mut told) = (PAUSE, false);
         loop {
             if let Some(lock) = Lock::take(&self.dir)? {
-                let drive = self.because == Because::Waits;
                 let options = Options { dir: self.dir.clone(), wiring: self.wiring.clone(), drive };
-                let service = Service::open(options).await?;
+                let service = opened(options).await?;
                 // Whoever asks for a head is told if there can be no key; others need none.
                 let _ = service.sign_with(self.signing_key.clone());
                 return Ok(Role::Holds(Box::new(Holder::begin(lock, &self.dir, service)?)));
@@ -288,6 +288,15 @@ impl House {
         let message = format!("the data directory `{dir}` is held by {holder}, which does not answer: {why}");
         Trouble::new(Family::World, "DataDirectory.Held", message)
             .advise("end that process if it hangs; what was acknowledged is safe")
+    }
+}
+
+/// Opens it on a task of its own: reading a damaged database may panic, and that is an answer as well.
+async fn opened(options: Options) -> Result<Arc<Service>, Trouble> {
+    match tokio::spawn(Service::open(options)).await {
+        Ok(opened) => opened,
+        Err(join) if join.is_panic() => Err(Trouble::panicked(&panic_text(&*join.into_panic()))),
+        Err(_) => Err(Trouble::new(Family::World, "Stopped", "the process is ending")),
     }
 }
 

@@ -13,7 +13,8 @@
 //! Each is started once, for its request is made of its name. What its rule refuses (a snapshot in use)
 //! is not started at all, so that it leaves no trace in the log however often it is looked at.
 //!
-//! Schedules are kept beside it, see `ticker.rs`.
+//! Schedules are kept beside it, see `ticker.rs`; and now and then what was sent for a batch that never began is
+//! removed.
 //!
 //! It deliberately decides nothing: that a share has ended is true by the clock, whether or not anything
 //! runs, and the rule at the head of the log stays the judge of the rest.
@@ -25,9 +26,10 @@ use std::time::Duration;
 use domain::image::{DUE, Due, REGIONS, house, parts_of};
 use domain::{AccountId, RegionId, rules};
 use engine::{Class, Snapshot};
-use event::{Actor, Rows, Scope, View};
+use event::{Actor, FlowId, Rows, Scope, View};
 use workflows::{CheckImage, DeleteSnapshot, EndShare};
 
+use crate::service::blocking;
 use crate::ticker::Tried;
 use crate::{Service, Trouble};
 
@@ -35,6 +37,8 @@ use crate::{Service, Trouble};
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// When what is due but could not be is looked at again: a snapshot in use will mostly stay so for days.
 const AGAIN_MS: i64 = 60 * 60 * 1000;
+/// How often manifests are looked through: what nothing came of is kept for a day.
+const SWEEP_MS: i64 = 60 * 60 * 1000;
 /// Started at a look; the others follow at once, so that a closing process does not wait for thousands.
 const STARTED_MAX: usize = 100;
 
@@ -64,9 +68,10 @@ impl Service {
         // A keeper does not hold the house open.
         let (house, departures) = (Arc::downgrade(self), self.engine.departures());
         let keeper = async move {
-            let (mut looked, mut tried) = (Looked::default(), Tried::default());
+            let (mut looked, mut tried, mut swept_ms) = (Looked::default(), Tried::default(), None);
             loop {
                 let Some(service) = house.upgrade() else { return };
+                service.sweep_again(&mut swept_ms).await;
                 let look = service.start_due(&mut looked).await;
                 let ticked = service.keep_schedules(&mut tried).await;
                 let now_ms = service.clock.now_ms();
@@ -82,6 +87,21 @@ impl Service {
             }
         };
         self.following.lock().unwrap_or_else(PoisonError::into_inner).spawn(keeper);
+    }
+
+    /// Looks through the manifests, unless that was done lately.
+    async fn sweep_again(self: &Arc<Self>, swept_ms: &mut Option<i64>) {
+        let now_ms = self.clock.now_ms();
+        // A clock that was set back is no reason to wait.
+        if swept_ms.is_some_and(|last_ms| (0..SWEEP_MS).contains(&(now_ms - last_ms))) {
+            return;
+        }
+        *swept_ms = Some(now_ms);
+        let swept = blocking(self, |service| {
+            service.sweep_manifests();
+            Ok(())
+        });
+        let _ = swept.await;
     }
 
     /// Starts what is due by now, and was not looked at lately.
@@ -161,11 +181,16 @@ fn request(rows: &Snapshot, due: &Due, now_ms: i64) -> Option<String> {
 /// A request under which nothing was started, or nothing that is of use any more: the first, or one with the time
 /// behind it. None while what was started under it goes on.
 pub(crate) fn unused(rows: &Snapshot, first: String, now_ms: i64) -> Option<String> {
-    let Some(flow) = rows.started_by(&first) else { return Some(first) };
-    let later = rows.requests_under(&format!("{first}/"));
-    let last = later.last().and_then(|request| rows.started_by(request)).unwrap_or(flow);
+    let Some(last) = last_started(rows, &first) else { return Some(first) };
     let has_ended = rows.flow(last).is_none_or(|flow| flow.state.has_ended());
     has_ended.then(|| format!("{first}/{now_ms:016x}"))
+}
+
+/// What was last started under a request, or under one with a time behind it.
+pub(crate) fn last_started(rows: &Snapshot, first: &str) -> Option<FlowId> {
+    let flow = rows.started_by(first)?;
+    let later = rows.requests_under(&format!("{first}/"));
+    Some(later.last().and_then(|request| rows.started_by(request)).unwrap_or(flow))
 }
 
 fn start_of(

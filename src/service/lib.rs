@@ -41,6 +41,7 @@ mod audit_story;
 mod backup;
 mod backup_file;
 mod batch_course;
+mod batch_forget;
 mod batch_line;
 mod batch_run;
 mod batches;
@@ -118,13 +119,19 @@ mod tests_access;
 #[cfg(test)]
 mod tests_audit;
 #[cfg(test)]
+mod tests_backup;
+#[cfg(test)]
 mod tests_batch;
+#[cfg(test)]
+mod tests_batch_word;
 #[cfg(test)]
 mod tests_identity;
 #[cfg(test)]
 mod tests_images;
 #[cfg(test)]
 mod tests_leaks;
+#[cfg(test)]
+mod tests_manifests;
 #[cfg(test)]
 mod tests_network;
 #[cfg(test)]
@@ -135,6 +142,8 @@ mod tests_queries;
 mod tests_schedule;
 #[cfg(test)]
 mod tests_share;
+#[cfg(test)]
+mod tests_ticker;
 #[cfg(test)]
 mod tests_workflows;
 mod ticker;

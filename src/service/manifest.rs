@@ -185,7 +185,7 @@ impl<R: BufRead> Manifest<R> {
         operation.read().map_err(wrong)?;
         let operation = operation.canonical().map_err(wrong)?;
         if let Some(key) = &key {
-            check_key(number, key)?;
+            check_key(key).map_err(|(why, advice)| bad(number, KEY, why, advice))?;
             let digest = blake3::hash(key.as_bytes());
             let short = digest.as_bytes()[..16].try_into().unwrap_or_default();
             if !self.keys.insert(short) {
@@ -368,13 +368,14 @@ fn object(number: u64, text: &str) -> Result<Line, BadLine> {
     Ok(Line { number, key, operation })
 }
 
-fn check_key(number: u64, key: &str) -> Result<(), BadLine> {
+/// Whether a line may be called so; or what is wrong with that, and what to do.
+pub(crate) fn check_key(key: &str) -> Result<(), (String, String)> {
     let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
     if !key.is_empty() && key.len() <= KEY_CHARS_MAX && key.bytes().all(plain) {
         return Ok(());
     }
     let why = format!("`{}` is no key", key.escape_debug());
-    Err(bad(number, KEY, why, format!("a key has 1 to {KEY_CHARS_MAX} visible ASCII characters without `/`")))
+    Err((why, format!("a key has 1 to {KEY_CHARS_MAX} visible ASCII characters without `/`")))
 }
 
 #[cfg(test)]

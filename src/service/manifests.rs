@@ -3,14 +3,15 @@
 //!
 //! A manifest is a file and not a part of the log: the log has each line's operation anyway, as the input of its flow,
 //! and the event by which a batch begins has the digest of the file. It is removed when no batch names it: when its
-//! batch is forgotten, or when it was sent and nothing came of it within a day.
+//! batch is forgotten, or when it was sent and nothing came of it within a day. Whoever is about to name one holds it
+//! meanwhile, so that it is not removed between being looked at and being named.
 //!
 //! The account stands in the name, so that nobody learns from an answer what another account has sent.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::{AccountId, Digest};
 use event::Refusal;
@@ -25,6 +26,10 @@ pub(crate) const MANIFESTS: &str = "manifests";
 pub(crate) const PART: &str = ".part";
 /// How long one is kept that no batch names.
 const UNUSED_MS: i64 = 24 * 60 * 60 * 1000;
+/// Bytes of an account's manifests that no batch names: four of the largest, or forty of 100,000 lines, in a day.
+const UNNAMED_BYTES_MAX: u64 = 4 * MANIFEST_BYTES_MAX;
+/// What the smallest counts as in that, so that there are no more than a thousand of them.
+const UNNAMED_BYTES_EACH: u64 = 1 << 20;
 /// Bytes read at once: what a disk gives in one go.
 const READ_BYTES: usize = 256 << 10;
 /// A line as it is kept is longer than as it was written by names, quotes and escapes.
@@ -35,6 +40,25 @@ const KEPT_LINE_BYTES_MAX: usize = 8 * LINE_BYTES_MAX;
 pub(crate) struct Manifests {
     files: Arc<dyn Files>,
     dir: PathBuf,
+    /// By the names of files: how many are about to name them. Held while any is removed.
+    held: Mutex<HashMap<String, usize>>,
+}
+
+/// A piece of a manifest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece<'a> {
+    /// Bytes of the whole.
+    pub(crate) total: u64,
+    /// Where this one belongs.
+    pub(crate) offset: u64,
+    pub(crate) text: &'a [u8],
+}
+
+/// A manifest that is not removed while this is there.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    manifests: &'a Manifests,
+    name: String,
 }
 
 /// How much of a manifest there is.
@@ -60,27 +84,39 @@ pub(crate) struct Kept {
 
 impl Manifests {
     pub(crate) fn of(files: Arc<dyn Files>, dir: &Path) -> Self {
-        Self { files, dir: dir.join(MANIFESTS) }
+        Self { files, dir: dir.join(MANIFESTS), held: Mutex::default() }
     }
 
     fn path(&self, account: &AccountId, digest: &Digest) -> PathBuf {
-        self.dir.join(format!("{account}-{digest}"))
+        self.dir.join(name_of(account, digest))
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps one from being removed, until what this yields is dropped.
+    pub(crate) fn hold(&self, account: &AccountId, digest: &Digest) -> Held<'_> {
+        let name = name_of(account, digest);
+        *self.held().entry(name.clone()).or_default() += 1;
+        Held { manifests: self, name }
     }
 
     /// Puts a piece where it belongs, and says how much there is then. Pieces come in order; one that does not
-    /// follow what is there changes nothing.
+    /// follow what is there changes nothing. Which manifests batches of the account name, `named` says.
     pub(crate) fn put(
         &self,
         account: &AccountId,
         digest: &Digest,
-        total: u64,
-        offset: u64,
-        piece: &[u8],
+        piece: Piece<'_>,
+        now_ms: i64,
+        named: impl FnOnce() -> Result<HashSet<Digest>, Trouble>,
     ) -> Result<Have, Trouble> {
+        let Piece { total, offset, text: piece } = piece;
         let path = self.path(account, digest);
         let world = |error: io::Error| Trouble::world(format_args!("keeping the manifest `{digest}`"), error);
-        if let Ok(there) = self.files.identity(&path) {
-            return Ok(Have { bytes: there.size_bytes, whole: true });
+        if let Some(bytes) = self.touch(&path, now_ms).map_err(world)? {
+            return Ok(Have { bytes, whole: true });
         }
         let end = offset.saturating_add(piece.len() as u64);
         if total > MANIFEST_BYTES_MAX || end > total || total == 0 {
@@ -89,6 +125,7 @@ impl Manifests {
                 .advise("make several manifests of it")
                 .into());
         }
+        self.check_room(account, piece.len() as u64, named)?;
         self.files.create_dirs(&self.dir).map_err(world)?;
         let part = part_of(&path);
         let file = self.files.open(&part, Open::Create).map_err(world)?;
@@ -138,17 +175,66 @@ impl Manifests {
         }
     }
 
-    /// Removes what no batch names: those that were whole at once if they are old, and pieces of others.
-    pub(crate) fn sweep(&self, named: &HashSet<(AccountId, Digest)>, now_ms: i64) -> io::Result<()> {
-        let there = match self.files.list(&self.dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            there => there?,
-        };
-        let keep: HashSet<String> =
-            named.iter().map(|(account, digest)| format!("{account}-{digest}")).collect();
-        for name in there.iter().filter(|name| !keep.contains(*name)) {
+    /// The bytes of one that is whole, which somebody means to use from now on.
+    fn touch(&self, path: &Path, now_ms: i64) -> io::Result<Option<u64>> {
+        let _held = self.held();
+        let Ok(file) = self.files.open(path, Open::Read) else { return Ok(None) };
+        file.set_modified_ns(now_ms.saturating_mul(1_000_000))?;
+        Ok(Some(file.identity()?.size_bytes))
+    }
+
+    /// Whether an account may keep so much more that no batch names.
+    fn check_room(
+        &self,
+        account: &AccountId,
+        more: u64,
+        named: impl FnOnce() -> Result<HashSet<Digest>, Trouble>,
+    ) -> Result<(), Trouble> {
+        let world = |error: io::Error| Trouble::world("looking at the manifests", error);
+        let (own, mut there) = (format!("{account}-"), Vec::new());
+        for name in self.there().map_err(world)?.into_iter().filter(|name| name.starts_with(&own)) {
+            match self.files.identity(&self.dir.join(&name)) {
+                Ok(file) => there.push((name, file.size_bytes.max(UNNAMED_BYTES_EACH))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // Whatever it is, it is there.
+                Err(_) => there.push((name, UNNAMED_BYTES_EACH)),
+            }
+        }
+        let sum = |there: &[(String, u64)]| there.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        if sum(&there) + more <= UNNAMED_BYTES_MAX {
+            return Ok(());
+        }
+        let named: HashSet<String> = named()?.iter().map(|digest| name_of(account, digest)).collect();
+        there.retain(|(name, _)| !named.contains(name));
+        if sum(&there) + more <= UNNAMED_BYTES_MAX {
+            return Ok(());
+        }
+        let why = format!("{} manifests were sent that no batch is of, and take too much room", there.len());
+        Err(Refusal::new("QuotaExceed.Manifest", why)
+            .advise("run one of them, or wait: what nothing came of is removed after a day")
+            .into())
+    }
+
+    fn there(&self) -> io::Result<Vec<String>> {
+        match self.files.list(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            there => there,
+        }
+    }
+
+    /// Removes those that are old and that no batch names, and pieces of others.
+    pub(crate) fn sweep(
+        &self,
+        now_ms: i64,
+        named: impl FnOnce() -> Option<HashSet<(AccountId, Digest)>>,
+    ) -> io::Result<()> {
+        let held = self.held();
+        let Some(named) = named() else { return Ok(()) };
+        let named: HashSet<String> = named.iter().map(|(account, digest)| name_of(account, digest)).collect();
+        for name in self.there()?.iter().filter(|name| !named.contains(*name) && !held.contains_key(*name)) {
             let path = self.dir.join(name);
-            let changed_ms = self.files.identity(&path)?.modified_ns / 1_000_000;
+            let Ok(there) = self.files.identity(&path) else { continue };
+            let changed_ms = there.modified_ns / 1_000_000;
             if now_ms.saturating_sub(changed_ms) > UNUSED_MS {
                 self.files.remove(&path)?;
             }
@@ -156,13 +242,38 @@ impl Manifests {
         Ok(())
     }
 
-    /// Removes one that no batch names any more.
-    pub(crate) fn remove(&self, account: &AccountId, digest: &Digest) -> io::Result<()> {
+    /// Removes one, unless a batch names it or is about to.
+    pub(crate) fn remove(
+        &self,
+        account: &AccountId,
+        digest: &Digest,
+        is_named: impl FnOnce() -> Result<bool, Trouble>,
+    ) -> Result<(), Trouble> {
+        let held = self.held();
+        if held.contains_key(&name_of(account, digest)) || is_named()? {
+            return Ok(());
+        }
         match self.files.remove(&self.path(account, digest)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
+            removed => removed.map_err(|error| Trouble::world("removing the manifest", error)),
         }
     }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut held = self.manifests.held();
+        if let Some(count) = held.get_mut(&self.name) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.name);
+            }
+        }
+    }
+}
+
+fn name_of(account: &AccountId, digest: &Digest) -> String {
+    format!("{account}-{digest}")
 }
 
 fn part_of(path: &Path) -> PathBuf {

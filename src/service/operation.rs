@@ -168,7 +168,14 @@ impl Operation {
             Some(key) => format!("{TAG}{key}"),
             None => parameter(known, name).map_or_else(|| name.clone(), |found| found.name.to_owned()),
         };
-        let parameters = self.parameters.iter().map(|(said, value)| (name(said), value.clone())).collect();
+        let mut parameters = BTreeMap::new();
+        for (said, value) in &self.parameters {
+            let name = name(said);
+            // Of two that are the same one would be lost, and with it what was judged of it.
+            if parameters.insert(name.clone(), value.clone()).is_some() {
+                return Err(given_twice(said, &name));
+            }
+        }
         Ok(Self { operation: known.name.to_owned(), parameters })
     }
 
@@ -213,9 +220,7 @@ impl<'a> Said<'a> {
             }
             let Some(found) = parameter(known, name) else { return Err(no_parameter(known, name)) };
             if said.words.insert(found.name, (value, name)).is_some() {
-                let why = format!("the parameter `{}` is given twice", found.name);
-                let refusal = Refusal::new("InvalidParameter.Conflict", why);
-                return Err(wrong(name, refusal.advise("say it once, however it is written")));
+                return Err(given_twice(name, found.name));
             }
         }
         let needed = known.parameters.iter().filter(|parameter| parameter.needed);
@@ -362,6 +367,15 @@ impl<'a> Said<'a> {
 
 fn wrong(parameter: &str, refusal: Refusal) -> Wrong {
     Wrong { parameter: parameter.to_owned(), refusal }
+}
+
+/// One parameter is there twice, the second time written so.
+fn given_twice(written: &str, name: &str) -> Wrong {
+    let why = format!("the parameter `{}` is given twice", told(name));
+    wrong(
+        written,
+        Refusal::new("InvalidParameter.Conflict", why).advise("say it once, however it is written"),
+    )
 }
 
 fn no_parameter(known: &Known, name: &str) -> Wrong {

@@ -449,16 +449,22 @@ impl Request {
             Self::Bucket(BucketRequest::Put { .. } | BucketRequest::Get { .. }) | Self::Backup(_) => true,
             Self::Batch(BatchRequest::Run(run)) => run.names_files,
             Self::Batch(BatchRequest::Plan { names_files, .. }) => *names_files,
-            _ => self.begins_later().is_some_and(|later| later.names_files()),
+            // What cannot be read may name anything.
+            _ => self.begins_later().map_or(true, |later| later.is_some_and(|later| later.names_files())),
         }
     }
 
+    /// Whether lines of batches are to start no more by it: what drives operations for it waits until it is decided.
+    pub(crate) fn holds_lines_back(&self) -> bool {
+        matches!(self, Self::Batch(BatchRequest::Pause { .. } | BatchRequest::Cancel { .. }))
+    }
+
     /// What it has be asked for later, in the name of who asks now: whoever may not ask for that may not have it
-    /// asked for. What makes no sense is for the door to refuse.
-    pub fn begins_later(&self) -> Option<Self> {
+    /// asked for, and what cannot be read nobody may.
+    pub fn begins_later(&self) -> Result<Option<Self>, Trouble> {
         match self {
-            Self::Schedule(ScheduleRequest::Create(create)) => create.operation.request().ok(),
-            _ => None,
+            Self::Schedule(ScheduleRequest::Create(create)) => create.operation.request().map(Some),
+            _ => Ok(None),
         }
     }
 }

@@ -4,13 +4,16 @@
 //! is restored as of may be before the backup: then stores have what was made later, which a collection gives
 //! back, and may lack what was deleted in between and collected; that is told by name.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use domain::Projections;
-use domain::image::{REGIONS, house};
+use domain::image::{BUCKETS, REGIONS, house};
+use domain::port::{BackedUp, BucketAt};
 use engine::{Moment, Restoring};
 use event::{Refusal, Seq};
 
@@ -70,11 +73,11 @@ pub async fn restore(wiring: &Wiring, asked: RestoreAsked) -> Result<RestoreMade
     };
     let dir = partial(&to);
     let failed = |error: io::Error| Trouble::world(format_args!("restoring into `{}`", to.display()), error);
-    begin(&dir).map_err(failed)?;
+    begin(&dir)?;
     bring_files(&backup, &dir, &manifest.keys, &to)?;
     if !manifest.manifests.is_empty() {
         let (from, to_manifests) = (backup.join(MANIFESTS), dir.join(MANIFESTS));
-        begin(&to_manifests).map_err(failed)?;
+        DirBuilder::new().mode(0o700).create(&to_manifests).map_err(failed)?;
         bring_files(&from, &to_manifests, &manifest.manifests, &to)?;
     }
     let restored = {
@@ -145,14 +148,29 @@ async fn bring_stores(
     }
     let (mut brought, mut missing) = (Vec::new(), Vec::new());
     if manifest.has_stores {
-        for region in REGIONS.list(&service.engine.snapshot()?, &house(), &[]) {
+        let rows = service.engine.snapshot()?;
+        let buckets = BUCKETS.list(&rows, &house(), &[]);
+        for region in REGIONS.list(&rows, &house(), &[]) {
             let below = format!("{}/", region.id);
-            let files: Vec<_> =
-                manifest.stores.iter().filter(|file| file.path.starts_with(&below)).cloned().collect();
+            let here = buckets.iter().filter(|bucket| bucket.region == region.id);
+            let here: BTreeSet<&str> = here.map(|bucket| bucket.name.as_str()).collect();
+            // A bucket that nobody has as of the moment may be made by anybody: nothing may be in it then.
+            let is_known = |file: &&BackedUp| file.bucket().is_none_or(|bucket| here.contains(bucket));
+            let files = manifest.stores.iter().filter(|file| file.path.starts_with(&below)).filter(is_known);
+            let files: Vec<BackedUp> = files.cloned().collect();
             if files.is_empty() {
+                // Of one that was being added there may be nothing yet.
+                if region.ready {
+                    missing.push(format!("{}: its store", region.id));
+                }
                 continue;
             }
             service.data.bring_back(backup.join(STORES), dir.join(STORES), files).await?;
+            for name in here {
+                // One that is empty is a directory without a file, which no backup has.
+                let (region, store, name) = (region.id.clone(), region.store.clone(), name.to_owned());
+                service.data.make_bucket(&BucketAt { region, store, name }).await?;
+            }
             if region.ready {
                 let checked = service.check_region(Some(region.id.clone()), false).await?;
                 missing.extend(checked.missing.into_iter().map(|what| format!("{}: {what}", region.id)));

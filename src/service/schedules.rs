@@ -91,8 +91,8 @@ impl Service {
         let ScheduleCreate { name, ticks, jitter_ms, overlap, catch_up_ms, failures_max, operation } = create;
         let plan = Plan { jitter_ms, ..plan(&ticks, now_ms)? };
         // What it starts has to make sense today; whether it can be done is asked when it is to be.
-        let operation = operation.canonical()?;
         operation.request()?;
+        let operation = operation.canonical()?;
         let flow = CreateSchedule {
             account: account(&actor),
             key: actor.key.clone(),

@@ -122,7 +122,7 @@ pub struct Service {
 /// Asks a service. The only door; the API, the console and the command line are adapters onto it.
 pub async fn dispatch(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
     call.check()?;
-    if call.drive {
+    if call.drive && !call.request.holds_lines_back() {
         service.drive().await?;
     }
     if let Some(answer) = look(service, &call) {
@@ -265,7 +265,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason").to_owned()
 }
@@ -370,8 +370,20 @@ impl Service {
         settled(&self.engine.wait(flow.id).await?)
     }
 
-    /// Lets unfinished operations go on, and those started from now on.
+    /// Lets unfinished operations go on, and those started from now on, and has started what is to happen by itself.
     pub async fn drive(self: &Arc<Self>) -> Result<(), Trouble> {
+        self.drive_operations().await?;
+        // A first start drives by itself, before there is anything to keep.
+        if !self.keeping.swap(true, Ordering::AcqRel) {
+            self.keep();
+            self.keep_small();
+            self.run_batches();
+        }
+        Ok(())
+    }
+
+    /// Lets operations go on, and has nothing started by itself.
+    pub(crate) async fn drive_operations(self: &Arc<Self>) -> Result<(), Trouble> {
         if !self.engine.is_driving() {
             self.engine.drive().await?;
             for flow in self.engine.snapshot()?.open_flows() {
@@ -379,13 +391,6 @@ impl Service {
                     self.collect_after(flow);
                 }
             }
-        }
-        // A first start drives by itself, before there is anything to keep.
-        if !self.keeping.swap(true, Ordering::AcqRel) {
-            self.keep();
-            self.keep_small();
-            self.sweep_manifests();
-            self.run_batches();
         }
         Ok(())
     }

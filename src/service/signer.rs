@@ -226,16 +226,10 @@ fn make(path: &Path) -> Result<[u8; KEY_BYTES], Trouble> {
     getrandom::fill(&mut seed).map_err(|error| Trouble::world("asking the system for randomness", error))?;
     let der = [&[0x30, 0x2e, 0x02, 0x01, 0x00][..], &PRIVATE_HEAD, &seed].concat();
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let begun = dir.join(format!("{SIGNING_KEY}.{}.new", std::process::id()));
     let write = || {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        match fs::remove_file(&begun) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&begun)?;
-        file.write_all(pem("PRIVATE KEY", &der).as_bytes())?;
-        file.sync_all()?;
+        // The directory may be shared, by data directories and by containers whose processes have the same numbers.
+        let begun = write_new(dir, SIGNING_KEY, &pem("PRIVATE KEY", &der))?;
         let named = fs::hard_link(&begun, path);
         fs::remove_file(&begun)?;
         match named {
@@ -251,13 +245,25 @@ fn make(path: &Path) -> Result<[u8; KEY_BYTES], Trouble> {
     seed_of(&text).map_err(|why| damaged(path, &why))
 }
 
-/// Adds a key to those that have signed here.
+/// A file that nobody else can read, under a name beside the one it is to have and that nobody else has.
+fn write_new(dir: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
+    let mut chance = [0; 8];
+    getrandom::fill(&mut chance).map_err(io::Error::other)?;
+    let path = dir.join(format!("{name}.{}.new", hexadecimal(&chance)));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .inspect_err(|_| drop(fs::remove_file(&path)))?;
+    Ok(path)
+}
+
+/// Adds a key to those that have signed here: the file is the one before, or has it whole.
 fn append(dir: &Path, pem: &str) -> Result<(), Trouble> {
     let path = dir.join(SIGNERS);
+    let there = read(&path)?.unwrap_or_default();
     let write = || {
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-        file.write_all(pem.as_bytes())?;
-        file.sync_all()?;
+        let begun = write_new(dir, SIGNERS, &(there + pem))?;
+        fs::rename(begun, &path)?;
         File::open(dir)?.sync_all()
     };
     write().map_err(|error| Trouble::world(format_args!("writing `{}`", path.display()), error))
@@ -384,6 +390,43 @@ mod tests {
         assert_eq!(open().public().unwrap(), public);
         fs::write(&elsewhere, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
         assert_eq!(code(open().public()), MISMATCH);
+    }
+
+    #[test]
+    fn directories_that_share_a_key_may_all_begin_at_the_same_moment() {
+        let place = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let shared = place.path().join(format!("keys-{round}/signing.key"));
+            let (gate, count) = (std::sync::Barrier::new(8), 8);
+            let begin = |number: usize| {
+                let dir = place.path().join(format!("data-{round}-{number}"));
+                fs::create_dir(&dir).unwrap();
+                let signer = Signer::of(&dir);
+                signer.lies_at(shared.clone());
+                gate.wait();
+                signer.public().map_err(|trouble| trouble.message)
+            };
+            let keys: Vec<_> = std::thread::scope(|scope| {
+                let begun: Vec<_> = (0..count).map(|number| scope.spawn(move || begin(number))).collect();
+                begun.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            assert!(keys.iter().all(|key| key.is_ok() && *key == keys[0]), "{keys:?}");
+            let there = fs::read_dir(shared.parent().unwrap()).unwrap().count();
+            assert_eq!(there, 1, "nothing is left beside the key");
+        }
+    }
+
+    #[test]
+    fn the_file_of_those_who_signed_is_replaced_and_never_half_written() {
+        let place = tempfile::tempdir().unwrap();
+        let first = Signer::of(place.path()).public().unwrap();
+        let (signers, before) = (place.path().join(SIGNERS), place.path().join("before"));
+        fs::hard_link(&signers, &before).unwrap();
+        let other = PublicKey([7; KEY_BYTES]);
+        append(place.path(), &other.pem()).unwrap();
+        assert_eq!(Signer::of(place.path()).signers().unwrap(), [first, other]);
+        assert_eq!(fs::read_to_string(before).unwrap(), first.pem(), "that file was left as it was");
+        assert_eq!(fs::metadata(&signers).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

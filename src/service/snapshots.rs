@@ -45,6 +45,10 @@ impl Service {
                 self.snapshot_view(&lookup_things::snapshot(&self.engine.snapshot()?, &actor, &at)?).into()
             }
             SnapshotRequest::Modify { at, name, description, retention_days } => {
+                // Asked again, it may have given the snapshot another name.
+                if let Some(known) = self.known(asked)? {
+                    return Ok(known.into());
+                }
                 let rows = self.engine.snapshot()?;
                 let snapshot = lookup_things::snapshot(&rows, &actor, &at)?;
                 let flow = ModifySnapshot {
@@ -150,9 +154,6 @@ impl Service {
         asked: &Asked,
         flow: ModifySnapshot,
     ) -> Result<Started, Trouble> {
-        if let Some(known) = self.known(asked)? {
-            return Ok(known);
-        }
         let (rows, scope) = (self.engine.snapshot()?, scope(&flow.account, &flow.region));
         flow.rule(&View::new(&rows, &scope, self.clock.now_ms()))?;
         let id = flow.snapshot.0.clone();

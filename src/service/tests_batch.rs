@@ -16,24 +16,24 @@ use crate::{
 };
 
 /// A house with one image, and a manifest that was put into it.
-struct Scene {
-    place: TempDir,
-    service: Arc<Service>,
+pub(crate) struct Scene {
+    pub(crate) place: TempDir,
+    pub(crate) service: Arc<Service>,
 }
 
 /// A line that sets a tag of the image.
-fn tag(number: u64) -> Line {
+pub(crate) fn tag(number: u64) -> Line {
     let value = number.to_string();
     let operation = Operation::new("image.modify", [("image", "web-1"), ("tag:n", &value)]);
     Line { number, key: None, operation }
 }
 
 /// A line that nothing can be made of: there is no such image.
-fn lost(number: u64) -> Line {
+pub(crate) fn lost(number: u64) -> Line {
     Line { number, key: None, operation: Operation::new("image.deprecate", [("image", "nobody")]) }
 }
 
-fn kept(lines: &[Line]) -> (String, String) {
+pub(crate) fn kept(lines: &[Line]) -> (String, String) {
     let (mut identity, mut text) = (LinesDigest::default(), String::new());
     for line in lines {
         identity.add(&line.kept());
@@ -42,7 +42,7 @@ fn kept(lines: &[Line]) -> (String, String) {
     (identity.digest(), text)
 }
 
-fn run_of(manifest: &str, name: &str, plan: BatchPlan) -> BatchRun {
+pub(crate) fn run_of(manifest: &str, name: &str, plan: BatchPlan) -> BatchRun {
     BatchRun {
         manifest: manifest.to_owned(),
         name: name.to_owned(),
@@ -54,7 +54,7 @@ fn run_of(manifest: &str, name: &str, plan: BatchPlan) -> BatchRun {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let service = open(&place).await;
         let request = import(&disk(&place), "web-1");
@@ -63,14 +63,14 @@ impl Scene {
         Self { place, service }
     }
 
-    async fn ask<T: TryFrom<crate::Reply, Error = Trouble>>(
+    pub(crate) async fn ask<T: TryFrom<crate::Reply, Error = Trouble>>(
         &self,
         request: BatchRequest,
     ) -> Result<T, Trouble> {
         self.ask_as(&local_actor(), request).await
     }
 
-    async fn ask_as<T: TryFrom<crate::Reply, Error = Trouble>>(
+    pub(crate) async fn ask_as<T: TryFrom<crate::Reply, Error = Trouble>>(
         &self,
         by: &Actor,
         request: BatchRequest,
@@ -80,7 +80,7 @@ impl Scene {
         ask(&self.service, by, &format!("test-{number}"), Request::Batch(request)).await
     }
 
-    async fn put(&self, lines: &[Line]) -> String {
+    pub(crate) async fn put(&self, lines: &[Line]) -> String {
         let (manifest, text) = kept(lines);
         let bytes = text.len() as u64;
         let put = BatchRequest::Put { manifest: manifest.clone(), bytes, offset: 0, text };
@@ -89,13 +89,18 @@ impl Scene {
         manifest
     }
 
-    async fn run(&self, lines: &[Line], name: &str, plan: BatchPlan) -> Result<BatchView, Trouble> {
+    pub(crate) async fn run(
+        &self,
+        lines: &[Line],
+        name: &str,
+        plan: BatchPlan,
+    ) -> Result<BatchView, Trouble> {
         let manifest = self.put(lines).await;
         self.ask(BatchRequest::Run(run_of(&manifest, name, plan))).await
     }
 
     /// Waits until no line of it is started any more.
-    async fn at_rest(&self, batch: &str) -> BatchView {
+    pub(crate) async fn at_rest(&self, batch: &str) -> BatchView {
         loop {
             let view: BatchView = self.ask(BatchRequest::Wait { batch: batch.to_owned() }).await.unwrap();
             if !view.driven && !matches!(view.state.as_str(), "Running" | "Cancelling") {
@@ -104,7 +109,7 @@ impl Scene {
         }
     }
 
-    async fn lines(&self, batch: &str) -> Vec<crate::LineView> {
+    pub(crate) async fn lines(&self, batch: &str) -> Vec<crate::LineView> {
         let (mut all, mut from) = (Vec::new(), Some(0));
         while let Some(at) = from {
             let request = BatchRequest::Lines { batch: batch.to_owned(), from: at, count: 7, bad: false };
@@ -115,19 +120,25 @@ impl Scene {
         all
     }
 
-    async fn states(&self, batch: &str) -> Vec<String> {
+    pub(crate) async fn states(&self, batch: &str) -> Vec<String> {
         self.lines(batch).await.into_iter().map(|line| line.state).collect()
     }
 
+    /// The same, asked of the log alone.
+    pub(crate) fn changes_idle(&self) -> usize {
+        let rows = self.service.engine.snapshot().unwrap();
+        rows.flows(10_000, |flow| flow.name == "modify_image").unwrap().len()
+    }
+
     /// How many operations there are that changed the image.
-    async fn changes(&self) -> usize {
+    pub(crate) async fn changes(&self) -> usize {
         let list = Request::WorkflowList(crate::WorkflowQuery::newest(10_000));
         let flows: Workflows = ask(&self.service, &local_actor(), "", list).await.unwrap();
         flows.workflows.iter().filter(|flow| flow.name == "modify_image").count()
     }
 }
 
-fn one_at_a_time() -> BatchPlan {
+pub(crate) fn one_at_a_time() -> BatchPlan {
     BatchPlan { concurrency: 1, ..BatchPlan::default() }
 }
 
@@ -166,6 +177,22 @@ async fn what_never_became_an_operation_is_told_and_counts_as_failed() {
     assert_eq!(states, [(1, "Done"), (2, "Refused"), (3, "Done"), (7, "Refused")]);
     assert_eq!(told[1].error_code, "InvalidImageId.NotFound");
     assert!(told[1].workflow_id.is_none() && told[0].workflow_id.is_some());
+    close(scene.service).await;
+}
+
+/// Refusals come in many at a time where many lines run at once: a note held one more than it may once, and was
+/// refused itself, and the batch went on nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_refused_lines_are_noted_a_few_hundred_at_a_time() {
+    let scene = Scene::new().await;
+    let lines: Vec<Line> = (1..=3000).map(lost).collect();
+    scene.run(&lines, "lost", BatchPlan { concurrency: 256, ..BatchPlan::default() }).await.unwrap();
+    let done = scene.at_rest("lost").await;
+    assert_eq!((done.state.as_str(), done.done, done.failed), ("Done", 0, 3000));
+    let rows = scene.service.engine.snapshot().unwrap();
+    let refused = rows.flows(100, |flow| flow.name == "change_batch" && flow.refusal().is_some()).unwrap();
+    assert!(refused.is_empty(), "a note was refused: {refused:?}");
+    drop(rows);
     close(scene.service).await;
 }
 
@@ -271,12 +298,15 @@ async fn lines_are_started_in_the_order_of_a_parameter() {
             line
         })
         .collect();
-    let sort = Some(Sort { parameter: "tag:n".to_owned(), descending: true });
+    let sort = Some(Sort { parameter: "Tag:N".to_owned(), descending: true });
     scene.run(&lines, "sorted", BatchPlan { sort, ..one_at_a_time() }).await.unwrap();
     assert_eq!(scene.at_rest("sorted").await.done, 4);
     let mut told = scene.lines("sorted").await;
     assert_eq!(told[0].key, "k3");
-    told.sort_by_key(|line| line.workflow_id);
+    // Of what began in one millisecond the ids say nothing.
+    let rows = scene.service.engine.snapshot().unwrap();
+    told.sort_by_key(|line| line.workflow_id.and_then(|id| rows.flow(id)).map(|flow| flow.first));
+    drop(rows);
     let order: Vec<_> = told.iter().map(|line| line.key.as_str()).collect();
     assert_eq!(order, ["k10", "k3", "k2", "k1"]);
     close(scene.service).await;
@@ -321,6 +351,18 @@ async fn a_manifest_that_is_not_what_was_said_of_it_is_refused_before_anything_s
         Line { number: 2, key: None, operation: Operation::new("image.modify", [("image", "web-1")]) };
     assert_eq!(no(scene.run(&[tag(1), wrong], "x", plan()).await), "InvalidManifest.Malformed");
     assert_eq!(no(scene.run(&[tag(2), tag(1)], "x", plan()).await), "InvalidManifest.Malformed");
+    // A key would be a part of a request.
+    for key in ["a/b", "", "a b"] {
+        let keyed = Line { key: Some(key.to_owned()), ..tag(1) };
+        let no = scene.run(&[keyed], "x", plan()).await.unwrap_err();
+        assert!(no.code == "InvalidManifest.Malformed" && no.message.contains("is no key"), "{no:?}");
+    }
+    let sort = Some(Sort { parameter: "imagee".to_owned(), descending: false });
+    let wrong = scene.run(&[tag(1)], "x", BatchPlan { sort, ..plan() }).await.unwrap_err();
+    assert_eq!(
+        (wrong.code.as_str(), wrong.advice.as_str()),
+        ("InvalidParameter.BatchPlan", "did you mean `image`?")
+    );
     // What policies were not asked about is not done.
     let delete =
         Line { number: 1, key: None, operation: Operation::new("image.delete", [("image", "web-1")]) };
@@ -388,5 +430,70 @@ async fn a_batch_whose_manifest_is_gone_stops_and_says_so() {
     let stopped = scene.at_rest("slow").await;
     assert_eq!(stopped.state, "Stopped");
     assert!(stopped.reason.contains("cannot be read"), "{}", stopped.reason);
+    close(scene.service).await;
+}
+
+/// A batch that waits, where its manifest is, and how many lines of it have ended.
+async fn paused(scene: &Scene) -> (std::path::PathBuf, u64) {
+    let lines: Vec<Line> = (1..=5).map(tag).collect();
+    let slow = BatchPlan { per_minute: Some(1), ..BatchPlan::default() };
+    scene.run(&lines, "slow", slow).await.unwrap();
+    scene.ask::<BatchView>(pause("slow")).await.unwrap();
+    let paused = scene.at_rest("slow").await;
+    assert_eq!(paused.state, "Paused");
+    let file = format!("data/manifests/100000-{}", paused.manifest);
+    (scene.place.path().join(file), paused.settled)
+}
+
+pub(crate) fn pause(batch: &str) -> BatchRequest {
+    BatchRequest::Pause { batch: batch.to_owned(), reason: String::new() }
+}
+
+pub(crate) fn resume(batch: &str) -> BatchRequest {
+    BatchRequest::Resume { batch: batch.to_owned(), reason: String::new() }
+}
+
+pub(crate) fn cancel(batch: &str, hard: bool) -> BatchRequest {
+    BatchRequest::Cancel { batch: batch.to_owned(), reason: String::new(), hard }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_manifest_was_removed_stops_and_can_be_cancelled_and_forgotten() {
+    let scene = Scene::new().await;
+    std::fs::remove_file(paused(&scene).await.0).unwrap();
+    scene.ask::<BatchView>(resume("slow")).await.unwrap();
+    let stopped = scene.at_rest("slow").await;
+    assert_eq!(stopped.state, "Stopped");
+    assert!(stopped.reason.contains("cannot be read"), "{}", stopped.reason);
+    scene.ask::<BatchView>(cancel("slow", false)).await.unwrap();
+    let cancelled = scene.at_rest("slow").await;
+    assert_eq!((cancelled.state.as_str(), cancelled.settled), ("Cancelled", stopped.settled));
+    scene.ask::<BatchView>(BatchRequest::Forget { batch: "slow".to_owned() }).await.unwrap();
+    assert!(scene.ask::<Batches>(BatchRequest::List).await.unwrap().batches.is_empty());
+    close(scene.service).await;
+}
+
+/// What cannot be opened now may be later: a batch rests for a moment and is tried again by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_goes_on_by_itself_when_the_world_lets_it() {
+    let scene = Scene::new().await;
+    let (file, before) = paused(&scene).await;
+    let aside = file.with_extension("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    // It is there and cannot be opened: it is a link to itself.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    scene.ask::<BatchView>(resume("slow")).await.unwrap();
+    let another = scene.run(&[tag(7)], "another", BatchPlan::default()).await.unwrap();
+    assert_eq!(scene.at_rest(&another.batch_id).await.state, "Done", "nobody else waits for it");
+    let show = BatchRequest::Show { batch: "slow".to_owned() };
+    assert_eq!(scene.ask::<BatchView>(show.clone()).await.unwrap().state, "Running");
+    std::fs::rename(&aside, &file).unwrap();
+    loop {
+        let view: BatchView = scene.ask(show.clone()).await.unwrap();
+        if view.settled > before {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     close(scene.service).await;
 }

@@ -86,6 +86,12 @@ fn parameters_are_the_same_however_people_write_them() {
     }
     let twice = Operation::new("image.copy", [("image", "web-1"), ("to-region", "a"), ("ToRegion", "b")]);
     assert!(wrong(&twice).1.contains("given twice"));
+    // Nor is one of them dropped where it is only written as it is called here.
+    let tags = Operation::new("image.copy", [("image", "web-1"), ("tag:Env", "a"), ("TAG:Env", "b")]);
+    for twice in [twice, tags] {
+        let refused = twice.canonical().unwrap_err();
+        assert_eq!(refused.refusal.code, "InvalidParameter.Conflict", "{refused:?}");
+    }
 }
 
 #[test]

@@ -22,8 +22,10 @@ use crate::{
 };
 
 /// 2027-01-15T08:00:00Z.
-const START_MS: i64 = 1_800_000_000_000;
-const MINUTE_MS: i64 = 60_000;
+pub(crate) const START_MS: i64 = 1_800_000_000_000;
+pub(crate) const MINUTE_MS: i64 = 60_000;
+/// What is written down of schedules by themselves.
+const ITS_OWN: [&str; 4] = ["tick_schedule", "begin_run", "end_run", "pause_schedule"];
 
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug)]
@@ -36,11 +38,11 @@ impl engine::Clock for TestClock {
 }
 
 /// A house that only the test keeps.
-struct Kept {
+pub(crate) struct Kept {
     place: TempDir,
     clock: Arc<TestClock>,
-    service: Arc<Service>,
-    tried: Tried,
+    pub(crate) service: Arc<Service>,
+    pub(crate) tried: Tried,
     asked: u32,
 }
 
@@ -59,7 +61,7 @@ async fn open(place: &TempDir, clock: &Arc<TestClock>) -> Arc<Service> {
 }
 
 impl Kept {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(START_MS)));
         let service = open(&place, &clock).await;
@@ -71,7 +73,7 @@ impl Kept {
     }
 
     /// To that minute after the beginning.
-    fn minute(&self, minutes: i64) {
+    pub(crate) fn minute(&self, minutes: i64) {
         self.set(START_MS + minutes * MINUTE_MS);
     }
 
@@ -86,7 +88,7 @@ impl Kept {
         T::try_from(dispatch(&self.service, call).await?)
     }
 
-    async fn ask<T: TryFrom<Reply, Error = Trouble>>(&mut self, request: impl Into<Request>) -> T {
+    pub(crate) async fn ask<T: TryFrom<Reply, Error = Trouble>>(&mut self, request: impl Into<Request>) -> T {
         self.try_ask(&local_actor(), request).await.unwrap()
     }
 
@@ -94,7 +96,7 @@ impl Kept {
         self.try_ask::<Started>(&local_actor(), request).await.unwrap_err()
     }
 
-    async fn done(&mut self, request: impl Into<Request>) -> WorkflowView {
+    pub(crate) async fn done(&mut self, request: impl Into<Request>) -> WorkflowView {
         let started: Started = self.ask(request).await;
         let view = self.rest(&started).await;
         assert_eq!(view.state, "Done", "{view:?}");
@@ -107,17 +109,26 @@ impl Kept {
         self.ask(Request::WorkflowShow(started.workflow_id)).await
     }
 
-    async fn create(&mut self, create: ScheduleCreate) {
+    pub(crate) async fn create(&mut self, create: ScheduleCreate) {
         self.done(ScheduleRequest::Create(Box::new(create))).await;
     }
 
     /// Looks until nothing more is to be done; operations that were begun may still go on.
-    async fn keep(&mut self) {
-        while self.service.keep_schedules(&mut self.tried).await.unwrap().started > 0 {}
+    pub(crate) async fn keep(&mut self) {
+        loop {
+            let look = self.service.keep_schedules(&mut self.tried).await.unwrap();
+            // What is written down of them comes to rest by itself, and is waited for as the keeper does.
+            let open = self.service.engine.snapshot().unwrap().open_flows();
+            match open.iter().find(|flow| ITS_OWN.contains(&flow.name.as_str())) {
+                Some(flow) => _ = self.service.engine.wait(flow.id).await.unwrap(),
+                None if look.started == 0 => return,
+                None => {}
+            }
+        }
     }
 
     /// The same, and waits for what was begun, until all of it has ended.
-    async fn keep_all(&mut self) {
+    pub(crate) async fn keep_all(&mut self) {
         loop {
             self.keep().await;
             let running = RUNNING.list_all(&self.service.engine.snapshot().unwrap());
@@ -126,12 +137,12 @@ impl Kept {
         }
     }
 
-    async fn show(&mut self) -> ScheduleView {
+    pub(crate) async fn show(&mut self) -> ScheduleView {
         self.ask(ScheduleRequest::Show("minutely".to_owned())).await
     }
 
     /// The times of day for which operations of a kind were asked for by the schedule, oldest first.
-    async fn starts(&mut self, name: &str) -> Vec<String> {
+    pub(crate) async fn starts(&mut self, name: &str) -> Vec<String> {
         let flows: Workflows = self.ask(Request::WorkflowList(crate::WorkflowQuery::newest(10_000))).await;
         let mut found = Vec::new();
         for flow in flows.workflows.iter().rev().filter(|flow| flow.name == name) {
@@ -158,7 +169,7 @@ impl Kept {
     }
 
     /// An image of the account.
-    async fn image(&mut self, name: &str) {
+    pub(crate) async fn image(&mut self, name: &str) {
         let path = disk(&self.place);
         self.done(import(&path, name)).await;
     }
@@ -171,7 +182,7 @@ impl From<ScheduleRequest> for Request {
 }
 
 /// Every minute, a disk is made.
-fn minutely(overlap: Overlap) -> ScheduleCreate {
+pub(crate) fn minutely(overlap: Overlap) -> ScheduleCreate {
     ScheduleCreate {
         name: "minutely".to_owned(),
         ticks: TicksAsked { when: "* * * * *".to_owned(), ..TicksAsked::default() },
@@ -490,6 +501,10 @@ async fn schedules_are_an_accounts_own_and_refused_where_they_make_no_sense() {
         (create(|it| it.ticks.end = Some("2020-01-01".to_owned())), "InvalidSchedule.NeverTicks"),
         (create(|it| it.operation.operation = "image.explode".to_owned()), "InvalidOperation.NotFound"),
         (create(|it| it.operation = Operation::new("image.check", [])), "MissingParameter"),
+        (
+            create(|it| it.operation = Operation::new("disk.create", [("size", "20GiB"), ("Size", "1GiB")])),
+            "InvalidParameter.Conflict",
+        ),
         (create(|it| it.name = "minutely".to_owned()), "InvalidScheduleName.Duplicated"),
     ] {
         let no = kept.no(request).await;

@@ -220,3 +220,20 @@ async fn who_only_asks_never_holds_the_directory_and_finds_whoever_does() {
     holder.close().await;
     guest.ask::<Top>(look()).await.expect_err("whoever held it is gone");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_told_when_more_goes_on_than_was_counted() {
+    let house = House::new().await;
+    house.service.engine.pause(local_actor(), engine::Which::All, "so that it goes on").await.unwrap();
+    for number in 0..3 {
+        let request = crate::Operation::new("disk.create", [("size", "20GiB")]).request().unwrap();
+        let _: Started = ask(&house.service, &other(), &format!("disk-{number}"), request).await.unwrap();
+    }
+    for (count, running, or_more) in [(2, 2, true), (3, 3, false), (500, 3, false)] {
+        let top: Top = ask(&house.service, &other(), "", Request::WorkflowTop { count }).await.unwrap();
+        assert_eq!((top.running, top.running_or_more, top.parked_or_more), (running, or_more, false));
+    }
+    let all: Top = ask(&house.service, &local_actor(), "", Request::WorkflowTop { count: 1 }).await.unwrap();
+    assert_eq!((all.running, all.running_or_more), (3, false), "the operator's numbers are whole");
+    close(house.service).await;
+}

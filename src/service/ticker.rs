@@ -10,6 +10,9 @@
 //! What is started is in the log before anything hangs on it, and is found again by its request. So there is one
 //! start for each schedule and nominal time, wherever the process was cut off: between a tick and its operation, or
 //! between that and the note of it. It deliberately decides nothing: what a tick is made of is a rule's.
+//!
+//! Nor does it wait for anything it starts: that may be made to stand still, and everybody's schedules, shares and
+//! checks would stand still behind it. What comes to rest has it look again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,10 +23,10 @@ use domain::image::house;
 use domain::rules;
 use domain::schedule::{Ending, Next, RUNNING, Run, SCHEDULES, Schedule, ScheduleId, TICKS, Ticking};
 use engine::{FlowRow, Snapshot};
-use event::{Actor, FlowId, Refusal};
-use workflows::{BeginRun, EndRun, TickSchedule};
+use event::{Actor, Cause, FlowId, Refusal};
+use workflows::{BeginRun, EndRun, PauseSchedule, TickSchedule};
 
-use crate::keeper::{Look, unused};
+use crate::keeper::{Look, last_started, unused};
 use crate::request::{Call, Manner, PROTOCOL, Reply};
 use crate::{Family, Operation, Service, Trouble, dispatch};
 
@@ -45,6 +48,11 @@ pub(crate) struct Tried(HashMap<String, i64>);
 /// The request under which a run's operation is started.
 pub(crate) fn request(schedule: &ScheduleId, run: &str) -> String {
     format!("schedule/{schedule}/{run}")
+}
+
+/// The request under which it is written down how a run ended.
+fn ending_request(run: &Run) -> String {
+    format!("{}/ended", request(&run.schedule, &run.name))
 }
 
 /// What a run has come to.
@@ -87,19 +95,47 @@ impl Service {
         let Ticking { account, schedule, .. } = ticking;
         let (request, actor, flow) = {
             let rows = self.engine.snapshot()?;
+            // What has ended makes room before anything new ticks.
+            let ends = |run: &Run| {
+                let flow = last_started(&rows, &ending_request(run)).and_then(|id| rows.flow(id));
+                flow.is_some_and(|flow| !flow.state.has_ended())
+            };
+            if RUNNING.list(&rows, &house(), &[schedule.as_str()]).iter().any(ends) {
+                return Ok(false);
+            }
             let Some(row) = SCHEDULES.get(&rows, &house(), &[account.as_str(), schedule.as_str()]) else {
                 return Ok(false);
             };
             let Some((ticks, missed)) = due(&row, now_ms) else { return Ok(false) };
             let first = ticks.first().copied().unwrap_or_default();
-            let Some(request) = unused(&rows, format!("schedule/{schedule}/tick/{first}"), now_ms) else {
-                return Ok(false);
-            };
+            let tick = format!("schedule/{schedule}/tick/{first}");
+            let before = last_started(&rows, &tick).and_then(|id| rows.flow(id));
+            if let Some(refusal) = before.as_ref().and_then(failure) {
+                drop(rows);
+                return self.stop_ticking(&row, first, &refusal).await;
+            }
+            let Some(request) = unused(&rows, tick, now_ms) else { return Ok(false) };
             let (account, schedule) = (account.clone(), schedule.clone());
             (request, actor_of(&row), TickSchedule { account, schedule, ticks, missed, now_ms })
         };
-        self.engine.run(actor, &request, flow).await?;
+        self.engine.start(actor, &request, flow).await?;
         Ok(true)
+    }
+
+    /// Pauses a schedule whose tick was refused: it would be refused again, and again.
+    async fn stop_ticking(
+        &self,
+        schedule: &Schedule,
+        at_ms: i64,
+        refusal: &Refusal,
+    ) -> Result<bool, Trouble> {
+        let (request, now_ms) = (format!("schedule/{}/stuck/{at_ms}", schedule.id), self.clock.now_ms());
+        let Some(request) = unused(&self.engine.snapshot()?, request, now_ms) else { return Ok(false) };
+        let why = format!("it cannot tick: {}: {}", refusal.code, refusal.message);
+        let why = why.chars().take(rules::PAUSE_CHARS_MAX).collect();
+        let (account, id) = (schedule.account.clone(), schedule.id.clone());
+        self.engine.start(actor_of(schedule), &request, PauseSchedule { account, schedule: id, why }).await?;
+        Ok(false)
     }
 
     /// Does what is to be done for a run by now.
@@ -163,7 +199,7 @@ impl Service {
         };
         let (account, id, name) = (run.account.clone(), run.schedule.clone(), run.name.clone());
         let flow = BeginRun { account, schedule: id, run: name, flows };
-        self.engine.run(actor_of(schedule), &request, flow).await?;
+        self.engine.start(actor_of(schedule), &request, flow).await?;
         Ok(true)
     }
 
@@ -190,12 +226,13 @@ impl Service {
     }
 
     async fn end_run(&self, schedule: &Schedule, run: &Run, ending: Ending) -> Result<bool, Trouble> {
-        let request = format!("{}/ended", request(&run.schedule, &run.name));
         let now_ms = self.clock.now_ms();
-        let Some(request) = unused(&self.engine.snapshot()?, request, now_ms) else { return Ok(false) };
+        let Some(request) = unused(&self.engine.snapshot()?, ending_request(run), now_ms) else {
+            return Ok(false);
+        };
         let (account, id, name) = (run.account.clone(), run.schedule.clone(), run.name.clone());
         let flow = EndRun { account, schedule: id, run: name, ending };
-        self.engine.run(actor_of(schedule), &request, flow).await?;
+        self.engine.start(actor_of(schedule), &request, flow).await?;
         Ok(true)
     }
 }
@@ -232,7 +269,7 @@ fn ticking(rows: &Snapshot, now_ms: i64) -> (Vec<Ticking>, Option<i64>) {
 fn due(schedule: &Schedule, now_ms: i64) -> Option<(Vec<i64>, Option<TicksMissed>)> {
     let next = schedule.next.filter(|next| next.comes_ms <= now_ms)?;
     let Ok(calendar) = schedule.plan.calendar() else {
-        // What it says made sense when it was created; by the data of another day it ticks once more.
+        // What it says made sense when it was created; by the data of another day the tick is refused, and it pauses.
         return Some((vec![next.at_ms], None));
     };
     let mut ticks = calendar.after(next.at_ms).peekable();
@@ -277,19 +314,25 @@ fn now(rows: &Snapshot, run: &Run) -> Now {
     if flows.iter().all(|flow| flow.state.has_ended()) {
         return Now::End(ending(&flows));
     }
-    let may_be = |flow: &&FlowRow| !flow.state.has_ended() && flow.cancel.is_none() && !flow.committed;
+    // What a run only joined is somebody else's to cancel.
+    let asked = request(&run.schedule, &run.name);
+    let is_own = |flow: &FlowRow| matches!(&flow.cause, Cause::Request(request) if request.ends_with(&asked));
+    let may_be =
+        |flow: &&FlowRow| is_own(flow) && !flow.state.has_ended() && flow.cancel.is_none() && !flow.committed;
     let open: Vec<FlowId> = flows.iter().filter(may_be).map(|flow| flow.id).collect();
     if run.is_cancelling && !open.is_empty() { Now::Cancel(open) } else { Now::GoOn }
 }
 
 /// How a run has ended whose operations have.
 fn ending(flows: &[FlowRow]) -> Ending {
-    let mut ending = Ending::Done;
-    for refusal in flows.iter().filter_map(FlowRow::refusal) {
-        if Trouble::from(refusal.clone()).family != Family::Ended {
-            return Ending::Failed(refusal);
-        }
-        ending = Ending::Cancelled;
+    match flows.iter().find_map(failure) {
+        Some(refusal) => Ending::Failed(refusal),
+        None if flows.iter().any(|flow| flow.refusal().is_some()) => Ending::Cancelled,
+        None => Ending::Done,
     }
-    ending
+}
+
+/// Why an operation did not end well, if nobody wanted it so.
+fn failure(flow: &FlowRow) -> Option<Refusal> {
+    flow.refusal().filter(|refusal| Trouble::from(refusal.clone()).family != Family::Ended)
 }

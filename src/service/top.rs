@@ -1,6 +1,6 @@
 //! What goes on at this moment, for people who look on and for whoever collects numbers.
 
-use engine::{Filter, Measured, State};
+use engine::{Filter, Found, Measured, State};
 use event::Actor;
 
 use crate::operator::is_operator;
@@ -20,17 +20,26 @@ impl Service {
             let filter = Filter { states: states.to_vec(), accounts: accounts.clone(), ..Filter::default() };
             snapshot.find(&filter, None, count)
         };
-        let going = find(&[State::Running, State::Unwinding])?.flows;
-        let parked = find(&[State::Parked])?.flows;
+        let going = find(&[State::Running, State::Unwinding])?;
+        let parked = find(&[State::Parked])?;
         let measured = is_operator(actor).then(|| self.engine.measured());
         let counted = |states: &[State], listed: usize| {
             measured.as_ref().map_or(listed as u64, |measured| count_of(measured, states))
         };
+        // What is counted for all accounts together is whole; of one account what was looked through is.
+        let or_more = |found: &Found| measured.is_none() && found.next.is_some();
         Ok(Top {
             time_ms: self.clock.now_ms(),
-            running: counted(&[State::Running, State::Unwinding], going.len()),
-            parked: counted(&[State::Parked], parked.len()),
-            workflows: going.iter().chain(&parked).map(|flow| self.view_of(actor, flow)).collect(),
+            running: counted(&[State::Running, State::Unwinding], going.flows.len()),
+            parked: counted(&[State::Parked], parked.flows.len()),
+            running_or_more: or_more(&going),
+            parked_or_more: or_more(&parked),
+            workflows: going
+                .flows
+                .iter()
+                .chain(&parked.flows)
+                .map(|flow| self.view_of(actor, flow))
+                .collect(),
             engine: measured.as_ref().map(engine_view),
         })
     }

@@ -299,7 +299,8 @@ views! {
         /// What is wrong there.
         what: String,
         /// What was done: `changed`, `removed`, `inserted`, `swapped`, `cut-off`, `rewritten`, `head` or `projection`;
-        /// for a head that was kept `rolled-back`, `forked`, `given-up` or `other-log`.
+        /// for a head that was kept `rolled-back`, `forked`, `given-up` or `other-log`; `unopened` if the log is sound
+        /// and the data directory does not open.
         damage: String,
         /// The first event concerned.
         first_event: Option<u64>,

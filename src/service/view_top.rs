@@ -15,6 +15,10 @@ views! {
         running: u64,
         /// How many wait for a person.
         parked: u64,
+        /// Whether more are in progress than were counted.
+        running_or_more: bool,
+        /// Whether more wait for a person than were counted.
+        parked_or_more: bool,
         /// What the log has done since it was opened; for the operator only, as it is of all accounts together.
         engine: Option<EngineView>,
     }

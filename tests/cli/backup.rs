@@ -236,6 +236,129 @@ fn a_later_backup_takes_no_room_for_what_an_earlier_one_has() {
 }
 
 #[test]
+fn a_backup_takes_nothing_from_one_of_a_history_that_was_given_up() {
+    let place = Place::new();
+    place.image("web-1", &[]);
+    place.done(&["backup", "one"]);
+    place.done(&["restore", "one", "--to", "again"]);
+    // One chunk each: packs of one number and one length, and of other bytes.
+    place.disk("web-2.raw", MIB, 16 << 10, 2);
+    place.disk("web-3.raw", MIB, 16 << 10, 3);
+    place.done(&["image", "import", "web-2.raw", "--name", "web-2"]);
+    place.done(&["backup", "two"]);
+    done_on(&place, "again", &["image", "import", "web-3.raw", "--name", "web-3"]);
+    done_on(&place, "again", &["backup", "three", "--reuse", "two"]);
+    let packs = |backup: &str| -> Vec<(String, u64)> {
+        let manifest = fs::read_to_string(place.path(backup).join("backup.json")).unwrap();
+        let manifest: Value = serde_json::from_str(&manifest).unwrap();
+        let files = manifest["stores"].as_array().unwrap().iter();
+        let files =
+            files.map(|file| (file["path"].as_str().unwrap().to_owned(), file["bytes"].as_u64().unwrap()));
+        files.filter(|(path, _)| path.contains("/packs/")).collect()
+    };
+    assert_eq!(packs("two"), packs("three"), "or this proves nothing");
+    done_on(&place, "again", &["backup", "four", "--reuse", "three"]);
+    for backup in ["three", "four"] {
+        let data = format!("of-{backup}");
+        place.done(&["restore", backup, "--to", &data]);
+        check(&place, &data);
+    }
+    let made = json_on(&place, "again", &["backup", "five", "--reuse", "one"]);
+    assert!(made["ReusedBytes"].as_u64().unwrap() > MIB, "what both have is taken: {made}");
+}
+
+#[test]
+fn an_export_goes_on_only_in_the_log_that_it_was_begun_of() {
+    let place = Place::new();
+    place.image("web-1", &[]);
+    place.done(&["audit", "export", "--to", "early.jsonl"]);
+    place.done(&["backup", "one"]);
+    // More than a restore and its first opening write themselves.
+    for _ in 0..4 {
+        place.done(&["image", "deprecate", "web-1"]);
+        place.done(&["image", "restore", "web-1"]);
+    }
+    place.done(&["audit", "export", "--to", "late.jsonl"]);
+    place.done(&["restore", "one", "--to", "again"]);
+    let cut = fs::read_to_string(place.path("late.jsonl")).unwrap() + "{\"Event\":";
+    fs::write(place.path("late.jsonl"), &cut).unwrap();
+    let refused = |why: &str| {
+        let run = on(&place, "again", &["audit", "export", "--to", "late.jsonl", "--resume"]);
+        assert!(run.code == 3 && run.err.contains(why), "{}", run.err);
+        assert!(run.err.contains("of another history") && run.err.contains("InvalidExport.History"));
+        assert_eq!(fs::read_to_string(place.path("late.jsonl")).unwrap(), cut, "nothing of it is touched");
+    };
+    refused("the log ends at event");
+    for _ in 0..5 {
+        done_on(&place, "again", &["image", "deprecate", "web-1"]);
+        done_on(&place, "again", &["image", "restore", "web-1"]);
+    }
+    refused("is another in the log");
+    // What was exported before the moment is of both.
+    done_on(&place, "again", &["audit", "export", "--to", "early.jsonl", "--resume"]);
+    assert_eq!(
+        fs::read_to_string(place.path("early.jsonl")).unwrap(),
+        done_on(&place, "again", &["audit", "export"])
+    );
+    place.done(&["audit", "export", "--to", "late.jsonl", "--resume"]);
+}
+
+#[test]
+fn nothing_is_removed_that_kiln_did_not_begin_whatever_its_name_is() {
+    let place = Place::new();
+    place.done(&["account", "create", "friend"]);
+    place.done(&["backup", "one"]);
+    fs::create_dir_all(place.path("two.partial/letters")).unwrap();
+    place.write("two.partial/letters/a", b"dear friend");
+    std::os::unix::fs::symlink(place.path("two.partial"), place.path("three.partial")).unwrap();
+    place.write("four.partial", b"a file");
+    for name in ["two", "three", "four"] {
+        for words in [&["backup", name][..], &["restore", "one", "--to", name]] {
+            let run = place.run(words);
+            assert!(run.code == 3 && run.err.contains("code: InvalidTarget.Taken"), "{words:?}: {}", run.err);
+            assert!(run.err.contains(&format!("{name}.partial` is in the way")), "{}", run.err);
+        }
+        assert!(!place.path(name).exists());
+    }
+    assert_eq!(fs::read(place.path("two.partial/letters/a")).unwrap(), b"dear friend");
+    assert_eq!(fs::read(place.path("four.partial")).unwrap(), b"a file");
+    // What was begun here, and what is empty, makes room.
+    fs::remove_dir_all(place.path("two.partial/letters")).unwrap();
+    place.done(&["backup", "two"]);
+    fs::rename(place.path("two"), place.path("five.partial")).unwrap();
+    place.write("five.partial/kiln.unfinished", b"");
+    place.done(&["backup", "five"]);
+    place.done(&["restore", "five", "--to", "six"]);
+    for name in ["two.partial", "five.partial", "five/kiln.unfinished", "six/kiln.unfinished"] {
+        assert!(!place.path(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn buckets_come_back_also_those_that_are_empty_and_none_that_nobody_had_yet() {
+    let place = Place::new();
+    place.write("notes", b"of the one who had it");
+    place.done(&["bucket", "create", "empty"]);
+    let before = place.json(&["audit", "head", "--unsigned"])["Event"].to_string();
+    place.done(&["bucket", "create", "later"]);
+    place.done(&["bucket", "put", "notes", "oss://later/notes"]);
+    place.done(&["backup", "one"]);
+    for (data, at) in [("now", None), ("then", Some(before.as_str()))] {
+        let at = at.map_or_else(Vec::new, |at| vec!["--at", at]);
+        place.done(&[&["restore", "one", "--to", data], &at[..]].concat());
+        done_on(&place, data, &["bucket", "put", "notes", "oss://empty/a/notes"]);
+        done_on(&place, data, &["bucket", "get", "oss://empty/a/notes", &format!("of-{data}")]);
+        assert_same(&place.path("notes"), &place.path(&format!("of-{data}")));
+    }
+    done_on(&place, "now", &["bucket", "get", "oss://later/notes", "of-later"]);
+    // Whoever takes the name as of then has an empty bucket.
+    done_on(&place, "then", &["bucket", "create", "later"]);
+    let objects = json_on(&place, "then", &["bucket", "ls", "oss://later"]);
+    assert_eq!(objects["Objects"].as_array().map(Vec::len), Some(0), "{objects}");
+    assert_eq!(on(&place, "then", &["bucket", "get", "oss://later/notes", "never"]).code, 3);
+}
+
+#[test]
 fn a_backup_that_was_changed_is_refused_and_nothing_is_made_of_it() {
     let place = Place::new();
     place.image("web-1", &[]);

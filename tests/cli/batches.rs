@@ -60,8 +60,29 @@ fn bad_lines_are_told_with_their_numbers_before_anything_starts() {
         assert!(run.err.contains(said), "{}", run.err);
     }
     assert_eq!(place.json(&["image", "show", "web-1"])["Status"], "Available");
-    let run = place.run(&["batch", "run", "nothing.csv"]);
-    assert_eq!(run.code, 4, "{}", run.err);
+    for (named, code) in [("nothing.csv", "InvalidSource.NotFound"), (".", "InvalidSource.NotAFile")] {
+        let run = place.run(&["batch", "run", named, "--format", "csv", "--operation", "image.check"]);
+        assert_eq!(run.code, 3, "{}", run.err);
+        let said = [&format!("the manifest `{named}` cannot be read"), code, "give the path of a file"];
+        assert!(said.iter().all(|said| run.err.contains(*said)), "{}", run.err);
+    }
+    place.write("one.csv", b"image\nweb-1\n\n");
+    let run = place.run(&["batch", "run", "one.csv", "--operation", "image.modify"]);
+    assert!(run.err.contains("1 line of the manifest cannot be"), "{}", run.err);
+}
+
+#[test]
+fn lines_are_sorted_by_what_they_say_and_by_nothing_else() {
+    let place = Place::new();
+    place.image("web-1", &[]);
+    place.write("tags.csv", b"operation,image,tag:n\nimage.modify,web-1,1\nimage.modify,web-1,2\n");
+    let run = place.run(&["batch", "run", "tags.csv", "--sort", "imagee"]);
+    assert_eq!(run.code, 3, "{}", run.err);
+    let said = ["no line of the manifest says `imagee`", "did you mean `image`?"];
+    assert!(said.iter().all(|said| run.err.contains(said)), "{}", run.err);
+    let sorted = ["batch", "run", "tags.csv", "--sort", "Tag:n", "--descending", "--concurrency", "1"];
+    assert_eq!(place.json(&sorted)["Done"], 2);
+    assert_eq!(place.json(&["image", "show", "web-1"])["Tags"]["n"], "1", "the last is the least");
 }
 
 #[test]

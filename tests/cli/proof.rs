@@ -13,6 +13,8 @@ const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
 
 const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
 
+const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
+
 /// Changes the log through redb itself, as somebody with the file in hand would.
 fn edit(place: &Place, change: impl FnOnce(&redb::WriteTransaction, &[(u64, Vec<u8>)])) {
     let db = Database::create(place.data().join("kiln.redb")).unwrap();
@@ -184,6 +186,24 @@ fn a_log_that_does_not_open_is_looked_at_all_the_same() {
 }
 
 #[test]
+fn a_directory_that_does_not_open_is_never_called_whole_however_sound_its_log_is() {
+    let place = place();
+    let event = &place.json(&["audit", "head"])["Event"];
+    edit(&place, |txn, _| {
+        let mut meta = txn.open_table(META).unwrap();
+        assert!(meta.insert("incarnation", b"not what was sealed".as_slice()).unwrap().is_some());
+    });
+    assert_eq!(place.run(&["image", "list"]).code, 5);
+    let run = place.run(&["audit", "verify"]);
+    let words = ["the log is whole, and the data directory is damaged", "the row `incarnation` is damaged"];
+    caught(&run, &[&words[..], &["code: Log.Damaged", "from the last backup"]].concat());
+    let run = place.run(&["audit", "verify", "--output", "json"]);
+    let found: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!((run.code, &found["Damaged"], &found["Fault"]["Damage"]), (5, &1.into(), &"unopened".into()));
+    assert_eq!(&found["Head"]["Event"], event);
+}
+
+#[test]
 fn a_changed_projection_is_told_with_the_event_that_wrote_it() {
     let place = place();
     let db = Database::create(place.data().join("kiln.redb")).unwrap();
@@ -220,9 +240,18 @@ fn the_log_is_exported_line_by_line_and_a_file_that_was_cut_off_goes_on() {
         place.done(&["audit", "export", "--to", "cut.jsonl", "--resume"]);
         assert!(fs::read_to_string(place.path("cut.jsonl")).unwrap() == whole, "cut at {cut}");
     }
-    assert_eq!(place.run(&["audit", "export", "--to", "all.jsonl"]).code, 2);
     fs::write(place.path("list"), "milk\n").unwrap();
-    assert_eq!(place.run(&["audit", "export", "--to", "list", "--resume"]).code, 2);
+    for (words, advice) in [
+        (&["audit", "export", "--to", "all.jsonl"][..], "try: go on with it by `--resume`"),
+        (&["audit", "export", "--to", "list", "--resume"], "try: name another file"),
+        (&["audit", "verify", "--head", "list"], "try: print heads into a file of their own"),
+        (&["audit", "verify", "--head", "none"], "try: name a file with what `kiln audit head` printed"),
+        (&["audit", "verify", "--head", "all.jsonl", "--key", "list"], "try: print heads into a file"),
+        (&["--endpoint", "http://127.0.0.1:9", "audit", "head"], "try: set them to a key"),
+    ] {
+        let run = place.run(words);
+        assert!(run.code == 2 && run.err.contains(advice), "{words:?}: {}", run.err);
+    }
     assert_eq!(fs::read_to_string(place.path("list")).unwrap(), "milk\n");
 
     let some = |words: &[&str]| -> Vec<u64> {

@@ -83,3 +83,23 @@ fn ticks_are_previewed_before_there_is_a_schedule_and_what_makes_no_sense_says_w
         place.run(&["schedule", "create", "x", "@daily", "image.check", "image=web-1", "--overlap", "some"]);
     assert!(usage.code == 2 && usage.err.contains("buffer-one"), "{}", usage.err);
 }
+
+/// What the help shows is what people try first.
+#[test]
+fn what_the_help_of_a_schedule_shows_is_not_refused() {
+    let place = Place::new();
+    let help = place.done(&["schedule", "create", "--help"]);
+    let examples: Vec<&str> =
+        help.lines().filter_map(|line| line.trim().strip_prefix("kiln schedule create ")).collect();
+    assert!(examples.len() >= 4, "{help}");
+    for example in examples {
+        let mut words = vec!["schedule", "create"];
+        // Every other part stands between quotes.
+        for (number, part) in example.split('\'').enumerate() {
+            let quoted = number % 2 == 1;
+            words.extend(if quoted { vec![part] } else { part.split_whitespace().collect() });
+        }
+        place.done(&words);
+    }
+    assert_eq!(place.json(&["schedule", "list"])["Schedules"].as_array().unwrap().len(), 4);
+}

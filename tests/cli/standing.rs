@@ -22,7 +22,8 @@ fn until(place: &Place, wanted: &str) -> serde_json::Value {
 fn everything_stands_still_until_it_is_let_go_on_and_a_cancel_goes_through() {
     let place = Place::new();
     let id = place.image("web-1", &[]);
-    place.done(&["workflow", "pause", "--all", "--reason", "maintenance"]);
+    let told = place.done(&["workflow", "pause", "--all", "--reason", "maintenance"]);
+    assert_eq!(told, "0 operations that have not ended stand still\n");
     let mut one = place.begin(&["image", "modify", "web-1", "--description", "new"]);
     let paused = until(&place, "Paused");
     assert_eq!((&paused["Name"], &paused["Paused"]), (&"modify_image".into(), &"maintenance".into()));

@@ -15,14 +15,15 @@ pub fn cases() -> Vec<Case> {
         decided("begin_batch", nothing, |house| Box::pin(start(house, begin()))),
         decided("change_batch_to_paused", begun, |house| change(house, pause)),
         decided("change_batch_to_running", paused, |house| change(house, resume)),
-        decided("change_batch_to_stopped", begun, |house| {
-            change(house, || BatchChange::Stop { why: "2 lines did not go well".to_owned() })
-        }),
+        decided("change_batch_to_stopped", begun, |house| change(house, stop)),
         decided("change_batch_to_cancelled", begun, |house| {
             change(house, || BatchChange::Cancel { reason: "the wrong manifest".to_owned(), hard: true })
         }),
         decided("change_batch_by_a_note", begun, |house| change(house, note)),
         decided("change_batch_to_done", noted, |house| change(house, end)),
+        decided("change_batch_by_forgetting_lines", ended, |house| {
+            change(house, || BatchChange::ForgetLines { below: 3 })
+        }),
         decided("change_batch_to_forgotten", ended, |house| change(house, || BatchChange::Forget)),
     ]
 }
@@ -46,6 +47,11 @@ fn begin() -> BeginBatch {
 
 fn pause() -> BatchChange {
     BatchChange::Pause { reason: "the night is over".to_owned() }
+}
+
+fn stop() -> BatchChange {
+    let counts = Counts { done: 0, failed: 2, parked: 0 };
+    BatchChange::Stop { why: "2 lines did not go well".to_owned(), counts }
 }
 
 fn resume() -> BatchChange {

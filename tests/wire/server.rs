@@ -53,6 +53,11 @@ impl Server {
         answer(self.dir.path(), &[&["--account", &self.account], arguments].concat())
     }
 
+    /// Where its data is.
+    pub fn data(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// Waits until nothing is under way.
     pub fn let_end(&self) {
         let watch = ["--account", &self.account, "workflow", "watch"];
