@@ -4,7 +4,7 @@ use clap::Args;
 use service::{ArchiveAsked, ArchiveView, Request, bytes_text};
 
 use crate::exit::Stop;
-use crate::image_show::facts;
+use crate::table::facts;
 use crate::session::Session;
 
 /// What to move.
