@@ -8,6 +8,8 @@
 
 #[path = "cli/access.rs"]
 mod access;
+#[path = "cli/archive.rs"]
+mod archive;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "cli/auditor.rs"]

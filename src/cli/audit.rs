@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use service::{Family, Fault, Rebuilt, Request, Restoration, Trouble, Verified};
 
+use crate::audit_archive::Archive;
 use crate::audit_could::{Could, WhoCould};
 use crate::audit_export::Export;
 use crate::audit_head::{Head, Key, public_keys, read_heads};
@@ -42,6 +43,8 @@ pub(crate) enum Audit {
     Verify(Verify),
     /// Fold the log anew and compare everything made of it, bit for bit
     Rebuild,
+    /// Show what of the log is archived, and move what is old
+    Archive(Archive),
 }
 
 /// What to check against.
@@ -85,6 +88,7 @@ impl Audit {
             Self::Key(key) => key.run(session).await,
             Self::Verify(verify) => verify.run(session).await,
             Self::Rebuild => rebuild(session).await,
+            Self::Archive(archive) => archive.run(session).await,
         }
     }
 }

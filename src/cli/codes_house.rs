@@ -13,6 +13,12 @@ pub(crate) const HOUSE: &[Page] = &[
         todo: "Ask for less: a page, a region, a shorter stretch of the log.",
     },
     Page {
+        code: "Archive.NotWritten",
+        means: "Events could not be moved into the archive of the log. They stay where they were, and nothing is lost.",
+        cause: "The disk is nearly full, it could not be written to, or what was written did not read back.",
+        todo: "Make room, or look at the disk; it is tried again by itself, and by `kiln audit archive --now`.",
+    },
+    Page {
         code: "Backup.Busy",
         means: "A backup cannot be written at this moment.",
         cause: "Somebody else, or a timer, started one; or a region was added just as it began.",

@@ -8,6 +8,7 @@
 mod account;
 mod at;
 mod audit;
+mod audit_archive;
 mod audit_could;
 mod audit_export;
 mod audit_head;

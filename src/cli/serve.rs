@@ -41,6 +41,15 @@ pub(crate) struct Serve {
     /// Speak HTTPS as well, by a certificate made here for this name or address; may be given several times
     #[arg(long, value_name = "NAME", conflicts_with = "tls_certificate")]
     tls_name: Vec<String>,
+    /// Events older than so many days go into the archive
+    #[arg(
+        long,
+        value_name = "DAYS",
+        default_value_t = 30,
+        env = "KILN_ARCHIVE_AFTER",
+        hide_env_values = true
+    )]
+    archive_after: u32,
     /// Write a line of JSON for each request to standard error
     #[arg(long)]
     access_log: bool,
@@ -66,6 +75,7 @@ impl Serve {
 
     pub(crate) async fn run(self, session: &Session) -> Result<(), Stop> {
         let service = session.house()?.hold().await?;
+        service.archive_after_days(self.archive_after);
         service.drive().await?;
         let limits = Limits { per_minute: self.per_minute, ..Limits::default() };
         let certificate = match (self.tls_certificate, self.tls_key) {

@@ -1,17 +1,17 @@
 //! Proving the projections: a fold from nothing. The log itself is proved in `tamper`.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use event::{FlowId, Fold, Record, Rows, RowsMut, Seq};
-use redb::ReadableTable;
 
 use crate::Error;
 use crate::chain::Hash;
 use crate::committer::panic_text;
-use crate::fold::EngineFold;
 use crate::lineage::Lineage;
+use crate::refold::{Folding, Keys, fold_all};
 use crate::store::{Snapshot, records_in};
 use crate::tamper::{Damage, FAULTS_NAMED_MAX, Fault};
 
@@ -81,60 +81,51 @@ impl RowsMut for Fresh {
     }
 }
 
-/// Folds every record into rows, and calls `before` with each.
-fn fold_all<R: RowsMut>(
-    snapshot: &Snapshot,
-    domain: &Arc<dyn Fold>,
-    rows: &mut R,
-    mut before: impl FnMut(&mut R, &Record),
-) -> Result<u64, Error> {
-    let mut fold = EngineFold::new(domain.clone());
-    let mut events = 0;
-    for row in snapshot.log.iter().map_err(Error::read)? {
-        let (first, bytes) = row.map_err(Error::read)?;
-        let records = records_in(first.value(), bytes.value())?;
-        for record in &records {
-            before(rows, record);
-            fold.apply(rows, record);
-            events += 1;
-        }
-        fold.flush(rows);
-    }
-    Ok(events)
-}
-
 /// Folds the log anew and compares.
 pub(crate) fn rebuild(snapshot: &Snapshot, domain: &Arc<dyn Fold>) -> Result<Rebuilt, Error> {
     let mut fresh = Fresh::default();
-    let events = fold_all(snapshot, domain, &mut fresh, |_, _| {})?;
-    let Fresh(mut fresh) = fresh;
-    let mut report = Rebuilt { events, rows: fresh.len() as u64, differing: 0, faults: Vec::new() };
-    let mut named = Vec::new();
-    let mut note = |key: &[u8], what: &'static str| {
-        report.differing += 1;
-        if named.len() < FAULTS_NAMED_MAX {
-            named.push((key.to_vec(), what));
+    let mut noted = Noted::default();
+    let (mut settled, mut found) = (0, 0);
+    let events = fold_all(snapshot, domain, ALL, &mut fresh, |rows| {
+        settled += rows.len() as u64;
+        for (key, value) in rows {
+            match snapshot.get(&key) {
+                None => noted.note(&key, MISSING),
+                Some(kept) => {
+                    found += 1;
+                    if kept != value {
+                        noted.note(&key, OTHER);
+                    }
+                }
+            }
         }
-    };
-    for row in snapshot.rows.iter().map_err(Error::read)? {
-        let (key, value) = row.map_err(Error::read)?;
+        Ok(())
+    })?;
+    let Fresh(mut fresh) = fresh;
+    let rows = settled + fresh.len() as u64;
+    let mut strange = 0;
+    let mut all = snapshot.rows_in(b"", Bound::Unbounded, Bound::Unbounded, false)?;
+    while let Some((key, value)) = all.next()? {
         match fresh.remove(key.value()) {
-            None => note(key.value(), "the log does not account for it"),
-            Some(folded) if folded != value.value() => note(key.value(), "it is not what the log comes to"),
+            // One that was settled, or one that the log does not account for.
+            None => strange += 1,
+            Some(folded) if folded != value.value() => noted.note(key.value(), OTHER),
             Some(_) => {}
         }
     }
     for key in fresh.keys() {
-        note(key, "it is missing");
+        noted.note(key, MISSING);
     }
     drop(fresh);
-    if !named.is_empty() {
+    if strange > found {
+        note_strangers(snapshot, domain, &mut noted)?;
+    }
+    let mut report = Rebuilt { events, rows, differing: noted.count, faults: Vec::new() };
+    if !noted.named.is_empty() {
         let mut traced = Traced { rows: Fresh::default(), now: None, writers: BTreeMap::new() };
-        traced.writers.extend(named.iter().map(|(key, _)| (key.clone(), None)));
-        fold_all(snapshot, domain, &mut traced, |rows, record| {
-            rows.now = Some((record.seq, record.flow, record.kind.clone()));
-        })?;
-        report.faults.extend(named.into_iter().map(|(key, what)| {
+        traced.writers.extend(noted.named.iter().map(|(key, _)| (key.clone(), None)));
+        fold_all(snapshot, domain, ALL, &mut traced, |_| Ok(()))?;
+        report.faults.extend(noted.named.into_iter().map(|(key, what)| {
             let writer = traced.writers.remove(&key).flatten();
             let events = writer.as_ref().map(|(seq, ..)| (*seq, *seq));
             let (flow, kind) = writer.map(|(_, flow, kind)| (flow, kind)).unzip();
@@ -143,6 +134,46 @@ pub(crate) fn rebuild(snapshot: &Snapshot, domain: &Arc<dyn Fold>) -> Result<Reb
         }));
     }
     Ok(report)
+}
+
+/// Every event.
+const ALL: Seq = Seq(u64::MAX);
+const MISSING: &str = "it is missing";
+const OTHER: &str = "it is not what the log comes to";
+
+/// Rows that differ, the first of them by name.
+#[derive(Default)]
+struct Noted {
+    count: u64,
+    named: Vec<(Vec<u8>, &'static str)>,
+}
+
+impl Noted {
+    fn note(&mut self, key: &[u8], what: &'static str) {
+        self.count += 1;
+        if self.named.len() < FAULTS_NAMED_MAX {
+            self.named.push((key.to_vec(), what));
+        }
+    }
+}
+
+/// Finds the rows that are kept and that the log does not come to: there are more than it does. Only here are all
+/// keys remembered, 16 bytes of each.
+fn note_strangers(snapshot: &Snapshot, domain: &Arc<dyn Fold>, noted: &mut Noted) -> Result<(), Error> {
+    let (mut fresh, mut keys) = (Fresh::default(), Keys::default());
+    fold_all(snapshot, domain, ALL, &mut fresh, |rows| {
+        for (key, _) in &rows {
+            keys.add(key);
+        }
+        Ok(())
+    })?;
+    let mut all = snapshot.rows_in(b"", Bound::Unbounded, Bound::Unbounded, false)?;
+    while let Some((key, _)) = all.next()? {
+        if !fresh.0.contains_key(key.value()) && !keys.has(key.value()) {
+            noted.note(key.value(), "the log does not account for it");
+        }
+    }
+    Ok(())
 }
 
 /// A record by which a row was written: its place, whose it is, its kind.
@@ -174,20 +205,14 @@ impl RowsMut for Traced {
     }
 }
 
-/// The changes that make the projections what the log comes to.
-pub(crate) fn refold(
-    snapshot: &Snapshot,
-    domain: &Arc<dyn Fold>,
-) -> Result<BTreeMap<Vec<u8>, Option<Vec<u8>>>, Error> {
-    let mut fresh = Fresh::default();
-    fold_all(snapshot, domain, &mut fresh, |_, _| {})?;
-    let Fresh(fresh) = fresh;
-    let mut changes: BTreeMap<_, _> = fresh.into_iter().map(|(key, value)| (key, Some(value))).collect();
-    for row in snapshot.rows.iter().map_err(Error::read)? {
-        let (key, _) = row.map_err(Error::read)?;
-        changes.entry(key.value().to_vec()).or_insert(None);
+impl Folding for Traced {
+    fn fresh(&mut self) -> &mut Fresh {
+        &mut self.rows
     }
-    Ok(changes)
+
+    fn before(&mut self, record: &Record) {
+        self.now = Some((record.seq, record.flow, record.kind.clone()));
+    }
 }
 
 /// A key as a person reads it.
@@ -201,9 +226,9 @@ pub(crate) fn records(snapshot: &Snapshot, from: Seq, count: usize) -> Result<Ve
     let from = from.max(Seq(1));
     let begin = snapshot.row_at(from)?.map_or(from.0, |(first, _)| first);
     let mut found = Vec::new();
-    for row in snapshot.log.range(begin..).map_err(Error::read)? {
-        let (first, bytes) = row.map_err(Error::read)?;
-        let records = records_in(first.value(), bytes.value())?;
+    for row in snapshot.log_rows(begin)? {
+        let (first, bytes) = row?;
+        let records = records_in(first, &bytes)?;
         found.extend(records.into_iter().filter(|record| record.seq >= from));
         if found.len() >= count {
             break;

@@ -12,9 +12,11 @@ use event::{Actor, Cause, Draft, FlowId, Path, Record, Rows, RowsMut, Scope, Seq
 use crate::Clock;
 use crate::at::work_key;
 use crate::chain::Packer;
+use crate::ended::Moved;
 use crate::fold::{EngineFold, FlowRow};
 use crate::queue::{Found, Job, Queue, Ticket};
-use crate::store::{Changes, Head, Snapshot, Staged, Store, get_row};
+use crate::segment::Segment;
+use crate::store::{Changes, Head, Snapshot, Staged, Store};
 use crate::writer::{Writer, why_stopped};
 
 /// How long nothing has to happen before the allocator's state is saved. An operation at the
@@ -35,11 +37,11 @@ impl Rows for Overlay {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         #[cfg(test)]
         if crate::planted::is(crate::planted::Planted::StaleView) && !self.changed.contains_key(key) {
-            return get_row(&self.base.rows, key);
+            return self.base.get(key);
         }
         match self.changed.get(key).or_else(|| self.written.rows.get(key)) {
             Some(value) => value.clone(),
-            None => get_row(&self.base.rows, key),
+            None => self.base.get(key),
         }
     }
 
@@ -91,6 +93,8 @@ pub(crate) struct Batch<'a> {
     /// The record that is written, its texts filled anew each time: most are as long as those before.
     line: &'a mut Record,
     work: Staged,
+    segment: Option<Segment>,
+    moved: Option<Moved>,
     /// Flows that have, or may have, working rows.
     workers: &'a mut HashSet<FlowId>,
     now_ms: i64,
@@ -194,6 +198,22 @@ impl Batch<'_> {
         self.head.seq = line.seq;
         self.head.time_ms = line.time_ms;
         (line.seq, line.time_ms)
+    }
+
+    /// Names a segment, whose rows are forgotten, if it goes on where the archive ends.
+    pub(crate) fn archives(&mut self, segment: Segment) {
+        let goes_on = segment.first == self.overlay.base.archive.end().next();
+        if goes_on && self.overlay.written.segment.is_none() {
+            self.segment = Some(segment);
+        }
+    }
+
+    /// Forgets rows that are in the second file, if they are of the next move.
+    pub(crate) fn moves(&mut self, moved: Moved) {
+        let mark = self.overlay.base.ended_mark().expect("the database reads").unwrap_or_default();
+        if moved.mark == mark.next() && self.overlay.written.moved.is_none() {
+            self.moved = Some(moved);
+        }
     }
 
     /// A working row.
@@ -336,6 +356,8 @@ impl Committer {
             log: Packer::default(),
             line,
             work: BTreeMap::new(),
+            segment: None,
+            moved: None,
         };
         loop {
             // Anew each time: a batch may stay open for as long as the one before takes to be written.
@@ -358,7 +380,8 @@ impl Committer {
             }
         }
         batch.fold.flush(&mut batch.overlay);
-        let mut changes = Changes { rows: batch.overlay.changed, work: batch.work, ..Changes::default() };
+        let (rows, work, segment, moved) = (batch.overlay.changed, batch.work, batch.segment, batch.moved);
+        let mut changes = Changes { rows, work, segment, moved, ..Changes::default() };
         if batch.log.records() > 0 {
             changes.log = batch.log.finish(&mut batch.head.hash);
             changes.head = Some(self.head);

@@ -58,6 +58,14 @@ pub enum Error {
         /// What the store says.
         why: String,
     },
+    /// Events could not be moved into the archive, or rows out of the log's database.
+    #[error("{what}: {why}. Nothing is lost: it stays where it was, and is tried again")]
+    Archive {
+        /// What was attempted.
+        what: String,
+        /// What came of it.
+        why: String,
+    },
     /// A flow's story is not in the book of this program.
     #[error("workflow `{name}@{version}` is not known to this version of `kiln`")]
     UnknownWorkflow {

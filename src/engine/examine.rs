@@ -39,7 +39,7 @@ pub struct Examined {
 ///
 /// # Errors
 /// If it cannot be read at all.
-pub fn examine(files: &dyn Files, dir: &Path, asked: &[Seq]) -> Result<Examined, Error> {
+pub fn examine(files: &Arc<dyn Files>, dir: &Path, asked: &[Seq]) -> Result<Examined, Error> {
     let path = dir.join(DATABASE);
     let fail = |error: io::Error| Error::Open { path: path.clone(), why: error.to_string() };
     let file = files.open(&path, Open::Read).map_err(fail)?;
@@ -50,7 +50,7 @@ pub fn examine(files: &dyn Files, dir: &Path, asked: &[Seq]) -> Result<Examined,
         Err(error) => return Err(fail(error)),
     };
     guarded(|| {
-        let store = Store::look(over, &path)?;
+        let store = Store::look(over, &path, files.clone())?;
         let snapshot = store.snapshot()?;
         let mut found = tamper::verify(&snapshot)?;
         if let Some((seq, hash)) = acknowledged {

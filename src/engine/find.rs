@@ -5,11 +5,13 @@
 //! that order. What only the flow itself tells, its label, is looked at last. A page reads [`READS_MAX`] rows and no
 //! more; if that was not enough it holds what was found and says where to go on.
 
+use std::ops::Bound;
+
 use event::{FlowId, Seq};
 
-use crate::fold::{self, FlowRow, State};
+use crate::fold::{self, FLOWS, FlowRow, State, house};
 use crate::index::{self, Facet};
-use crate::{Error, Snapshot};
+use crate::{Error, Snapshot, store};
 
 /// Rows that one page reads at most, blocks of lists and flows together: some ten milliseconds, however many
 /// flows there are and however little they have in common.
@@ -116,7 +118,7 @@ impl Snapshot {
             }
             reads.left -= 1;
             at = Seq(seq.0 - 1);
-            let Some(flow) = fold::flow(&self.0, id) else { continue };
+            let Some(flow) = flow_of(&self.0, seq, id) else { continue };
             if filter.since_ms.is_some_and(|since_ms| flow.started_ms < since_ms) {
                 // Time never goes back in the log.
                 break;
@@ -132,6 +134,13 @@ impl Snapshot {
         }
         Ok(found)
     }
+}
+
+/// A flow that began at a place, looked for first where it most likely is.
+fn flow_of(snapshot: &store::Snapshot, first: Seq, id: FlowId) -> Option<FlowRow> {
+    let ended = snapshot.ended.as_ref().filter(|_| first <= snapshot.archive.end());
+    let row = ended.and_then(|ended| store::get_row(ended, &FLOWS.key(&house(), &[&id.to_string()])));
+    row.map(|row| FLOWS.read(&row)).or_else(|| fold::flow(snapshot, id))
 }
 
 /// The newest flow at or before a place that all lists have; or where they have come to, if no more may be read.
@@ -181,11 +190,13 @@ struct List {
     block: Option<(u64, Vec<u8>)>,
     /// Nothing lies before what was read last.
     is_over: bool,
+    /// Nothing lies there in the log's own database.
+    live_is_over: bool,
 }
 
 impl List {
     fn of(facet: Facet<'_>) -> Self {
-        Self { prefix: facet.prefix(), block: None, is_over: false }
+        Self { prefix: facet.prefix(), block: None, is_over: false, live_is_over: false }
     }
 
     /// The newest flow of the list at or before a place; each place asked for lies before the last one.
@@ -204,14 +215,21 @@ impl List {
         }
         while !self.is_over {
             let end_key = index::key(&self.prefix, end);
-            let rows = reads.snapshot.rows.range(self.prefix.as_slice()..end_key.as_slice());
-            let row = rows.map_err(Error::read)?.next_back();
+            let begin = Bound::Included(self.prefix.as_slice());
+            let before = Bound::Excluded(end_key.as_slice());
+            let mut rows = if self.live_is_over {
+                reads.snapshot.ended_rows_in(begin, before)?
+            } else {
+                reads.snapshot.rows_in(&self.prefix, begin, before, true)?
+            };
+            let row = rows.next()?;
+            // It asks for ever earlier blocks, so what has none now has none later.
+            self.live_is_over = rows.live_is_over;
             reads.left = reads.left.saturating_sub(1);
-            let Some(row) = row else {
+            let Some((key, row)) = row else {
                 self.is_over = true;
                 break;
             };
-            let (key, row) = row.map_err(Error::read)?;
             let (number, row) = (index::number(&self.prefix, key.value()), row.value().to_vec());
             let entry = in_block(number, &row);
             self.block = Some((number, row));

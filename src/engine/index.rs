@@ -18,6 +18,8 @@ use event::{FlowId, Rows, RowsMut, Seq, Table};
 use crate::fold::{State, house};
 
 const LISTS: Table<()> = Table::new("flow-by");
+/// What the keys of all lists begin with.
+pub(crate) const TABLE: &[u8] = b"flow-by\0";
 
 /// Places of the log in one block: flows have several records each, so that a block of a list that all flows
 /// are in has some 30 of them, about half a kilobyte; it can never have more than this many.
@@ -66,6 +68,17 @@ impl Facet<'_> {
 /// The block that a flow's first record lies in.
 pub(crate) fn block_of(seq: Seq) -> u64 {
     seq.0 / BLOCK_SEQS
+}
+
+/// The last place in a block.
+pub(crate) fn last_of(block: u64) -> Seq {
+    Seq(block.saturating_mul(BLOCK_SEQS).saturating_add(BLOCK_SEQS - 1))
+}
+
+/// The number of a block, if this is the key of one.
+pub(crate) fn block_in(key: &[u8]) -> Option<u64> {
+    let digits = key.strip_prefix(TABLE)?.last_chunk::<BLOCK_DIGITS>()?;
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// The key of a block.

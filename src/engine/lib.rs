@@ -17,6 +17,8 @@
 mod act;
 mod advice;
 mod again;
+mod archive;
+mod archiving;
 mod at;
 mod attempt;
 mod audit;
@@ -26,6 +28,7 @@ mod child;
 mod committer;
 mod decide;
 mod each;
+mod ended;
 mod error;
 mod examine;
 mod find;
@@ -50,17 +53,29 @@ mod places;
 mod planted;
 mod queue;
 mod rate;
+mod refold;
 mod reset;
 mod restore;
 mod retell;
 mod runtime;
+mod seal;
+mod segment;
+mod settled;
 mod shared;
 mod signal;
 mod snapshot;
 mod spans;
 mod step;
 mod store;
+mod tables;
 mod tamper;
+mod tamper_archive;
+#[cfg(test)]
+mod tests_archive;
+#[cfg(test)]
+mod tests_archive_cut;
+#[cfg(test)]
+mod tests_archive_tamper;
 #[cfg(test)]
 mod tests_attempt;
 #[cfg(test)]
@@ -140,11 +155,14 @@ mod workflow;
 mod writer;
 
 pub use again::Next;
+pub use archive::ARCHIVE;
+pub use archiving::{ARCHIVE_AFTER_MS, Archived, Chore, Keep, LIVE_BYTES_MAX};
 pub use at::At;
 pub use audit::{Rebuilt, Verified};
 pub use branch::{BRANCHES_MAX, Branching, branch};
 pub use decide::Decide;
 pub use each::{CHILDREN_MAX, Each, Ends};
+pub use ended::ENDED;
 pub use error::{Denial, Error};
 pub use examine::{Examined, examine};
 pub use find::{FOUND_MAX, Filter, Found, READS_MAX, VALUES_MAX};

@@ -72,9 +72,9 @@ impl Snapshot {
         mut visit: impl FnMut(Seq, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let begin = self.0.row_at(from)?.map_or(from.0, |(first, _)| first);
-        for row in self.0.log.range(begin..).map_err(Error::read)? {
-            let (first, bytes) = row.map_err(Error::read)?;
-            visit(Seq(first.value()), bytes.value())?;
+        for row in self.0.log_rows(begin)? {
+            let (first, bytes) = row?;
+            visit(Seq(first), &bytes)?;
         }
         Ok(())
     }
@@ -119,9 +119,12 @@ impl Snapshot {
             return Ok(page);
         }
         let begin = self.0.row_at(from)?.map_or(from.0, |(first, _)| first);
-        for row in self.0.log.range(begin..=to.0).map_err(Error::read)? {
-            let (first, bytes) = row.map_err(Error::read)?;
-            let records = records_in(first.value(), bytes.value())?;
+        for row in self.0.log_rows(begin)? {
+            let (first, bytes) = row?;
+            if first > to.0 {
+                break;
+            }
+            let records = records_in(first, &bytes)?;
             for record in records.into_iter().filter(|record| (from..=to).contains(&record.seq)) {
                 let seq = record.seq;
                 if wanted(&record) {

@@ -165,7 +165,10 @@ impl Snapshot {
     /// millisecond the last; 0 if all are later. Reads one row of the log (4 KB) for each halving:
     /// some 20 for a million records.
     pub fn seq_at(&self, time_ms: i64) -> Result<Seq, Error> {
-        let (mut before, mut end) = (Seq(0), self.head()?.next());
+        // Of what is archived it is known where to look, without reading it.
+        let (mut before, after) = self.0.archive.around_ms(time_ms);
+        let end = self.head()?.next();
+        let mut end = after.map_or(end, |after| end.min(after));
         // The record asked for is `before` or lies between them.
         while before.next() < end {
             let middle = Seq(u64::midpoint(before.0, end.0));

@@ -33,7 +33,7 @@ const ROWS_PER_COMMIT: usize = 4096;
 /// What a log is restored from, and as of when.
 pub struct Restoring<'a> {
     /// The file system.
-    pub files: &'a dyn Files,
+    pub files: Arc<dyn Files>,
     /// Where to; an empty directory, or none yet.
     pub dir: &'a Path,
     /// The domain's projections.

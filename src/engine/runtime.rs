@@ -25,7 +25,7 @@ use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::store::{Changes, DATABASE, Store};
 use crate::workflow::{Book, Workflow};
-use crate::{Denial, Error, audit, pace, tamper, unwind};
+use crate::{Denial, Error, audit, pace, refold, tamper, unwind};
 
 /// How long closing waits for steps that do not look at checkpoints; they are at-least-once, so
 /// what is cut off is done again.
@@ -88,7 +88,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
     }
 
     fn open_whole(options: Options<P>) -> Result<Self, Error> {
-        let store = Arc::new(Store::open(&*options.files, &options.dir)?);
+        let store = Arc::new(Store::open(options.files.clone(), &options.dir)?);
         let snapshot = store.snapshot()?;
         let unknown =
             fold::kinds(&snapshot).into_iter().find(|kind| !EngineFold::knows(&*options.fold, kind));
@@ -99,13 +99,16 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let incarnation = snapshot.incarnation()? + 1;
         let version = fold::version(&*options.fold);
         let mut changes = Changes { incarnation: Some(incarnation), ..Changes::default() };
-        if snapshot.fold()? != Some(version) {
+        if snapshot.fold()? != Some(version) || store.has_lost_rows() {
             if head.seq > Seq(0) {
-                tracing::info!(
-                    events = head.seq.0,
-                    "the projections' code has changed: folding the log once"
-                );
-                changes.rows = audit::refold(&snapshot, &options.fold)?;
+                let why = if store.has_lost_rows() {
+                    "rows of ended flows are gone"
+                } else {
+                    "their code has changed"
+                };
+                tracing::info!(events = head.seq.0, why, "making the projections anew: folding the log once");
+                drop(snapshot);
+                (changes.rows, changes.moved) = refold::refold(&store, &options.fold)?;
             }
             changes.fold = Some(version);
         }

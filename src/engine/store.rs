@@ -5,9 +5,12 @@
 //! | `log` | first sequence in the row | 32 bytes of chain hash, then records, about 4 KB in all |
 //! | `rows` | `table 0 scope 0 part…` | one projection row |
 //! | `work` | flow, path, name | working rows: attempts, saved states; neither history nor truth |
-//! | `meta` | name | the head of the log, the fold's version, the incarnation |
+//! | `meta` | name | the head of the log, the fold's version, the incarnation, moves of ended flows |
+//! | `segments` | first sequence | a segment of the archive: what it holds, and the digest of its file |
 //!
-//! Values of `work` and `meta`, which no chain and no fold can prove, begin with 8 bytes of check.
+//! Values of `work`, `meta` and `segments`, which no chain and no fold can prove, begin with 8 bytes of check.
+//! The log's older part is in the archive (`archive.rs`), and rows of flows that ended long ago are in a second
+//! file (`ended.rs`); `tables.rs` is where they are read as one.
 //!
 //! Beside it stands `kiln.head`: 48 bytes that say how far the log had come when something was last
 //! acknowledged. It is written after each commit and never synced: it survives the death of the
@@ -17,33 +20,42 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use event::{Record, Rows, Seq};
+use event::Seq;
 use files::{Backend, File, Files, Open};
-use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::Error;
 use crate::advice::{advice_for, damaged, database_advice};
+use crate::archive::Archive;
+use crate::archiving::Chores;
 use crate::chain::{self, Hash};
+use crate::ended::{ENDED, EndedFile, EndedRows, Mark, Moved};
 use crate::marks::Marks;
 use crate::measure::{Measures, Timed};
+use crate::queue::lock;
+use crate::seal::{seal, unseal};
+use crate::segment::Segment;
+use crate::tables::Tables;
+pub(crate) use crate::tables::{Snapshot, get_row, records_in};
 use crate::witness;
 
 pub(crate) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
 pub(crate) const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
 pub(crate) const WORK: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("work");
 pub(crate) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
+pub(crate) const SEGMENTS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("segments");
 
-const HEAD: &str = "head";
-const FOLD: &str = "fold";
-const INCARNATION: &str = "incarnation";
+pub(crate) const HEAD: &str = "head";
+pub(crate) const FOLD: &str = "fold";
+pub(crate) const INCARNATION: &str = "incarnation";
+pub(crate) const ENDED_MARK: &str = "ended";
 
 /// The database's file name in the data directory.
 pub const DATABASE: &str = "kiln.redb";
@@ -80,6 +92,9 @@ pub(crate) struct Changes {
     pub(crate) head: Option<Head>,
     pub(crate) fold: Option<u32>,
     pub(crate) incarnation: Option<u64>,
+    /// A segment that is named now, its rows forgotten; the rows in the second file, theirs as well.
+    pub(crate) segment: Option<Segment>,
+    pub(crate) moved: Option<Moved>,
 }
 
 impl Changes {
@@ -90,15 +105,32 @@ impl Changes {
             && self.head.is_none()
             && self.fold.is_none()
             && self.incarnation.is_none()
+            && self.segment.is_none()
+            && self.moved.is_none()
     }
 }
 
-#[derive(Debug)]
+/// The second file.
+#[derive(Default)]
+struct Second {
+    /// What is seen of it: let go of before the file, which else would not be closed in order.
+    rows: Option<EndedRows>,
+    file: Option<EndedFile>,
+    /// There should be one, and there is none that has what is forgotten here.
+    is_lost: bool,
+}
+
 pub(crate) struct Store {
     /// Always there but while it is dropped.
     db: Option<Database>,
     witness: Arc<dyn File>,
+    pub(crate) files: Arc<dyn Files>,
     path: PathBuf,
+    /// The archive as of the last look.
+    archive: Mutex<Archive>,
+    second: Mutex<Second>,
+    /// What has the log grow no larger than it has to, one at a time.
+    pub(crate) chores: Arc<tokio::sync::Mutex<Chores>>,
     /// The view of the last commit, once somebody has looked; none while another is being made durable. Opening one
     /// costs as much as reading several rows, and a server looks several times to answer one question.
     shown: Mutex<Option<Snapshot>>,
@@ -112,8 +144,8 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens the log in `dir`, or begins one.
-    pub(crate) fn open(files: &dyn Files, dir: &Path) -> Result<Self, Error> {
-        let path = dir.join(DATABASE);
+    pub(crate) fn open(reach: Arc<dyn Files>, dir: &Path) -> Result<Self, Error> {
+        let (path, files) = (dir.join(DATABASE), &*reach);
         let fail = |why: String| Error::Open { path: path.clone(), why };
         let advise = |error: io::Error| fail(advice_for(&error, dir));
         files.create_dirs(dir).map_err(advise)?;
@@ -153,9 +185,11 @@ impl Store {
             Err(_) => return Err(fail(damaged(&"it breaks the database's own invariants"))),
         };
         files.sync_dir(dir).map_err(advise)?;
-        let (shown, marks, here) = (Mutex::default(), Arc::default(), watch::Sender::new(()));
-        let store = Self { db: Some(db), witness, path, shown, marks, measures, here };
+        let store = Self::of(db, witness, reach, path, measures);
         catch_unwind(AssertUnwindSafe(|| {
+            if let Some(mark) = store.snapshot()?.ended_mark()? {
+                store.open_second(mark)?;
+            }
             store.check_end()?;
             store.check_witness(acknowledged)
         }))
@@ -164,19 +198,96 @@ impl Store {
     }
 
     /// Opens a log whose file may be damaged, to look at it: nothing about its end is checked.
-    pub(crate) fn look(file: Arc<dyn File>, path: &Path) -> Result<Self, Error> {
+    pub(crate) fn look(file: Arc<dyn File>, path: &Path, files: Arc<dyn Files>) -> Result<Self, Error> {
         let db = database_in(file.clone());
         let db = db.map_err(|error| Error::Open { path: path.to_owned(), why: damaged(&error) })?;
-        let (shown, marks, here) = (Mutex::default(), Arc::default(), watch::Sender::new(()));
-        Ok(Self {
+        Ok(Self::of(db, file, files, path.to_owned(), Arc::default()))
+    }
+
+    fn of(
+        db: Database,
+        witness: Arc<dyn File>,
+        files: Arc<dyn Files>,
+        path: PathBuf,
+        measures: Arc<Measures>,
+    ) -> Self {
+        let archive = Archive::empty(files.clone(), path.parent().unwrap_or(Path::new("")));
+        Self {
             db: Some(db),
-            witness: file,
-            path: path.to_owned(),
-            shown,
-            marks,
-            measures: Arc::default(),
-            here,
-        })
+            witness,
+            files,
+            path,
+            archive: Mutex::new(archive),
+            second: Mutex::default(),
+            chores: Arc::default(),
+            shown: Mutex::default(),
+            marks: Arc::default(),
+            measures,
+            here: watch::Sender::new(()),
+        }
+    }
+
+    /// The data directory.
+    pub(crate) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
+    }
+
+    /// Opens the file with the rows of ended flows; one that is not the one it should be is none.
+    fn open_second(&self, mark: Mark) -> Result<(), Error> {
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let Some(file) = EndedFile::open(&*self.files, self.dir(), mark)? else { return Ok(None) };
+            let rows = file.rows()?;
+            Ok::<_, redb::Error>(Some((file, rows)))
+        }));
+        let (file, rows) = match opened {
+            Ok(Ok(opened)) => opened.unzip(),
+            // The disk may be asked again, and the file be as it was; what is no database stays none.
+            Ok(Err(redb::Error::Io(error)))
+                if ![io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof].contains(&error.kind()) =>
+            {
+                return Err(self.not_opened(&redb::Error::Io(error)));
+            }
+            Ok(Err(_)) | Err(_) => (None, None),
+        };
+        let is_lost = rows.is_none();
+        *lock(&self.second) = Second { rows, file, is_lost };
+        self.show_anew();
+        Ok(())
+    }
+
+    /// Whether rows of ended flows have to be made anew from the log.
+    pub(crate) fn has_lost_rows(&self) -> bool {
+        lock(&self.second).is_lost
+    }
+
+    /// Puts rows into the second file, which is begun if there is none, as the move after `mark`.
+    pub(crate) fn move_rows(
+        &self,
+        rows: &[(Vec<u8>, Vec<u8>)],
+        mark: Option<Mark>,
+    ) -> Result<Moved, redb::Error> {
+        let mut second = lock(&self.second);
+        let file = match second.file.take() {
+            Some(file) => file,
+            // One that there was and that is not open any more met a fault: nothing is put in its place.
+            None if mark.is_some() => return Err(redb::Error::Corrupted(format!("`{ENDED}` is closed"))),
+            None => EndedFile::begin(&*self.files, self.dir())?.name(&*self.files, self.dir())?,
+        };
+        let mark = mark.unwrap_or_default().next();
+        let moved = file.put(rows, mark).and_then(|()| file.rows());
+        second.file = Some(file);
+        let keys = rows.iter().map(|(key, _)| key.clone()).collect();
+        Ok(Moved { keys, mark, rows: moved? })
+    }
+
+    /// Takes another second file, in place of the one there was.
+    pub(crate) fn take_second(&self, file: EndedFile, mark: Mark) -> Result<Moved, redb::Error> {
+        *lock(&self.second) = Second::default();
+        self.show_anew();
+        let file = file.name(&*self.files, self.dir())?;
+        let rows = file.rows()?;
+        lock(&self.second).file = Some(file);
+        Ok(Moved { keys: Vec::new(), mark, rows })
     }
 
     /// Fails to see a change once the file is closed.
@@ -208,9 +319,7 @@ impl Store {
         }
         let before = match first {
             1 => chain::GENESIS,
-            _ => {
-                snapshot.row_at(Seq(first - 1))?.and_then(|(_, row)| chain::hash_of(&row)).unwrap_or_default()
-            }
+            _ => snapshot.hash_before(first)?.unwrap_or_default(),
         };
         let hash = chain::link(&before, first, row.get(32..).unwrap_or_default());
         let time_ms = records.last().map_or(0, |record| record.time_ms);
@@ -230,7 +339,15 @@ impl Store {
             return Err(Error::Behind { path, found: head.seq.0, acknowledged: seq.0 });
         }
         // The witness names the end of a commit, which is the end of a row.
-        let row = self.snapshot()?.row_at(seq)?;
+        let snapshot = self.snapshot()?;
+        let row = match snapshot.row_at(seq) {
+            // It lagged behind the archive, as it may after a power cut; what is wrong there is for `verify` to say.
+            Err(error) if seq <= snapshot.archive.end() => {
+                tracing::warn!(%error, "the archive cannot be held against what was acknowledged");
+                return Ok(());
+            }
+            row => row?,
+        };
         match row {
             Some((_, row)) if chain::hash_of(&row) == Some(hash) => Ok(()),
             _ => Err(Error::Other { path, seq: seq.0 }),
@@ -252,8 +369,30 @@ impl Store {
             meta: txn.open_table(META).map_err(Error::read)?,
             marks: self.marks.clone(),
             commit: self.marks.commit(),
+            archive: self.archive_of(&txn)?,
+            ended: lock(&self.second).rows.clone(),
         };
-        Ok(shown.insert(Snapshot(Arc::new(tables))).clone())
+        Ok(shown.insert(Snapshot::from(tables)).clone())
+    }
+
+    /// The archive as the database has it now.
+    fn archive_of(&self, txn: &redb::ReadTransaction) -> Result<Archive, Error> {
+        let mut archive = lock(&self.archive);
+        let table = match txn.open_table(SEGMENTS) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(archive.clone()),
+            table => table.map_err(Error::read)?,
+        };
+        // Segments come, and none ever goes.
+        if table.len().map_err(Error::read)? > archive.segments().len() as u64 {
+            let mut more = Vec::new();
+            for row in table.range(archive.end().0 + 1..).map_err(Error::read)? {
+                let (first, sealed) = row.map_err(Error::read)?;
+                let bytes = unseal(&first.value().to_be_bytes(), sealed.value())?;
+                more.push(rmp_serde::from_slice::<Segment>(&bytes).map_err(Error::read)?);
+            }
+            *archive = archive.with(more);
+        }
+        Ok(archive.clone())
     }
 
     /// Whether the rows of a table and scope are now what they were as of a commit.
@@ -292,8 +431,21 @@ impl Store {
             for (first, row) in &changes.log {
                 log.insert(first, row.as_slice())?;
             }
+            if let Some(segment) = &changes.segment {
+                // Named and forgotten at once: each event is counted once at any moment.
+                log.retain_in(segment.first.0..=segment.last.0, |_, _| false)?;
+                let bytes = rmp_serde::to_vec_named(segment).expect("a segment is plain data");
+                let sealed = seal(&segment.first.0.to_be_bytes(), &bytes);
+                txn.open_table(SEGMENTS)?.insert(segment.first.0, sealed.as_slice())?;
+            }
         }
         write_rows(&txn, &changes.rows)?;
+        if let Some(moved) = &changes.moved {
+            let mut rows = txn.open_table(ROWS)?;
+            for key in &moved.keys {
+                rows.remove(key.as_slice())?;
+            }
+        }
         if !changes.work.is_empty() {
             let mut table = txn.open_table(WORK)?;
             for (key, value) in &changes.work {
@@ -316,6 +468,15 @@ impl Store {
                 let sealed = seal(INCARNATION.as_bytes(), &incarnation.to_le_bytes());
                 meta.insert(INCARNATION, sealed.as_slice())?;
             }
+            if let Some(moved) = &changes.moved {
+                let mark = rmp_serde::to_vec_named(&moved.mark).expect("a mark is plain data");
+                meta.insert(ENDED_MARK, seal(ENDED_MARK.as_bytes(), &mark).as_slice())?;
+            }
+        }
+        if let Some(moved) = &changes.moved {
+            // Before they are forgotten here, where they are still the same.
+            let mut second = lock(&self.second);
+            (second.rows, second.is_lost) = (Some(moved.rows.clone()), false);
         }
         let committed = txn.commit();
         // Before anybody is told of it: whoever was told sees it.
@@ -349,10 +510,16 @@ impl Store {
     }
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Store {
     fn drop(&mut self) {
         self.show_anew();
-        let db = self.db.take();
+        let db = (self.db.take(), std::mem::take(&mut *lock(&self.second)));
         // Closing writes as well, and in a damaged file meets redb's assertions; whatever it could
         // not write, the next opening repairs.
         if catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
@@ -376,10 +543,7 @@ fn database_in(file: Arc<dyn File>) -> Result<Database, redb::Error> {
 /// one that redb opens.
 fn begin(files: &dyn Files, dir: &Path, path: &Path) -> Result<(), redb::Error> {
     let unborn = dir.join(UNBORN);
-    match files.remove(&unborn) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(redb::Error::Io(error)),
-        _ => {}
-    }
+    remove_if_there(files, &unborn).map_err(redb::Error::Io)?;
     files.open(&unborn, Open::CreateNew).map_err(redb::Error::Io)?;
     let db = database(files, &unborn, Arc::default())?;
     let txn = db.begin_write()?;
@@ -394,6 +558,14 @@ fn begin(files: &dyn Files, dir: &Path, path: &Path) -> Result<(), redb::Error> 
     files.sync_dir(dir).map_err(redb::Error::Io)
 }
 
+/// Removes a file; fine if there is none.
+pub(crate) fn remove_if_there(files: &dyn Files, path: &Path) -> io::Result<()> {
+    match files.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn write_rows(txn: &redb::WriteTransaction, changes: &Staged) -> Result<(), redb::Error> {
     if changes.is_empty() {
         return Ok(());
@@ -406,191 +578,4 @@ fn write_rows(txn: &redb::WriteTransaction, changes: &Staged) -> Result<(), redb
         }
     }
     Ok(())
-}
-
-/// Everything as of one commit. Reads of a damaged file may panic inside redb; whoever serves
-/// people catches that at the edge.
-#[derive(Clone)]
-pub(crate) struct Snapshot(Arc<Tables>);
-
-/// The tables as of one commit.
-pub(crate) struct Tables {
-    pub(crate) log: ReadOnlyTable<u64, &'static [u8]>,
-    pub(crate) rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    pub(crate) work: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    meta: ReadOnlyTable<&'static str, &'static [u8]>,
-    marks: Arc<Marks>,
-    /// The last commit that was over when they were opened.
-    commit: u64,
-}
-
-impl std::fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Snapshot")
-    }
-}
-
-impl Deref for Snapshot {
-    type Target = Tables;
-
-    fn deref(&self) -> &Tables {
-        &self.0
-    }
-}
-
-impl Snapshot {
-    /// The last commit whose changes are in it.
-    pub(crate) fn commit(&self) -> u64 {
-        self.commit
-    }
-
-    /// Whether the rows of a table and scope are what they were as of a commit.
-    pub(crate) fn is_unchanged(&self, prefix: &[u8], since: u64) -> bool {
-        // What was read later than this was opened need not be what this shows.
-        self.marks.is_unchanged(prefix, since.min(self.commit))
-    }
-
-    pub(crate) fn head(&self) -> Result<Head, Error> {
-        match self.meta(HEAD)? {
-            Some(bytes) => rmp_serde::from_slice(&bytes).map_err(Error::read),
-            None => Ok(Head { seq: Seq(0), hash: chain::GENESIS, time_ms: 0 }),
-        }
-    }
-
-    pub(crate) fn fold(&self) -> Result<Option<u32>, Error> {
-        Ok(self.meta(FOLD)?.and_then(|bytes| bytes.try_into().ok().map(u32::from_le_bytes)))
-    }
-
-    pub(crate) fn incarnation(&self) -> Result<u64, Error> {
-        let bytes = self.meta(INCARNATION)?;
-        Ok(bytes.and_then(|bytes| bytes.try_into().ok().map(u64::from_le_bytes)).unwrap_or(0))
-    }
-
-    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let sealed = self.meta.get(name).map_err(Error::read)?;
-        sealed.map(|sealed| unseal(name.as_bytes(), sealed.value())).transpose()
-    }
-
-    /// The row that holds `seq`, with its first sequence.
-    pub(crate) fn row_at(&self, seq: Seq) -> Result<Option<(u64, Vec<u8>)>, Error> {
-        let row = self.log.range(..=seq.0).map_err(Error::read)?.next_back();
-        let Some(row) = row else { return Ok(None) };
-        let (first, bytes) = row.map_err(Error::read)?;
-        Ok(Some((first.value(), bytes.value().to_vec())))
-    }
-
-    /// One record.
-    pub(crate) fn record(&self, seq: Seq) -> Result<Option<Record>, Error> {
-        let Some((first, row)) = self.row_at(seq)? else {
-            return Ok(None);
-        };
-        let record = chain::read_one(&row, seq.0 - first);
-        let record = record.map_err(|why| Error::read(format!("event {seq} does not decode: {why}")))?;
-        match record {
-            Some(record) if record.seq != seq => {
-                Err(Error::read(format!("event {} stands in the place of event {seq}", record.seq)))
-            }
-            record => Ok(record),
-        }
-    }
-
-    /// The keys of working rows that begin with `prefix`.
-    pub(crate) fn work_keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-        let mut keys = Vec::new();
-        for row in self.work.range(prefix..).map_err(Error::read)? {
-            let (key, _) = row.map_err(Error::read)?;
-            if !key.value().starts_with(prefix) {
-                break;
-            }
-            keys.push(key.value().to_vec());
-        }
-        Ok(keys)
-    }
-
-    pub(crate) fn work(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.work.get(key).map_err(Error::read)?.map(|sealed| unseal(key, sealed.value())).transpose()
-    }
-}
-
-impl Snapshot {
-    /// Visits the rows whose key begins with `prefix`, last first, until `visit` says `false`; from
-    /// the one before the key `before`, if it is given.
-    pub(crate) fn scan_back(
-        &self,
-        prefix: &[u8],
-        before: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> Result<(), Error> {
-        let end = end_of(prefix).expect("a prefix ends with a separator, which is 0");
-        let end = before.unwrap_or(&end).max(prefix);
-        for row in self.rows.range(prefix..end).map_err(Error::read)?.rev() {
-            let (_, value) = row.map_err(Error::read)?;
-            if !visit(value.value()) {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Rows for Snapshot {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        get_row(&self.rows, key)
-    }
-
-    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
-        let end = end_of(prefix);
-        // The end as near as can be: redb goes down to it as well, and what lies beside the beginning has
-        // just been read.
-        let range = match &end {
-            Some(end) => self.rows.range(prefix..end.as_slice()),
-            None => self.rows.range(prefix..),
-        };
-        for row in range.expect("the database reads") {
-            let (key, value) = row.expect("the database reads");
-            if !visit(key.value(), value.value()) {
-                return;
-            }
-        }
-    }
-}
-
-/// The first key behind all that begin with `prefix`; none if there is no such key.
-fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
-    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
-    let mut end = prefix[..=last].to_vec();
-    end[last] += 1;
-    Some(end)
-}
-
-/// The records of a row that begins at `first`.
-pub(crate) fn records_in(first: u64, row: &[u8]) -> Result<Vec<Record>, Error> {
-    chain::read(row).map_err(|why| Error::read(format!("event {first} does not decode: {why}")))
-}
-
-pub(crate) fn get_row(rows: &ReadOnlyTable<&'static [u8], &'static [u8]>, key: &[u8]) -> Option<Vec<u8>> {
-    rows.get(key).expect("the database reads").map(|value| value.value().to_vec())
-}
-
-/// A value that nothing else proves, with 8 bytes of check before it.
-fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
-    let mut sealed = check_of(key, value).to_vec();
-    sealed.extend_from_slice(value);
-    sealed
-}
-
-fn unseal(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Error> {
-    match sealed.split_first_chunk::<8>() {
-        Some((check, value)) if *check == check_of(key, value) => Ok(value.to_vec()),
-        _ => {
-            let name = String::from_utf8_lossy(key);
-            Err(Error::read(format!("the row `{}` is damaged", name.escape_debug())))
-        }
-    }
-}
-
-fn check_of(key: &[u8], value: &[u8]) -> [u8; 8] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(key).update(&[0]).update(value);
-    *hasher.finalize().as_bytes().first_chunk().expect("a hash has 32 bytes")
 }

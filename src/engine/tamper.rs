@@ -15,6 +15,7 @@ use crate::Error;
 use crate::audit::Verified;
 use crate::chain::{self, Check, GENESIS, Hash};
 use crate::lineage::{Lineage, Restored};
+use crate::segment::{Opened, Segment};
 use crate::store::{Head, Snapshot};
 
 /// Faults named one by one; more are only counted, so that a report of a ruined file ends.
@@ -266,18 +267,20 @@ impl Parts {
 }
 
 /// A walk over the log.
-struct Walk<'a> {
-    snapshot: &'a Snapshot,
+pub(crate) struct Walk<'a> {
+    pub(crate) snapshot: &'a Snapshot,
     head: Option<Head>,
     /// The hash the next row follows, if it is known.
-    before: Option<Hash>,
+    pub(crate) before: Option<Hash>,
     /// The next row's key, if it is known.
-    expected: Option<u64>,
-    last: Seq,
-    last_ms: i64,
-    events: u64,
-    faults: Vec<Fault>,
-    damaged: u64,
+    pub(crate) expected: Option<u64>,
+    pub(crate) last: Seq,
+    pub(crate) last_ms: i64,
+    pub(crate) events: u64,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) damaged: u64,
+    /// The rows of the segment that is walked, whatever they are.
+    pub(crate) segment: Option<(Segment, Opened)>,
     /// Rows that were told of with another.
     told: BTreeSet<u64>,
     lineage: Vec<Lineage>,
@@ -295,11 +298,13 @@ pub(crate) fn verify(snapshot: &Snapshot) -> Result<Verified, Error> {
         events: 0,
         faults: Vec::new(),
         damaged: 0,
+        segment: None,
         told: BTreeSet::new(),
         lineage: Vec::new(),
     };
     let head = snapshot.head();
     walk.head = head.as_ref().ok().copied();
+    walk.archive()?;
     for row in snapshot.log.iter().map_err(Error::read)? {
         let (first, bytes) = row.map_err(Error::read)?;
         walk.row(first.value(), bytes.value())?;
@@ -317,14 +322,14 @@ pub(crate) fn verify(snapshot: &Snapshot) -> Result<Verified, Error> {
 }
 
 impl Walk<'_> {
-    fn note(&mut self, fault: Fault) {
+    pub(crate) fn note(&mut self, fault: Fault) {
         self.damaged += 1;
         if self.faults.len() < FAULTS_NAMED_MAX {
             self.faults.push(fault);
         }
     }
 
-    fn row(&mut self, key: u64, row: &[u8]) -> Result<(), Error> {
+    pub(crate) fn row(&mut self, key: u64, row: &[u8]) -> Result<(), Error> {
         if let (Some(before), Some(expected)) = (self.before, self.expected)
             && key == expected
             && let Ok(records) = chain::read(row)
@@ -420,8 +425,7 @@ impl Walk<'_> {
         if self.told.contains(&key) {
             return Ok(());
         }
-        let there = self.snapshot.log.get(stranger.0).map_err(Error::read)?;
-        let there = there.map(|row| row.value().to_vec());
+        let there = self.row_at(stranger.0)?;
         let fault = match there {
             Some(other) if Parts::of(&other).first() == Some(Seq(key)) => {
                 self.told.insert(stranger.0);
@@ -452,14 +456,13 @@ impl Walk<'_> {
         computed: Option<Hash>,
     ) -> Result<Fault, Error> {
         let events = (Seq(key), Seq(key + (parts.written() as u64).saturating_sub(1)));
-        let next = self.snapshot.log.range(key + 1..).map_err(Error::read)?.next();
-        let next = next.transpose().map_err(Error::read)?;
+        let next = self.row_after(key)?;
         let follows = |hash: Hash| match &next {
             Some((first, next)) => {
-                let link = chain::link(&hash, first.value(), next.value().get(32..).unwrap_or_default());
-                chain::hash_of(next.value()) == Some(link)
+                let link = chain::link(&hash, *first, next.get(32..).unwrap_or_default());
+                chain::hash_of(next) == Some(link)
             }
-            None => self.head.is_some_and(|head| head.hash == hash),
+            None => self.end_hash() == Some(hash),
         };
         if computed.is_some_and(follows) {
             let what =
@@ -477,6 +480,12 @@ impl Walk<'_> {
             if later.is_empty() { "" } else { "; " }
         );
         Ok(Fault::of(Damage::Rewritten, events, what))
+    }
+
+    /// The hash behind the last row of the segment that is walked, or of the log.
+    fn end_hash(&self) -> Option<Hash> {
+        let of_segment = self.segment.as_ref().map(|(segment, _)| segment.hash);
+        of_segment.or_else(|| self.head.map(|head| head.hash))
     }
 
     /// Holds the end of the log against the note of it.
@@ -505,10 +514,10 @@ impl Walk<'_> {
             if seq != last {
                 continue;
             }
-            let rows = self.snapshot.log.range(fault.row.unwrap_or(seq.0)..).map_err(Error::read)?;
-            for row in rows.take(ROWS_ASKED_MAX) {
-                let (_, bytes) = row.map_err(Error::read)?;
-                let parts = Parts::of(bytes.value()).parts;
+            let rows = self.snapshot.log_rows(fault.row.unwrap_or(seq.0))?;
+            // What cannot be read tells nothing of whose it is.
+            for (_, bytes) in rows.take(ROWS_ASKED_MAX).map_while(Result::ok) {
+                let parts = Parts::of(&bytes).parts;
                 let next = parts.iter().filter_map(|part| part.record.as_ref());
                 if let Some(record) = next.into_iter().find(|record| record.previous == Some(seq)) {
                     fault.flow = Some(record.flow);

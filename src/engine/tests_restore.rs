@@ -55,7 +55,7 @@ fn restored(from: &House, at: Moment) -> Result<(House, RestoredLog), Error> {
     let to = House::new();
     let files = to.disk.mount();
     let restoring = Restoring {
-        files: &*files,
+        files: files.clone(),
         dir: Path::new(DIR),
         fold: to.fold.clone(),
         clock: &*from.clock,
@@ -189,7 +189,7 @@ fn rows_that_are_not_those_of_the_head_are_refused() {
         let to = House::new();
         let files = to.disk.mount();
         let restoring = Restoring {
-            files: &*files,
+            files: files.clone(),
             dir: Path::new(DIR),
             fold: to.fold.clone(),
             clock: &*from.clock,

@@ -243,7 +243,7 @@ impl Run {
     /// What is left when all is over.
     fn after(&mut self, older: Option<Vec<u8>>, problems: &mut Vec<String>) -> Played {
         let disk = self.disk.fork(1);
-        let store = Store::open(&*disk.mount(), Path::new(DIR)).expect("it was open just now");
+        let store = Store::open(disk.mount(), Path::new(DIR)).expect("it was open just now");
         let snapshot = store.snapshot().expect("the log reads");
         let mut log = Vec::new();
         let mut hash = chain::GENESIS;
@@ -287,7 +287,7 @@ impl Run {
         );
         disk.put(Path::new(DIR).join(DATABASE), &older);
         let Ok(Some((known, _))) = known else { return };
-        let opened = catch_unwind(AssertUnwindSafe(|| Store::open(&*disk.mount(), Path::new(DIR))));
+        let opened = catch_unwind(AssertUnwindSafe(|| Store::open(disk.mount(), Path::new(DIR))));
         let Ok(Ok(store)) = opened else { return };
         let found = store.snapshot().and_then(|snapshot| snapshot.head()).expect("the log reads").seq;
         if found < known {

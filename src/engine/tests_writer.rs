@@ -115,7 +115,7 @@ fn if_a_batch_cannot_be_written_what_was_decided_on_top_of_it_never_was() {
 fn rows_are_read_through_both_layers() {
     let house = House::new();
     house.run("warm", [note_op("x")]);
-    let store = Store::open(&*house.disk.mount(), Path::new(DIR)).expect("the log opens");
+    let store = Store::open(house.disk.mount(), Path::new(DIR)).expect("the log opens");
     let key = |n: u32| format!("t\0{n:03}").into_bytes();
     let layer = |of: &dyn Fn(u32) -> Option<Option<&'static str>>| -> Staged {
         (0..60).filter_map(|n| Some((key(n), of(n)?.map(|text| text.as_bytes().to_vec())))).collect()

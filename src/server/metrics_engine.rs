@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use service::{Histogram, Measured};
+use service::{Archived, Histogram, Measured};
 
 /// A metric: name, type, unit, meaning.
 pub(crate) type Metric = (&'static str, &'static str, &'static str, &'static str);
@@ -47,15 +47,33 @@ const ENDED: Metric = (
     "Operations that ended since the log was opened, by kind and state.",
 );
 
+const SEGMENTS: Metric = ("kiln_archive_segments", "gauge", "segments", "Segments of the log's archive.");
+const ARCHIVED: Metric =
+    ("kiln_archive_events", "gauge", "events", "Events of the log that are in its archive.");
+const ARCHIVE: Metric =
+    ("kiln_archive_bytes", "gauge", "bytes", "Bytes of the archive's segments, compressed.");
+const LIVE: Metric = ("kiln_log_live_events", "gauge", "events", "Events that are in the log's database.");
+const DATABASE: Metric =
+    ("kiln_log_database_bytes", "gauge", "bytes", "Bytes of the log's database on the disk.");
+const ENDED_FILE: Metric = (
+    "kiln_log_ended_bytes",
+    "gauge",
+    "bytes",
+    "Bytes of the file with rows of operations that ended long ago.",
+);
+
 /// All of them, in the order in which they are told.
 #[cfg(test)]
-pub(crate) const ALL: [Metric; 9] = [BATCH, COMMIT, SYNC, WAITING, FAILED, PARKS, RECOVERIES, FLOWS, ENDED];
+pub(crate) const ALL: [Metric; 15] = [
+    BATCH, COMMIT, SYNC, WAITING, FAILED, PARKS, RECOVERIES, FLOWS, ENDED, SEGMENTS, ARCHIVED, ARCHIVE, LIVE,
+    DATABASE, ENDED_FILE,
+];
 
 /// A million microseconds are a second.
 const MICROS: f64 = 1e6;
 
 /// All of it, in the text format of Prometheus.
-pub(crate) fn text(measured: &Measured) -> String {
+pub(crate) fn text(measured: &Measured, archived: &Archived) -> String {
     let mut text = String::new();
     histogram(&mut text, &BATCH, &measured.batches, 1.0);
     histogram(&mut text, &COMMIT, &measured.commit_us, MICROS);
@@ -77,6 +95,17 @@ pub(crate) fn text(measured: &Measured) -> String {
             // Names are words of the source.
             let _ = writeln!(text, "{}{{kind=\"{kind}\",state=\"{}\"}} {count}", metric.0, state.word());
         }
+    }
+    for (metric, value) in [
+        (&SEGMENTS, archived.segments),
+        (&ARCHIVED, archived.last.0),
+        (&ARCHIVE, archived.file_bytes),
+        (&LIVE, archived.live_events),
+        (&DATABASE, archived.database_bytes),
+        (&ENDED_FILE, archived.ended_bytes),
+    ] {
+        head(&mut text, metric);
+        let _ = writeln!(text, "{} {value}", metric.0);
     }
     text
 }
@@ -117,7 +146,8 @@ mod tests {
 
     #[test]
     fn what_the_engine_has_done_reads_as_prometheus_wants_it() {
-        let text = text(&measured());
+        let archived = Archived { segments: 3, live_events: 12, ..Archived::default() };
+        let text = text(&measured(), &archived);
         for line in [
             "# TYPE kiln_engine_batch_events histogram",
             "kiln_engine_batch_events_bucket{le=\"4\"} 5",
@@ -127,6 +157,8 @@ mod tests {
             "kiln_engine_commit_seconds_bucket{le=\"1\"} 6",
             "kiln_engine_commit_seconds_sum 1.5",
             "kiln_engine_queue_depth 7",
+            "kiln_archive_segments 3",
+            "kiln_log_live_events 12",
             "kiln_engine_parks_total 2",
             "kiln_engine_operations{kind=\"copy_image\",state=\"running\"} 3",
             "kiln_engine_operations{kind=\"import_image\",state=\"parked\"} 1",
@@ -138,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_page_of_metrics_and_what_is_told_agree() {
-        let told = crate::metrics::Metrics::default().text() + &text(&measured());
+        let told = crate::metrics::Metrics::default().text() + &text(&measured(), &Archived::default());
         let told: Vec<(&str, &str)> =
             told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
         let rows: Vec<Vec<&str>> = PAGE

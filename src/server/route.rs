@@ -132,7 +132,8 @@ impl Routes {
     }
 
     fn metrics(&self) -> String {
-        self.gate.metrics.text() + &metrics_engine::text(&self.gate.service.measured())
+        self.gate.metrics.text()
+            + &metrics_engine::text(&self.gate.service.measured(), &self.gate.service.archived())
     }
 
     /// Health, readiness and metrics: unsigned, and they say nothing of what is stored.

@@ -83,7 +83,7 @@ impl Service {
 /// Looks at the log of a directory that does not open, and changes nothing. Nobody else may have it open. If the log
 /// is sound the fault is elsewhere, and all that is known of it is why it does not open.
 pub(crate) fn examine(
-    files: &dyn Files,
+    files: &std::sync::Arc<dyn Files>,
     dir: &Path,
     kept: &[Kept],
     opening: &Trouble,

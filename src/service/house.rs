@@ -111,7 +111,7 @@ impl House {
             return Err(Trouble::new(Family::World, "Log.Unavailable", why));
         }
         let Some(_lock) = Lock::take(&self.dir)? else { return Err(self.silent("it holds the log")) };
-        audit::examine(&*self.wiring.files, &self.dir, heads, opening)
+        audit::examine(&self.wiring.files, &self.dir, heads, opening)
     }
 
     /// Asks from now on as this account, and in this manner.

@@ -33,6 +33,7 @@
 //! It deliberately prints nothing and knows no wire of the outside world.
 
 mod amount;
+mod archiving;
 mod asked;
 mod audit;
 mod audit_log;
@@ -177,7 +178,7 @@ pub use amount::{size, span_ms};
 pub use asked::TOKEN_MS;
 pub use domain::policy::Context;
 pub use engine::Which;
-pub use engine::{Histogram, Measured, State};
+pub use engine::{Archived, Histogram, Measured, State};
 pub use frame::{decode, digest, encode};
 pub use house::{Because, House, LOCK, SOCKET};
 pub use identity::{Denied, Identity, Principal};
@@ -193,7 +194,7 @@ pub use request::{
     Call, ExportTo, FileAt, ImageAt, ImageExport, ImageImport, ImportDisk, Manner, PROTOCOL, Reply, Request,
 };
 pub use request_access::{AccessRequest, Grantee, KeyRequest, PolicyType};
-pub use request_audit::{Action, AuditRequest, BackupAsked, Kept, LogAsked, Replayed};
+pub use request_audit::{Action, ArchiveAsked, AuditRequest, BackupAsked, Kept, LogAsked, Replayed};
 pub use request_batch::{BatchRequest, BatchRun};
 pub use request_image::{CreateDisk, ImageCreate, ImageQuery, ImageRequest, Page};
 pub use request_network::{GroupQuery, ItemQuery, NetworkRequest};
@@ -225,8 +226,8 @@ pub use view_access::{
     UserView, Users,
 };
 pub use view_audit::{
-    BackupMade, Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota, PastRows,
-    PastShare, PastSnapshot, PastView, RestoreMade, Told, Verdict,
+    ArchiveView, BackupMade, Change, Differences, FieldChange, Judged, PastDisk, PastFamily, PastQuota,
+    PastRows, PastShare, PastSnapshot, PastView, RestoreMade, Told, Verdict,
 };
 pub use view_batch::{BatchLines, BatchView, Batches, LineView, LinesTried, ManifestHave};
 pub use view_image::{DetectionItem, DetectionView, ImageDiskView, ImageView, Images, ShareView};

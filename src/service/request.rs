@@ -11,7 +11,7 @@ use event::{Actor, FlowId, Seq};
 use serde::{Deserialize, Serialize};
 
 use crate::request_access::{AccessRequest, KeyRequest};
-use crate::request_audit::{AuditRequest, BackupAsked, Kept};
+use crate::request_audit::{ArchiveAsked, AuditRequest, BackupAsked, Kept};
 use crate::request_batch::BatchRequest;
 use crate::request_image::{ImageQuery, ImageRequest};
 use crate::request_network::NetworkRequest;
@@ -26,7 +26,7 @@ use crate::view::{
     Verified, WorkflowView, Workflows,
 };
 use crate::view_access::{KeyCreated, Keys, Policies, PolicyView, RoleView, Roles, UserView, Users};
-use crate::view_audit::{BackupMade, Differences, Judged, PastView, Told};
+use crate::view_audit::{ArchiveView, BackupMade, Differences, Judged, PastView, Told};
 use crate::view_batch::{BatchLines, BatchView, Batches, LinesTried, ManifestHave};
 use crate::view_image::{ImageView, Images};
 use crate::view_network::{Groups, Items, KeyPairStarted};
@@ -295,6 +295,8 @@ pub enum Request {
     },
     /// Folds the log anew and compares.
     AuditRebuild,
+    /// Tells what of the log is archived, and moves what is old enough if that is asked.
+    AuditArchive(ArchiveAsked),
     /// Writes a backup.
     Backup(BackupAsked),
     /// Regions.
@@ -388,6 +390,7 @@ replies!(
     SigningKeys,
     Verified,
     Rebuilt,
+    ArchiveView,
     BackupMade,
     Regions,
     Checked,

@@ -65,6 +65,15 @@ pub struct BackupAsked {
     pub log_only: bool,
 }
 
+/// What is to go into the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveAsked {
+    /// Whether anything is to be moved; else it is only told how large everything is.
+    pub now: bool,
+    /// After how many days an event is old enough; what the house has if this is not given.
+    pub older_than_days: Option<u32>,
+}
+
 /// What of the past is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -84,7 +84,7 @@ pub async fn restore(wiring: &Wiring, asked: RestoreAsked) -> Result<RestoreMade
         let (wiring, dir, backup, manifest) = (wiring.clone(), dir.clone(), backup.clone(), manifest.clone());
         let made = tokio::task::spawn_blocking(move || {
             let restoring = Restoring {
-                files: &*wiring.files,
+                files: wiring.files.clone(),
                 dir: &dir,
                 fold: Arc::new(Projections),
                 clock: &*wiring.clock,

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError};
 
 use domain::image::{ACCOUNTS, REGIONS, house};
@@ -109,6 +109,8 @@ pub struct Service {
     pub(crate) tokens: Tokens,
     /// Whether what is due is started here.
     pub(crate) keeping: AtomicBool,
+    /// After how long what was written goes into the archive.
+    pub(crate) archive_after_ms: AtomicI64,
     /// Manifests of batches.
     pub(crate) manifests: Manifests,
     /// Batches whose lines are started here.
@@ -216,6 +218,10 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
             operator(&actor)?;
             blocking(service, Service::rebuild).await?.into()
         }
+        Request::AuditArchive(asked) => {
+            operator(&actor)?;
+            service.archive(asked).await?.into()
+        }
         Request::Backup(backup) => {
             operator(&actor)?;
             service.back_up(&asked.id, backup).await?.into()
@@ -313,6 +319,7 @@ impl Service {
             starting: Mutex::default(),
             tokens: Tokens::default(),
             keeping: AtomicBool::new(false),
+            archive_after_ms: AtomicI64::new(engine::ARCHIVE_AFTER_MS),
             manifests: Manifests::of(wiring.files.clone(), dir),
             running: Running::default(),
             following: std::sync::Mutex::default(),
@@ -370,6 +377,7 @@ impl Service {
         // A first start drives by itself, before there is anything to keep.
         if !self.keeping.swap(true, Ordering::AcqRel) {
             self.keep();
+            self.keep_small();
             self.run_batches();
         }
         Ok(())

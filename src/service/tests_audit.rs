@@ -397,3 +397,32 @@ async fn another_account_is_told_of_its_own_past_alone() {
         "InvalidImageId.NotFound"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_of_age_is_archived_and_every_answer_stays() {
+    let day = Day::up_to(17).await;
+    let ask = async |asked: crate::ArchiveAsked| -> crate::ArchiveView {
+        let (actor, request) = (local_actor(), Request::AuditArchive(asked));
+        let (id, manner) = (String::new(), Manner::default());
+        let call = Call { protocol: PROTOCOL, drive: true, actor, id, manner, request };
+        crate::ArchiveView::try_from(dispatch(&day.service, call).await.unwrap()).unwrap()
+    };
+    let answers = async || {
+        (
+            day.who(Action::Launch, "12:30").await,
+            day.who(Action::Launch, "14:30").await,
+            day.log(DEFAULT_ACCOUNT, asked()).await,
+            day.service.verify(&[]).unwrap(),
+            day.service.rebuild().unwrap(),
+        )
+    };
+    let before = answers().await;
+    let nothing = ask(crate::ArchiveAsked { now: true, older_than_days: None }).await;
+    assert_eq!((nothing.segments, nothing.segments_now), (0, 0), "it is a day old");
+    day.clock.0.store(DAY_MS + 40 * 24 * HOUR_MS, Ordering::SeqCst);
+    let view = ask(crate::ArchiveAsked { now: true, older_than_days: None }).await;
+    assert!(view.segments_now == 1 && view.rows_now > 20 && view.live_events < 10, "{view:?}");
+    assert_eq!(view.archived_events + view.live_events, before.3.head.event);
+    assert_eq!(answers().await, before);
+    assert_eq!(day.service.archived().segments, 1);
+}

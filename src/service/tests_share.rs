@@ -326,6 +326,7 @@ async fn what_concerns_all_accounts_is_the_operators() {
         Request::AuditHead,
         Request::AuditVerify { heads: Vec::new() },
         Request::AuditRebuild,
+        Request::AuditArchive(crate::ArchiveAsked { now: false, older_than_days: None }),
         Request::RegionCollect { region: None, after: None },
         Request::RegionCheck { region: None, deep: false },
         ShareRequest::AccountCreate { name: "x".to_owned(), account: None }.into(),

@@ -109,6 +109,7 @@ impl From<engine::Error> for Trouble {
             E::Behind { .. } | E::Other { .. } | E::Read { .. } => (Family::Damaged, "Log.Damaged"),
             E::UnknownKind { .. } | E::UnknownWorkflow { .. } => (Family::World, "Log.Newer"),
             E::Stopped { .. } => (Family::World, "Log.Stopped"),
+            E::Archive { .. } => (Family::World, "Archive.NotWritten"),
             E::NoFlow(_) => (Family::Refused, "InvalidWorkflowId.NotFound"),
             E::NoStory { .. } => (Family::Refused, "InvalidWorkflowName.NotFound"),
             E::Denied { .. } | E::NotPaused { .. } => (Family::Refused, "IncorrectWorkflowStatus"),

@@ -187,6 +187,31 @@ views! {
         /// The events that show it.
         events: Vec<u64>,
     }
+    /// What of the log is archived, and how large everything is.
+    ArchiveView {
+        /// Segments there are.
+        segments: u64,
+        /// Events in them: the first so many of the log.
+        archived_events: u64,
+        /// When the last of them was; empty if there are none.
+        archived_until: String,
+        /// Bytes of their rows as they lay in the log.
+        raw_bytes: u64,
+        /// Bytes of the segments.
+        archive_bytes: u64,
+        /// Events in the log's database.
+        live_events: u64,
+        /// Bytes of that file on the disk.
+        database_bytes: u64,
+        /// Rows of ended operations in a file of their own.
+        ended_rows: u64,
+        /// Bytes of that file on the disk.
+        ended_bytes: u64,
+        /// Segments that were made now.
+        segments_now: u64,
+        /// Rows that were moved now.
+        rows_now: u64,
+    }
     /// A backup that was written and read back.
     BackupMade {
         /// Where it lies.
