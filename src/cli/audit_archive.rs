@@ -4,8 +4,8 @@ use clap::Args;
 use service::{ArchiveAsked, ArchiveView, Request, bytes_text};
 
 use crate::exit::Stop;
-use crate::table::facts;
 use crate::session::Session;
+use crate::table::facts;
 
 /// What to move.
 #[derive(Debug, Args)]

@@ -301,7 +301,9 @@ fn reports_text<'a>(
             ("Shared", &report.shared),
         ];
         for (what, images) in done {
-            images.iter().for_each(|image| row(what, image, region, String::new()));
+            for image in images {
+                row(what, image, region, String::new());
+            }
         }
         for not in &report.refused {
             let why = format!("{}: {}", not.error_code, not.error_message);

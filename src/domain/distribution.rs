@@ -75,7 +75,7 @@ pub fn spots(
         let lane = of.lane(rows, region);
         let there = Region {
             home: &home,
-            region,
+            id: region,
             exists: REGIONS.get(rows, &house(), &[region.as_str()]).is_some(),
             lane,
             away: away.get(region).or_else(|| away.get(&home)),
@@ -105,7 +105,7 @@ fn family(rows: &dyn Rows, of: &Of<'_>, region: &RegionId) -> Vec<Image> {
 /// A region, as a list sees it.
 struct Region<'a> {
     home: &'a RegionId,
-    region: &'a RegionId,
+    id: &'a RegionId,
     exists: bool,
     lane: Option<FlowId>,
     away: Option<&'a String>,
@@ -131,11 +131,11 @@ impl Region<'_> {
                 None => {}
             }
         }
-        Spot { image: image.clone(), region: self.region.clone(), copy, shared, missing }
+        Spot { image: image.clone(), region: self.id.clone(), copy, shared, missing }
     }
 
     fn copy(&self, image: &Image) -> Copy {
-        if self.region == self.home {
+        if self.id == self.home {
             return Copy::Home;
         }
         if !self.exists {
@@ -155,7 +155,7 @@ impl Region<'_> {
         if image.public {
             return Copy::Public;
         }
-        let to = scope(&image.account, self.region);
+        let to = scope(&image.account, self.id);
         if let Some((copy, _)) = image.copies.iter().find(|(_, other)| **other == to) {
             return Copy::Underway(Some(copy.clone()));
         }

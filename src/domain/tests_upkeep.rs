@@ -73,7 +73,7 @@ fn may_go(retention: &Retention, family: &[Member], place: usize) -> bool {
     let newer = family[..place].iter().filter(|other| available(other)).count();
     let is_newest = available(it) && newer == 0;
     let is_old = retention.younger_ms.is_none_or(|ms| BEGIN_MS - it.image.created_ms >= ms);
-    let is_shared = !it.image.shares.is_empty() && !(retention.shared && available(it));
+    let is_shared = !(it.image.shares.is_empty() || retention.shared && available(it));
     !it.image.status.is_being_made()
         && !is_newest
         && retention.keep.is_none_or(|keep| newer >= keep as usize)
@@ -145,7 +145,7 @@ fn what_holds_an_image_is_read_from_its_rows() {
         .decide(&scope(), |view| rules::begin_copy(view, &"m-3".into(), &account(), &"m-9".into(), &to))
         .unwrap();
     let found = world.ask(&scope(), |view| members(view, FAMILY));
-    let held: Vec<_> = found
+    let states: Vec<_> = found
         .iter()
         .map(|it| (it.image.id.as_str(), it.told.is_some(), it.busy.is_some(), it.used.is_some()))
         .collect();
@@ -157,7 +157,7 @@ fn what_holds_an_image_is_read_from_its_rows() {
         ("m-2", true, false, false),
         ("m-1", false, false, true),
     ];
-    assert_eq!(held, wanted, "newest first");
+    assert_eq!(states, wanted, "newest first");
 }
 
 #[test]
@@ -219,8 +219,8 @@ fn copy_of(id: &str) -> Making {
     Making::Copy { image: id.into(), account: account(), region: "cn-a".into() }
 }
 
-fn for_list(world: &World, id: &str) -> Option<ForList> {
-    Some(ForList { upkeep: "up-1".into(), born: world.image(&scope(), id).unwrap().born })
+fn for_list(world: &World, id: &str) -> ForList {
+    ForList { upkeep: "up-1".into(), born: world.image(&scope(), id).unwrap().born }
 }
 
 fn to(region: &str) -> Scope {
@@ -275,7 +275,7 @@ fn a_list_says_of_each_image_and_region_what_is_there_and_what_is_missing() {
     }
     assert_eq!(in_region(&world, "cn-a", &[]), [Copy::Home, Copy::Home], "the newest two");
     assert_eq!(in_region(&world, "cn-b", &[]), [Copy::Missing, Copy::Missing]);
-    let list = for_list(&world, "m-3");
+    let list = Some(for_list(&world, "m-3"));
     make(&mut world, &to("cn-b"), "m-3b", copy_of("m-3"), list);
     // The older one is not brought after it: the family would fall back to it.
     assert_eq!(in_region(&world, "cn-b", &[]), [Copy::There("m-3b".into()), Copy::PassedOver("m-3b".into())]);
@@ -307,7 +307,7 @@ fn what_is_missing_is_brought_oldest_first_and_what_is_there_is_left_alone() {
     for id in ["m-1", "m-2", "m-3"] {
         import(&mut world, id);
     }
-    let list = for_list(&world, "m-1");
+    let list = Some(for_list(&world, "m-1"));
     make(&mut world, &to("cn-b"), "m-1b", copy_of("m-1"), list);
     // Somebody has the name of one there.
     let wanted = ImageReserved {
@@ -347,13 +347,13 @@ fn a_copy_that_is_there_already_or_older_than_one_that_is_does_not_come_to_be() 
     for id in ["m-1", "m-2"] {
         import(&mut world, id);
     }
-    let list = for_list(&world, "m-2");
+    let list = Some(for_list(&world, "m-2"));
     make(&mut world, &to("cn-b"), "m-2b", copy_of("m-2"), list);
     let reserve = |world: &World, id: &str, name: &str| {
         let disks = vec![plan(0, "s-9", true, GIB)];
         let (family, name) = (Some(FAMILY.to_owned()), name.to_owned());
         let wanted = image_of(&to("cn-b"), "m-9", disks, copy_of(id));
-        let wanted = ImageReserved { family, name, for_list: for_list(world, id), ..wanted };
+        let wanted = ImageReserved { family, name, for_list: Some(for_list(world, id)), ..wanted };
         world.ask(&to("cn-b"), |view| rules::reserve(view, wanted))
     };
     assert_eq!(code(reserve(&world, "m-2", "again")), "OperationDenied.Distributed");
@@ -379,12 +379,12 @@ fn one_run_goes_on_at_a_time_and_what_it_came_to_is_kept() {
 
     let (region, by) = (RegionId::from("cn-b"), FlowId([1; 16]));
     let lane = |view: &event::View<'_>| rules::begin_lane(view, &account, &id, &region, (by, &[]));
-    let begun = world.decide(&house(), lane).unwrap();
+    let lane_begun = world.decide(&house(), lane).unwrap();
     assert_eq!(code(world.ask(&house(), lane)), "IncorrectUpkeepStatus");
     let other = FlowId([2; 16]);
     let anew = |view: &event::View<'_>| rules::begin_lane(view, &account, &id, &region, (other, &[by]));
     assert!(world.ask(&house(), anew).is_ok(), "a person has given the first up");
-    world.decide(&house(), |view| rules::end_lane(view, begun, Report::default())).unwrap();
+    world.decide(&house(), |view| rules::end_lane(view, lane_begun, Report::default())).unwrap();
     assert_eq!(the_list(&world).0.regions.len(), 1);
     assert_eq!(UPKEEP_LANES.list_all(&world.rows), []);
 

@@ -119,7 +119,7 @@ pub(crate) const OPERATIONS: &[Known] = &[
         name: "distribution.run",
         about: "bring and share what a distribution list lacks",
         parameters: &[needs("distribution", "name of the distribution list")],
-        request: |said| run(Kind::Distribution, said.needed("distribution")),
+        request: |said| Ok(run(Kind::Distribution, said.needed("distribution"))),
     },
     Known {
         name: "family.promote",
@@ -438,7 +438,7 @@ pub(crate) const OPERATIONS: &[Known] = &[
         name: "retention.run",
         about: "deprecate and delete what a retention policy says",
         parameters: &[needs("retention", "name of the retention policy")],
-        request: |said| run(Kind::Retention, said.needed("retention")),
+        request: |said| Ok(run(Kind::Retention, said.needed("retention"))),
     },
     Known {
         name: "snapshot.copy",
@@ -517,8 +517,8 @@ fn machine(said: &Said<'_>) -> Result<MachineAsked, Wrong> {
     })
 }
 
-fn run(kind: Kind, named: String) -> Result<Request, Wrong> {
-    Ok(Request::Upkeep(UpkeepRequest::Run(UpkeepAt { kind, named })))
+fn run(kind: Kind, named: String) -> Request {
+    Request::Upkeep(UpkeepRequest::Run(UpkeepAt { kind, named }))
 }
 
 fn family(said: &Said<'_>, to: FamilyTo) -> Result<Request, Wrong> {

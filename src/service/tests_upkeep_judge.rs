@@ -65,7 +65,7 @@ pub(crate) fn judge(engine: &engine::Engine<workflows::Ports>) -> Seen {
         let Some(last) = records.last() else { return judge.seen };
         next = Seq(last.seq.0 + 1);
         for record in &records {
-            if !judge.is_judged(&record.kind) {
+            if !is_judged(&record.kind) {
                 continue;
             }
             replay.advance_to(Seq(record.seq.0 - 1)).unwrap();
@@ -82,18 +82,13 @@ struct Judge<'a> {
     shares: BTreeMap<(ImageId, AccountId), FlowId>,
 }
 
-impl Judge<'_> {
-    fn is_judged(&self, kind: &str) -> bool {
-        [
-            ImageDeprecated::KIND,
-            ImageDeleted::KIND,
-            ImageSealed::KIND,
-            SharesChanged::KIND,
-            ImageReserved::KIND,
-        ]
+/// Whether a record of this kind is looked at.
+fn is_judged(kind: &str) -> bool {
+    [ImageDeprecated::KIND, ImageDeleted::KIND, ImageSealed::KIND, SharesChanged::KIND, ImageReserved::KIND]
         .contains(&kind)
-    }
+}
 
+impl Judge<'_> {
     fn record(&mut self, rows: &dyn Rows, record: &Record) {
         let flow = self.snapshot.flow(record.flow).unwrap();
         let image = |id: &ImageId| IMAGES.get(rows, &record.scope, &[id.as_str()]).unwrap();

@@ -428,8 +428,8 @@ impl Year {
             }
         }
         assert_eq!(life.service.engine.snapshot()?.open_flows().len(), 0, "nothing is left under way");
-        self.check_kept(&life)?;
-        self.check_distributed(&life)?;
+        Self::check_kept(&life)?;
+        Self::check_distributed(&life)?;
         for (kind, name) in
             [(Kind::Retention, "gold"), (Kind::Retention, "plain"), (Kind::Distribution, "out")]
         {
@@ -447,7 +447,7 @@ impl Year {
     }
 
     /// Of every family in every region exactly those are there that have to stay, or still have grace.
-    fn check_kept(&self, life: &Life) -> Result<(), Trouble> {
+    fn check_kept(life: &Life) -> Result<(), Trouble> {
         let rows = life.service.engine.snapshot()?;
         let now_ms = life.clock.0.load(Ordering::Relaxed);
         for name in FAMILIES {
@@ -474,7 +474,7 @@ impl Year {
     }
 
     /// The newest images are in every region once, and shared with everybody they should be.
-    fn check_distributed(&self, life: &Life) -> Result<(), Trouble> {
+    fn check_distributed(life: &Life) -> Result<(), Trouble> {
         let rows = life.service.engine.snapshot()?;
         let mut newest = family(&rows, &account(), &RegionId::from(HOME), FAMILIES[0]);
         newest.retain(|image| image.status == Status::Available);
@@ -526,12 +526,11 @@ fn play(seed: u64) -> (Tally, Seen) {
     while year.day < DAYS {
         let lived = catch_unwind(AssertUnwindSafe(|| incarnation(year.live())));
         match lived {
-            Ok(Ok(())) => {}
             Ok(Err(trouble)) => {
-                assert!(!year.disk.is_powered(), "seed {seed}, day {}: {trouble:?}", year.day)
+                assert!(!year.disk.is_powered(), "seed {seed}, day {}: {trouble:?}", year.day);
             }
             Err(panic) if year.disk.is_powered() => resume_unwind(panic),
-            Err(_) => {}
+            Ok(Ok(())) | Err(_) => {}
         }
         year.disk.clear_faults();
         if !year.disk.is_powered() {
@@ -539,8 +538,8 @@ fn play(seed: u64) -> (Tally, Seen) {
             year.tally.cuts += 1;
         }
     }
-    let seen = incarnation(year.end()).unwrap();
-    (year.tally, seen)
+    let in_the_end = incarnation(year.end()).unwrap();
+    (year.tally, in_the_end)
 }
 
 #[test]

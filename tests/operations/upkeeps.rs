@@ -3,9 +3,7 @@
 use domain::RegionId;
 use domain::image::{IMAGES, REGIONS, house as the_house};
 use domain::port::Place;
-use domain::upkeep::{
-    Distribution, Goal, Kind, Lane, Retention, Sharing, UPKEEP_LANES, UPKEEPS, UpkeepId, Wanted,
-};
+use domain::upkeep::{Distribution, Goal, Kind, Lane, Retention, Sharing, UPKEEP_LANES, UPKEEPS, UpkeepId};
 use workflows::{ChangeUpkeep, CreateUpkeep, DeleteUpkeep, DistributeImages, RunUpkeep};
 
 use crate::cases::{Case, account, nothing, region, run, start};
