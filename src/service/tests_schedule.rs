@@ -25,7 +25,7 @@ use crate::{
 pub(crate) const START_MS: i64 = 1_800_000_000_000;
 pub(crate) const MINUTE_MS: i64 = 60_000;
 /// What is written down of schedules by themselves.
-const ITS_OWN: [&str; 4] = ["tick_schedule", "begin_run", "end_run", "pause_schedule"];
+pub(crate) const ITS_OWN: [&str; 4] = ["tick_schedule", "begin_run", "end_run", "pause_schedule"];
 
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug)]
