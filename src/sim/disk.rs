@@ -175,6 +175,11 @@ impl Disk {
         self.used_bytes -= freed;
     }
 
+    /// Says when a file was last changed; durable with its next sync.
+    pub(crate) fn set_modified(&mut self, ino: Ino, modified_ns: i64) {
+        self.file_mut(ino).now.modified_ns = modified_ns;
+    }
+
     pub(crate) fn sync(&mut self, ino: Ino) {
         let file = self.file_mut(ino);
         for pending in std::mem::take(&mut file.pending) {

@@ -327,6 +327,13 @@ impl File for SimFile {
         })
     }
 
+    fn set_modified_ns(&self, modified_ns: i64) -> io::Result<()> {
+        self.change(Call::Change, |disk, _| {
+            disk.set_modified(self.ino, modified_ns);
+            Ok(())
+        })
+    }
+
     fn sync(&self) -> io::Result<()> {
         // A file open for reading can be synced too; only then there is nothing of its own to lose.
         self.mount.run(Call::Sync, |disk, extent| {

@@ -121,6 +121,10 @@ impl File for OnSyncFile {
         self.file.set_len(len)
     }
 
+    fn set_modified_ns(&self, modified_ns: i64) -> io::Result<()> {
+        self.file.set_modified_ns(modified_ns)
+    }
+
     fn sync(&self) -> io::Result<()> {
         if !(self.resized.swap(false, Ordering::Relaxed) && self.spares_lengths) {
             (self.before)()?;
