@@ -44,7 +44,8 @@ impl FromStr for TracesTo {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let whole = format!("{}/{PATH}", text.trim_end_matches('/'));
-        let uri: Uri = whole.parse().map_err(|error| format!("it is no address: {error}"))?;
+        let uri: Uri =
+            whole.parse().map_err(|error| format!("it is no address like `http://HOST:PORT`: {error}"))?;
         match (uri.scheme_str(), uri.authority()) {
             (Some("http"), Some(_)) => Ok(Self(uri)),
             (Some("https"), _) => {

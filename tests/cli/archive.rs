@@ -45,7 +45,7 @@ fn what_is_archived_is_read_proved_backed_up_and_restored_as_before() {
     let made = place.json(&["audit", "archive", "--now", "--older-than", "0"]);
     assert_eq!(made["Segments"], 1, "{made}");
     assert!(
-        made["ArchivedEvents"].as_u64().unwrap() > 40 && made["EndedRows"].as_u64().unwrap() > 40,
+        made["ArchivedEvents"].as_u64().unwrap() > 40 && made["EndedRows"].as_u64().unwrap() > 10,
         "{made}"
     );
     assert!(made["ArchiveBytes"].as_u64() < made["RawBytes"].as_u64(), "{made}");

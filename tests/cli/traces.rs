@@ -146,12 +146,12 @@ fn a_collector_gets_an_operation_with_its_steps_below_it_their_errors_and_tries_
     assert!(!told.contains("traces"), "{told}");
 
     let spans = collector.spans();
-    let flows = spans.iter().filter(|(_, span)| span.name == "bucket.create").collect::<Vec<_>>();
+    let flows = spans.iter().filter(|(_, span)| span.name == "create_bucket").collect::<Vec<_>>();
     let [(resource, flow)] = flows[..] else { panic!("one operation was asked for: {spans:#?}") };
     assert_eq!(resource["service.name"], "images-of-ours");
     assert_eq!(resource["service.version"], env!("CARGO_PKG_VERSION"));
     let attributes = words(&flow.attributes);
-    assert_eq!(attributes["story"], "bucket.create");
+    assert_eq!(attributes["story"], "create_bucket");
     assert_eq!((&*attributes["account"], &*attributes["state"]), ("100000", "Done"));
     assert!(attributes["flow"].starts_with("w-"), "{attributes:?}");
     assert!(flow.parent_span_id.is_empty() && flow.status.as_ref().is_none_or(|status| status.code == 0));
