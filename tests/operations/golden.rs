@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::Started;
+use engine::{Gathered, Started};
 use event::Record;
 use serde_json::{Value, json};
 
@@ -77,7 +77,10 @@ fn write(case: &Case) {
     for (how, outcome) in logs {
         let Some(Outcome { flows, .. }) = outcome else { continue };
         // A log is told again by itself, where operations that another has begun are not.
-        if flows.iter().any(|(row, _)| matches!(row.cause, event::Cause::Parent(_))) {
+        let has_parts = |record: &Record| {
+            record.get::<Gathered>().is_ok_and(|gathered| gathered.done + gathered.failed > 0)
+        };
+        if flows.iter().any(|(_, records)| records.iter().any(has_parts)) {
             continue;
         }
         let flows: Vec<_> = flows.into_iter().filter(|(row, _)| row.state.has_ended()).collect();
