@@ -152,7 +152,7 @@ fn a_collector_gets_an_operation_with_its_steps_below_it_their_errors_and_tries_
     assert_eq!(resource["service.version"], env!("CARGO_PKG_VERSION"));
     let attributes = words(&flow.attributes);
     assert_eq!(attributes["story"], "create_bucket");
-    assert_eq!((&*attributes["account"], &*attributes["state"]), ("100000", "Done"));
+    assert_eq!((&*attributes["account"], &*attributes["state"]), ("100000", "done"));
     assert!(attributes["flow"].starts_with("w-"), "{attributes:?}");
     assert!(flow.parent_span_id.is_empty() && flow.status.as_ref().is_none_or(|status| status.code == 0));
     let warned = flow.events.iter().find(|event| words(&event.attributes).contains_key("number"));
