@@ -169,11 +169,30 @@ impl Life {
             lanes
         };
         for (region, flow) in lanes {
-            let is_away = AWAY.iter().zip(away).any(|(name, until)| *name == region && until.is_some());
-            if !is_away {
-                let row = self.service.engine.wait(flow).await?;
-                assert!(row.state.has_ended(), "in `{region}`: {:?}", row.parked);
+            if is_away(away, &region) {
+                continue;
             }
+            let mut row = self.service.engine.wait(flow).await?;
+            if row.parked.is_some() {
+                // A copy was cancelled, and the region went away before all of it was taken back there: a person was
+                // called, who lets it go on now that the region is there again.
+                self.resume(&region).await?;
+                self.service.engine.retry(local_actor(), flow, "the region is there").await?;
+                row = self.service.engine.wait(flow).await?;
+            }
+            assert!(row.state.has_ended(), "in `{region}`: {:?}", row.parked);
+        }
+        Ok(())
+    }
+
+    /// Lets copies to a region go on that wait for a person.
+    async fn resume(&self, region: &str) -> Result<(), Trouble> {
+        let to = scope(&account(), &RegionId::from(region));
+        let open = self.service.engine.snapshot()?.open_flows();
+        for flow in open.into_iter().filter(|flow| flow.scope == to && flow.parked.is_some()) {
+            self.service.engine.retry(local_actor(), flow.id, "the region is there").await?;
+            let row = self.service.engine.wait(flow.id).await?;
+            assert!(row.state.has_ended(), "in `{region}`: {:?}", row.parked);
         }
         Ok(())
     }
@@ -192,6 +211,11 @@ impl Life {
     fn images(&self, of: &str) -> Result<Vec<domain::image::Image>, Trouble> {
         Ok(family(&self.service.engine.snapshot()?, &account(), &RegionId::from(HOME), of))
     }
+}
+
+/// Whether a region is one that is away.
+fn is_away(away: &[Option<i64>; 2], region: &str) -> bool {
+    AWAY.iter().zip(away).any(|(name, until)| *name == region && until.is_some())
 }
 
 fn account() -> AccountId {
