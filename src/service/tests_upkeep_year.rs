@@ -146,6 +146,8 @@ impl Life {
                 continue;
             }
             if look.started > 0 {
+                // What was started is not to wait for whoever looks.
+                tokio::task::yield_now().await;
                 continue;
             }
             let running = RUNNING.list_all(&self.service.engine.snapshot()?);
