@@ -13,7 +13,7 @@ use crate::table::facts;
     after_help = "The oldest part of the log lies in compressed segments in DATA/archive. Everything that reads
 the log reads them: history, replay, verify, rebuild, export, backup. What is older than 30 days goes
 there by itself while `kiln serve` runs (`--archive-after DAYS` says otherwise), and younger events
-when the log has more than 64 MiB. A segment that is gone or not as it was is named by
+when the log has more than 32 MiB. A segment that is gone or not as it was is named by
 `kiln audit verify`.
 
 Examples:

@@ -6,9 +6,10 @@
 //! ```
 //!
 //! Which segments there are stands in the database and changes in the commit that forgets their rows, so whoever
-//! looks sees each event once, whatever was going on. A segment is read whole and held against its digest before
-//! anything of it is believed; the last few that were asked for are kept. What is in a directory and not named is
-//! nothing: it was left by a run that was cut short.
+//! looks sees each event once, whatever was going on. Only the last of their names is read at once: opening a log costs
+//! the same however long its history is, and the others are read together by the first who asks for something old. A
+//! segment is read whole and held against its digest before anything of it is believed; the last few that were asked
+//! for are kept. What is in a directory and not named is nothing: it was left by a run that was cut short.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,10 +20,11 @@ use std::sync::{Arc, Mutex};
 
 use event::Seq;
 use files::{Files, Open};
-use redb::AccessGuard;
+use redb::{AccessGuard, ReadOnlyTable, ReadableTable as _, ReadableTableMetadata as _};
 
 use crate::Error;
 use crate::queue::lock;
+use crate::seal::unseal;
 use crate::segment::{Block, Opened, Segment};
 
 /// The archive's directory in the data directory.
@@ -43,41 +45,89 @@ struct Cache {
     blocks: VecDeque<(Seq, usize, Arc<Block>)>,
 }
 
+/// The table that names the segments.
+type Names = ReadOnlyTable<u64, &'static [u8]>;
+
 /// The segments as of one commit.
 #[derive(Clone)]
 pub(crate) struct Archive {
     files: Arc<dyn Files>,
     dir: PathBuf,
-    segments: Arc<Vec<Segment>>,
+    /// Where they are named; none where there has never been one.
+    names: Option<Arc<Names>>,
+    count: usize,
+    last: Option<Segment>,
+    /// Those whose names have been read, of any commit: they come one behind the other, and none ever goes.
+    known: Arc<Mutex<Arc<Vec<Segment>>>>,
     cache: Arc<Mutex<Cache>>,
+}
+
+/// All segments as of one commit, the oldest first.
+pub(crate) struct Segments {
+    known: Arc<Vec<Segment>>,
+    count: usize,
+}
+
+impl Deref for Segments {
+    type Target = [Segment];
+
+    fn deref(&self) -> &[Segment] {
+        &self.known[..self.count]
+    }
 }
 
 impl fmt::Debug for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Archive of {} segments", self.segments.len())
+        write!(f, "Archive of {} segments", self.count)
     }
 }
 
 impl Archive {
     /// An archive without segments, in a data directory.
     pub(crate) fn empty(files: Arc<dyn Files>, data: &std::path::Path) -> Self {
-        Self { files, dir: data.join(ARCHIVE), segments: Arc::default(), cache: Arc::default() }
+        let dir = data.join(ARCHIVE);
+        let (known, cache) = (Arc::default(), Arc::default());
+        Self { files, dir, names: None, count: 0, last: None, known, cache }
     }
 
-    /// The same archive with more segments.
-    pub(crate) fn with(&self, more: Vec<Segment>) -> Self {
-        let mut segments = (*self.segments).clone();
-        segments.extend(more);
-        Self { segments: Arc::new(segments), ..self.clone() }
+    /// The same archive as of the commit that the table is of.
+    pub(crate) fn now(&mut self, names: Names) -> Result<Self, Error> {
+        let count = usize::try_from(names.len().map_err(Error::read)?).map_err(Error::read)?;
+        if count != self.count {
+            let last = names.last().map_err(Error::read)?;
+            let last = last.map(|(first, sealed)| named(first.value(), sealed.value())).transpose()?;
+            (self.count, self.last) = (count, last);
+        }
+        Ok(Self { names: Some(Arc::new(names)), ..self.clone() })
     }
 
-    pub(crate) fn segments(&self) -> &[Segment] {
-        &self.segments
+    /// All of them.
+    pub(crate) fn segments(&self) -> Result<Segments, Error> {
+        let mut known = lock(&self.known);
+        if let Some(names) = self.names.as_ref().filter(|_| known.len() < self.count) {
+            let from = known.last().map_or(0, |segment| segment.last.0 + 1);
+            let rows = names.range(from..).map_err(Error::read)?;
+            let more = rows.map(|row| {
+                let (first, sealed) = row.map_err(Error::read)?;
+                named(first.value(), sealed.value())
+            });
+            let more = more.collect::<Result<Vec<_>, Error>>()?;
+            Arc::make_mut(&mut known).extend(more);
+            if known.len() < self.count {
+                return Err(Error::read("segments of the archive are named that do not follow one another"));
+            }
+        }
+        Ok(Segments { known: known.clone(), count: self.count })
+    }
+
+    /// The last of them.
+    pub(crate) fn last(&self) -> Option<&Segment> {
+        self.last.as_ref()
     }
 
     /// The last event in it; 0 while it is empty.
     pub(crate) fn end(&self) -> Seq {
-        self.segments.last().map_or(Seq(0), |segment| segment.last)
+        self.last.as_ref().map_or(Seq(0), |segment| segment.last)
     }
 
     /// The bytes of a segment's file, whatever they are.
@@ -133,16 +183,16 @@ impl Archive {
         Ok(Arc::new(block))
     }
 
-    /// Which segment holds an event, if it is archived.
-    fn index_of(&self, seq: Seq) -> Option<usize> {
-        let index = self.segments.partition_point(|segment| segment.last < seq);
-        self.segments.get(index).filter(|segment| segment.first <= seq).map(|_| index)
-    }
-
     /// The row that holds an archived event, with its first.
     pub(crate) fn row_at(&self, seq: Seq) -> Result<Option<(u64, Vec<u8>)>, Error> {
-        let Some(index) = self.index_of(seq) else { return Ok(None) };
-        let segment = &self.segments[index];
+        if seq > self.end() {
+            return Ok(None);
+        }
+        let segments = self.segments()?;
+        let index = segments.partition_point(|segment| segment.last < seq);
+        let Some(segment) = segments.get(index).filter(|segment| segment.first <= seq) else {
+            return Ok(None);
+        };
         let is_it = |(first, block, _): &&(Seq, usize, Arc<Block>), wanted: Option<usize>| {
             *first == segment.first && Some(*block) == wanted
         };
@@ -166,17 +216,25 @@ impl Archive {
     }
 
     /// Where to look for a time: the last event of the segments that end before it, and the first of the one after.
-    pub(crate) fn around_ms(&self, time_ms: i64) -> (Seq, Option<Seq>) {
-        let before = self.segments.partition_point(|segment| segment.last_ms <= time_ms);
-        let after = self.segments.partition_point(|segment| segment.first_ms <= time_ms);
-        let last = before.checked_sub(1).map_or(Seq(0), |index| self.segments[index].last);
-        (last, self.segments.get(after).map(|segment| segment.first))
+    pub(crate) fn around_ms(&self, time_ms: i64) -> Result<(Seq, Option<Seq>), Error> {
+        match &self.last {
+            None => return Ok((Seq(0), None)),
+            // It ends before that, and so do those before it.
+            Some(last) if last.last_ms <= time_ms => return Ok((last.last, None)),
+            Some(_) => {}
+        }
+        let segments = self.segments()?;
+        let before = segments.partition_point(|segment| segment.last_ms <= time_ms);
+        let after = segments.partition_point(|segment| segment.first_ms <= time_ms);
+        let last = before.checked_sub(1).map_or(Seq(0), |index| segments[index].last);
+        Ok((last, segments.get(after).map(|segment| segment.first)))
     }
 
     /// The archived rows whose first event is `from` or later, one block in memory at a time.
     pub(crate) fn rows(&self, from: u64) -> ArchivedRows {
-        let segment = self.segments.partition_point(|segment| segment.last.0 < from);
-        ArchivedRows { archive: self.clone(), from, segment, opened: None, at: None, next_block: 0 }
+        let is_over = from > self.end().0;
+        let archive = self.clone();
+        ArchivedRows { archive, from, is_over, left: None, opened: None, at: None, next_block: 0 }
     }
 }
 
@@ -184,7 +242,9 @@ impl Archive {
 pub(crate) struct ArchivedRows {
     archive: Archive,
     from: u64,
-    segment: usize,
+    is_over: bool,
+    /// The segments, once they are known, and which is the one to go on in.
+    left: Option<(Segments, usize)>,
     opened: Option<Arc<Opened>>,
     at: Option<(Arc<Block>, usize)>,
     next_block: usize,
@@ -192,7 +252,7 @@ pub(crate) struct ArchivedRows {
 
 impl ArchivedRows {
     fn step(&mut self) -> Result<Option<(u64, RowBytes)>, Error> {
-        loop {
+        while !self.is_over {
             if let Some((block, index)) = &mut self.at {
                 let row = *index;
                 *index += 1;
@@ -203,7 +263,14 @@ impl ArchivedRows {
                 }
                 continue;
             }
-            let Some(segment) = self.archive.segments.get(self.segment) else { return Ok(None) };
+            let (segments, index) = if let Some(left) = &mut self.left {
+                left
+            } else {
+                let segments = self.archive.segments()?;
+                let index = segments.partition_point(|segment| segment.last.0 < self.from);
+                self.left.insert((segments, index))
+            };
+            let Some(segment) = segments.get(*index) else { break };
             let opened = if let Some(opened) = &self.opened {
                 opened.clone()
             } else {
@@ -215,9 +282,11 @@ impl ArchivedRows {
                 self.at = Some((self.archive.block(segment, &opened, self.next_block)?, 0));
                 self.next_block += 1;
             } else {
-                (self.segment, self.opened) = (self.segment + 1, None);
+                *index += 1;
+                self.opened = None;
             }
         }
+        Ok(None)
     }
 }
 
@@ -226,12 +295,16 @@ impl Iterator for ArchivedRows {
 
     fn next(&mut self) -> Option<Self::Item> {
         let step = self.step();
-        if step.is_err() {
-            // What comes later does not follow; whoever wants it all the same begins there.
-            self.segment = usize::MAX;
-        }
+        // What comes after an error does not follow; whoever wants it all the same begins there.
+        self.is_over |= step.is_err();
         step.transpose()
     }
+}
+
+/// A segment, from the row that names it.
+fn named(first: u64, sealed: &[u8]) -> Result<Segment, Error> {
+    let bytes = unseal(&first.to_be_bytes(), sealed)?;
+    rmp_serde::from_slice(&bytes).map_err(Error::read)
 }
 
 /// A row of the log, wherever it lies.

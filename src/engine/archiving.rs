@@ -24,9 +24,10 @@ use redb::{ReadableTable as _, ReadableTableMetadata as _};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::archive::ARCHIVE;
-use crate::chain::{self, GENESIS};
+use crate::chain::GENESIS;
 use crate::ended::{ENDED, Moved, TABLES};
 use crate::fold::{self, FLOWS, OPEN, house};
+use crate::index;
 use crate::queue::Queue;
 use crate::refold::Row;
 use crate::segment::{Opened, Packing, SEGMENT, SEGMENT_BYTES, Segment};
@@ -41,9 +42,12 @@ pub const ARCHIVE_AFTER_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Bytes of the log in its database, if nothing else is said, beyond which younger rows go as well. With rows of
 /// flows and of the domain beside them, and what a tree leaves free, the file then stays below the 256 MiB whose
 /// repair is what an opening after a kill may take.
-pub const LIVE_BYTES_MAX: u64 = 64 << 20;
+pub const LIVE_BYTES_MAX: u64 = 32 << 20;
 /// Rows of ended flows in one commit: some milliseconds.
-const MOVED_ROWS_MAX: usize = if cfg!(test) { 24 } else { 2048 };
+const MOVED_ROWS_MAX: usize = if cfg!(test) { 24 } else { 4096 };
+/// Rows one behind the other that stay, after which a table is left while there may be a segment to write: settled
+/// rows stand before those of flows that run, and looking at these each time costs as much as a segment.
+const UNSETTLED_MAX: usize = MOVED_ROWS_MAX / 4;
 /// Bytes that have to be free on the disk before anything is moved: the log itself is to have them.
 const FREE_BYTES_MIN: u64 = 64 << 20;
 /// What the name of a segment ends with until it is whole.
@@ -70,20 +74,24 @@ impl Default for Keep {
 
 /// A piece that was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chore {
-    /// Events went into the archive.
-    Segment {
-        /// The first of them.
-        first: Seq,
-        /// The last.
-        last: Seq,
-        /// Bytes of their rows.
-        raw_bytes: u64,
-        /// Bytes of the file they are in.
-        file_bytes: u64,
-    },
+pub struct Chore {
+    /// The events that went into the archive.
+    pub segment: Option<Stretch>,
     /// So many rows of flows that have ended went into the second file.
-    Rows(u64),
+    pub rows: u64,
+}
+
+/// Events that went into the archive together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The first of them.
+    pub first: Seq,
+    /// The last.
+    pub last: Seq,
+    /// Bytes of their rows.
+    pub raw_bytes: u64,
+    /// Bytes of the file they are in.
+    pub file_bytes: u64,
 }
 
 /// What is archived, and what is not.
@@ -123,9 +131,9 @@ pub(crate) struct Chores {
 }
 
 /// What is ready to be committed.
-enum Ready {
-    Segment(Segment),
-    Rows(Moved),
+struct Ready {
+    segment: Option<Segment>,
+    moved: Option<Moved>,
 }
 
 impl<P: Send + Sync + 'static> Engine<P> {
@@ -153,7 +161,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
             store.files.identity(&store.dir().join(name)).map_or(0, |found| found.allocated_bytes)
         };
         let snapshot = store.snapshot()?;
-        let segments = snapshot.archive.segments();
+        let segments = snapshot.archive.segments()?;
         let sum = |of: fn(&Segment) -> u64| segments.iter().map(of).sum();
         let ended = snapshot.ended.as_ref().map(|ended| ended.len().map_err(Error::read)).transpose()?;
         let last = snapshot.archive.end();
@@ -191,18 +199,22 @@ async fn one(
     // Held until it is durable.
     let (ready, _chores) = prepared.await.map_err(Error::read)?;
     let Some(ready) = ready? else { return Ok(None) };
-    let chore = match &ready {
-        Ready::Segment(segment) => Chore::Segment {
-            first: segment.first,
-            last: segment.last,
-            raw_bytes: segment.raw_bytes,
-            file_bytes: segment.file_bytes,
-        },
-        Ready::Rows(moved) => Chore::Rows(moved.keys.len() as u64),
+    let stretch = |segment: &Segment| Stretch {
+        first: segment.first,
+        last: segment.last,
+        raw_bytes: segment.raw_bytes,
+        file_bytes: segment.file_bytes,
     };
-    let ticket = queue.submit(Box::new(move |batch| match ready {
-        Ready::Segment(segment) => batch.archives(segment),
-        Ready::Rows(moved) => batch.moves(moved),
+    let Ready { segment, moved } = ready;
+    let rows = moved.as_ref().map_or(0, |moved| moved.keys.len() as u64);
+    let chore = Chore { segment: segment.as_ref().map(stretch), rows };
+    let ticket = queue.submit(Box::new(move |batch| {
+        if let Some(segment) = segment {
+            batch.archives(segment);
+        }
+        if let Some(moved) = moved {
+            batch.moves(moved);
+        }
     }));
     queue.durable(ticket).await?;
     Ok(Some(chore))
@@ -216,16 +228,27 @@ fn prepare(
     stops: impl FnOnce(redb::Error) -> Error,
 ) -> Result<Option<Ready>, Error> {
     let snapshot = store.snapshot()?;
-    if let Some(segment) = next_segment(store, &snapshot, chores, keep, now_ms)? {
-        return Ok(Some(Ready::Segment(segment)));
-    }
-    let rows = settled_rows(&snapshot, chores)?;
-    if rows.is_empty() {
+    let segment = next_segment(store, &snapshot, chores, keep, now_ms)?;
+    // Rows go along if there is a full piece of them, as under a load that never ends there is always one more
+    // segment; what is left goes when there is none.
+    let rows = if segment.is_some() {
+        let mut soon = Chores { is_swept: chores.is_swept, ..Chores::default() };
+        let rows = settled_rows(&snapshot, &mut soon, UNSETTLED_MAX)?;
+        chores.cursor.clear();
+        if rows.len() == MOVED_ROWS_MAX { rows } else { Vec::new() }
+    } else {
+        settled_rows(&snapshot, chores, usize::MAX)?
+    };
+    if segment.is_none() && rows.is_empty() {
         return Ok(None);
     }
-    room(store, "moving rows of ended flows")?;
-    let mark = snapshot.ended_mark()?;
-    store.move_rows(&rows, mark).map(|moved| Some(Ready::Rows(moved))).map_err(stops)
+    let mut moved = None;
+    if !rows.is_empty() {
+        room(store, "moving rows of ended flows")?;
+        let mark = snapshot.ended_mark()?;
+        moved = Some(store.move_rows(&rows, mark).map_err(stops)?);
+    }
+    Ok(Some(Ready { segment, moved }))
 }
 
 /// Whether there is room on the disk for what is moved, which is there twice for a moment.
@@ -252,18 +275,24 @@ fn next_segment(
         return Ok(None);
     }
     let mut rows: Vec<(u64, Vec<u8>)> = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut next) = (0, 0);
+    // The last row of the log never goes, so the one behind those that do is always met.
     for row in snapshot.log.range(end.0 + 1..).map_err(Error::read)? {
         let (first, row) = row.map_err(Error::read)?;
+        let first = first.value();
+        next = first;
         // Where the one before ends is known by this one.
-        if first.value() > cut.0 + 1 {
-            bytes -= rows.pop().map_or(0, |(_, row)| row.len() as u64);
+        if first > cut.0 + 1
+            && let Some((stays, row)) = rows.pop()
+        {
+            next = stays;
+            bytes -= row.len() as u64;
         }
-        if first.value() > cut.0 || bytes >= SEGMENT_BYTES {
+        if first > cut.0 || bytes >= SEGMENT_BYTES {
             break;
         }
         bytes += row.value().len() as u64;
-        rows.push((first.value(), row.value().to_vec()));
+        rows.push((first, row.value().to_vec()));
     }
     if rows.is_empty() || (bytes < SEGMENT_BYTES && !keep.parts) {
         return Ok(None);
@@ -271,17 +300,20 @@ fn next_segment(
     let what = format!("archiving from event {} on", rows[0].0);
     room(store, &what)?;
     let fail = |why: String| Error::Archive { what: what.clone(), why };
-    let segments = snapshot.archive.segments();
-    let (log, before) = (segments.first().map(|first| first.log), segments.last().map(|last| last.hash));
+    let log = snapshot.archive.last().map(|last| last.log);
+    let before = snapshot.archive.last().map(|last| last.hash);
     let mut packing =
         Packing::begin(log, before.unwrap_or(GENESIS)).map_err(|error| fail(error.to_string()))?;
-    for (first, row) in &rows {
-        packing.row(*first, row).map_err(|why| fail(format!("{why}; `kiln audit verify` says more")))?;
+    let nexts = rows.iter().skip(1).map(|(first, _)| *first).chain([next]);
+    for ((first, row), next) in rows.iter().zip(nexts) {
+        packing
+            .row(*first, row, next)
+            .map_err(|why| fail(format!("{why}; `kiln audit verify` says more")))?;
     }
     let (segment, file) = packing.finish().map_err(fail)?;
-    drop(rows);
-    write(store, snapshot, chores, &segment, &file).map_err(|error| fail(error.to_string()))?;
-    prove(store, snapshot, &segment).map_err(fail)?;
+    let named = snapshot.archive.segments()?;
+    write(store, chores, &named, (&segment, &file)).map_err(|error| fail(error.to_string()))?;
+    prove(store, snapshot, &segment, &rows).map_err(fail)?;
     Ok(Some(segment))
 }
 
@@ -313,16 +345,15 @@ fn cut(snapshot: &store::Snapshot, keep: Keep, now_ms: i64) -> Result<Seq, Error
 
 fn write(
     store: &Store,
-    snapshot: &store::Snapshot,
     chores: &mut Chores,
-    segment: &Segment,
-    file: &[u8],
+    named: &[Segment],
+    (segment, file): (&Segment, &[u8]),
 ) -> std::io::Result<()> {
     let (files, dir) = (&*store.files, store.dir().join(ARCHIVE));
     files.create_dirs(&dir)?;
     files.sync_dir(store.dir())?;
     if !chores.is_swept {
-        sweep(files, &dir, snapshot.archive.segments())?;
+        sweep(files, &dir, named)?;
         chores.is_swept = true;
     }
     let part = dir.join(segment.name() + PART);
@@ -352,37 +383,37 @@ fn sweep(files: &dyn Files, dir: &Path, segments: &[Segment]) -> std::io::Result
     strays.into_iter().try_for_each(|name| remove_if_there(files, &dir.join(name)))
 }
 
-/// Reads a segment back and walks it: what is about to be forgotten is all there.
-fn prove(store: &Store, snapshot: &store::Snapshot, segment: &Segment) -> Result<(), String> {
+/// Reads a segment back: what is about to be forgotten is all there, to the bit.
+fn prove(
+    store: &Store,
+    snapshot: &store::Snapshot,
+    segment: &Segment,
+    rows: &[(u64, Vec<u8>)],
+) -> Result<(), String> {
     let bytes = snapshot.archive.bytes_of(segment).map_err(|error| format!("reading it back: {error}"))?;
     let opened = Opened::of(bytes)?;
-    let not_it =
-        || format!("`{}` is not what was written", store.dir().join(ARCHIVE).join(segment.name()).display());
-    if opened.segment != *segment {
-        return Err(not_it());
-    }
-    let (mut hash, mut rows, mut next) = (segment.before, 0, segment.first);
+    let mut is_it = opened.segment == *segment;
+    let mut left = rows.iter();
     for index in 0..opened.blocks() {
         let (block, is_sound) = opened.block(index)?;
+        is_it &= is_sound;
         for (first, row) in (0..block.len()).filter_map(|row| block.row(row)) {
-            hash = chain::link(&hash, first, row.get(32..).unwrap_or_default());
-            if !is_sound || first != next.0 || chain::hash_of(row) != Some(hash) {
-                return Err(not_it());
-            }
-            let records = chain::read(row)?;
-            next = chain::last_of(&records, first).next();
-            rows += 1;
+            is_it &= left.next().is_some_and(|kept| kept.0 == first && kept.1 == row);
         }
     }
-    if (hash, rows, next) == (segment.hash, segment.rows, segment.last.next()) {
-        Ok(())
-    } else {
-        Err(not_it())
+    if is_it && left.next().is_none() {
+        return Ok(());
     }
+    Err(format!("`{}` is not what was written", store.dir().join(ARCHIVE).join(segment.name()).display()))
 }
 
-/// Rows of the log's database that will never be others and whose records are archived, as many as go at once.
-fn settled_rows(snapshot: &store::Snapshot, chores: &mut Chores) -> Result<Vec<Row>, Error> {
+/// Rows of the log's database that will never be others and whose records are archived, as many as go at once; a
+/// table is left after so many that stay.
+fn settled_rows(
+    snapshot: &store::Snapshot,
+    chores: &mut Chores,
+    unsettled_max: usize,
+) -> Result<Vec<Row>, Error> {
     let upto = snapshot.archive.end();
     if upto == Seq(0) || chores.settled_at == Some(upto) {
         return Ok(Vec::new());
@@ -397,24 +428,35 @@ fn settled_rows(snapshot: &store::Snapshot, chores: &mut Chores) -> Result<Vec<R
     let mut found = Vec::new();
     // The tables in the order of their keys, each from where the last look ended.
     for table in TABLES {
-        let from = if chores.cursor.as_slice() > table { chores.cursor.clone() } else { table.to_vec() };
+        let mut from = if chores.cursor.as_slice() > table { chores.cursor.clone() } else { table.to_vec() };
         if !from.starts_with(table) && from.as_slice() > table {
             continue;
         }
-        let rows = snapshot.rows.range::<&[u8]>((Bound::Excluded(from.as_slice()), Bound::Unbounded));
-        for row in rows.map_err(Error::read)? {
-            let (key, value) = row.map_err(Error::read)?;
-            if !key.value().starts_with(table) {
-                break;
-            }
-            if settled.has(key.value(), value.value(), flow) {
-                chores.cursor = key.value().to_vec();
-                found.push((key.value().to_vec(), value.value().to_vec()));
-                if found.len() == MOVED_ROWS_MAX {
-                    chores.found = true;
-                    return Ok(found);
+        let mut unsettled = 0;
+        'anew: loop {
+            let rows = snapshot.rows.range::<&[u8]>((Bound::Excluded(from.as_slice()), Bound::Unbounded));
+            for row in rows.map_err(Error::read)? {
+                let (key, value) = row.map_err(Error::read)?;
+                let key = key.value();
+                if !key.starts_with(table) || unsettled == unsettled_max {
+                    break;
+                }
+                if let Some(next) = index::next_list(key, upto) {
+                    from = next;
+                    continue 'anew;
+                }
+                unsettled += 1;
+                if settled.has(key, value.value(), flow) {
+                    unsettled = 0;
+                    chores.cursor = key.to_vec();
+                    found.push((key.to_vec(), value.value().to_vec()));
+                    if found.len() == MOVED_ROWS_MAX {
+                        chores.found = true;
+                        return Ok(found);
+                    }
                 }
             }
+            break;
         }
     }
     // Once through; a look that found nothing at all from the beginning was the last.
@@ -424,7 +466,7 @@ fn settled_rows(snapshot: &store::Snapshot, chores: &mut Chores) -> Result<Vec<R
     }
     if found.is_empty() && chores.found {
         chores.found = false;
-        return settled_rows(snapshot, chores);
+        return settled_rows(snapshot, chores, unsettled_max);
     }
     chores.found = !found.is_empty();
     Ok(found)

@@ -10,6 +10,7 @@ use event::{FlowId, Fold, Record, Rows, RowsMut, Seq};
 use crate::Error;
 use crate::chain::Hash;
 use crate::committer::panic_text;
+use crate::fresh::Fresh;
 use crate::lineage::Lineage;
 use crate::refold::{Folding, Keys, fold_all};
 use crate::store::{Snapshot, records_in};
@@ -54,33 +55,6 @@ pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, E
     })
 }
 
-/// Rows in memory, for a fold from nothing.
-#[derive(Default)]
-pub(crate) struct Fresh(pub(crate) BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl Rows for Fresh {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key).cloned()
-    }
-
-    fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
-        for (key, value) in self.0.range(prefix.to_vec()..) {
-            if !key.starts_with(prefix) || !visit(key, value) {
-                return;
-            }
-        }
-    }
-}
-
-impl RowsMut for Fresh {
-    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        match value {
-            Some(value) => _ = self.0.insert(key, value),
-            None => _ = self.0.remove(&key),
-        }
-    }
-}
-
 /// Folds the log anew and compares.
 pub(crate) fn rebuild(snapshot: &Snapshot, domain: &Arc<dyn Fold>) -> Result<Rebuilt, Error> {
     let mut fresh = Fresh::default();
@@ -101,21 +75,21 @@ pub(crate) fn rebuild(snapshot: &Snapshot, domain: &Arc<dyn Fold>) -> Result<Reb
         }
         Ok(())
     })?;
-    let Fresh(mut fresh) = fresh;
     let rows = settled + fresh.len() as u64;
     let mut strange = 0;
     let mut all = snapshot.rows_in(b"", Bound::Unbounded, Bound::Unbounded, false)?;
     while let Some((key, value)) = all.next()? {
-        match fresh.remove(key.value()) {
+        match fresh.take(key.value()) {
             // One that was settled, or one that the log does not account for.
             None => strange += 1,
             Some(folded) if folded != value.value() => noted.note(key.value(), OTHER),
             Some(_) => {}
         }
     }
-    for key in fresh.keys() {
+    fresh.scan(b"", &mut |key, _| {
         noted.note(key, MISSING);
-    }
+        true
+    });
     drop(fresh);
     if strange > found {
         note_strangers(snapshot, domain, &mut noted)?;
@@ -169,7 +143,7 @@ fn note_strangers(snapshot: &Snapshot, domain: &Arc<dyn Fold>, noted: &mut Noted
     })?;
     let mut all = snapshot.rows_in(b"", Bound::Unbounded, Bound::Unbounded, false)?;
     while let Some((key, _)) = all.next()? {
-        if !fresh.0.contains_key(key.value()) && !keys.has(key.value()) {
+        if !fresh.has(key.value()) && !keys.has(key.value()) {
             noted.note(key.value(), "the log does not account for it");
         }
     }

@@ -11,6 +11,7 @@ use event::{FlowId, Seq};
 
 use crate::fold::{self, FLOWS, FlowRow, State, house};
 use crate::index::{self, Facet};
+use crate::tables::Merged;
 use crate::{Error, Snapshot, store};
 
 /// Rows that one page reads at most, blocks of lists and flows together: some ten milliseconds, however many
@@ -19,6 +20,10 @@ pub const READS_MAX: usize = 4_096;
 
 /// Flows on one page at most: a page is held in memory, and reads each of them.
 pub const FOUND_MAX: usize = 1_000;
+
+/// Blocks of a list that are read one after the other before a walk goes down the tree anew: going down costs as much
+/// as reading some of them.
+const STEPS_MAX: usize = 8;
 
 /// Values of one kind that may be asked for at once: each is a list of its own that is walked.
 pub const VALUES_MAX: usize = 100;
@@ -188,6 +193,8 @@ struct List {
     prefix: Vec<u8>,
     /// The block that was read last, with its number.
     block: Option<(u64, Vec<u8>)>,
+    /// What lies before it, where the walk has come to.
+    rows: Option<Merged>,
     /// Nothing lies before what was read last.
     is_over: bool,
     /// Nothing lies there in the log's own database.
@@ -196,48 +203,58 @@ struct List {
 
 impl List {
     fn of(facet: Facet<'_>) -> Self {
-        Self { prefix: facet.prefix(), block: None, is_over: false, live_is_over: false }
+        Self { prefix: facet.prefix(), block: None, rows: None, is_over: false, live_is_over: false }
     }
 
     /// The newest flow of the list at or before a place; each place asked for lies before the last one.
     fn at_or_before(&mut self, reads: &mut Reads<'_>, at: Seq) -> Result<Option<(Seq, FlowId)>, Error> {
         let wanted = index::block_of(at);
-        let in_block =
-            |number: u64, row: &[u8]| index::entries(number, row).rev().find(|(seq, _)| *seq <= at);
-        let mut end = wanted + 1;
-        if let Some((number, row)) = &self.block
-            && *number <= wanted
-        {
-            if let Some(entry) = in_block(*number, row) {
+        let mut steps = 0;
+        loop {
+            if let Some((number, row)) = &self.block
+                && *number <= wanted
+                && let Some(entry) = index::entries(*number, row).rev().find(|(seq, _)| *seq <= at)
+            {
                 return Ok(Some(entry));
             }
-            end = *number;
-        }
-        while !self.is_over {
-            let end_key = index::key(&self.prefix, end);
-            let begin = Bound::Included(self.prefix.as_slice());
-            let before = Bound::Excluded(end_key.as_slice());
-            let mut rows = if self.live_is_over {
-                reads.snapshot.ended_rows_in(begin, before)?
-            } else {
-                reads.snapshot.rows_in(&self.prefix, begin, before, true)?
-            };
-            let row = rows.next()?;
-            // It asks for ever earlier blocks, so what has none now has none later.
-            self.live_is_over = rows.live_is_over;
-            reads.left = reads.left.saturating_sub(1);
-            let Some((key, row)) = row else {
-                self.is_over = true;
-                break;
-            };
-            let (number, row) = (index::number(&self.prefix, key.value()), row.value().to_vec());
-            let entry = in_block(number, &row);
-            self.block = Some((number, row));
-            if entry.is_some() {
-                return Ok(entry);
+            if self.is_over {
+                return Ok(None);
             }
-            end = number;
+            let is_far = self.block.as_ref().is_none_or(|(number, _)| *number > wanted);
+            if is_far && steps == STEPS_MAX {
+                self.rows = None;
+            }
+            steps += 1;
+            self.step(reads, wanted)?;
         }
-        Ok(None)
+    }
+
+    /// Reads the block before the one that was read last; where the walk begins anew, from the one that is wanted on.
+    fn step(&mut self, reads: &mut Reads<'_>, wanted: u64) -> Result<(), Error> {
+        let rows = if let Some(rows) = &mut self.rows {
+            rows
+        } else {
+            let before = self.block.as_ref().map_or(u64::MAX, |(number, _)| *number);
+            let end_key = index::key(&self.prefix, before.min(wanted.saturating_add(1)));
+            let (begin, end) = (Bound::Included(self.prefix.as_slice()), Bound::Excluded(end_key.as_slice()));
+            let rows = if self.live_is_over {
+                reads.snapshot.ended_rows_in(begin, end)?
+            } else {
+                reads.snapshot.rows_in(&self.prefix, begin, end, true)?
+            };
+            self.rows.insert(rows)
+        };
+        let row = rows.next()?;
+        // It asks for ever earlier blocks, so what has none now has none later.
+        self.live_is_over = rows.live_is_over;
+        reads.left = reads.left.saturating_sub(1);
+        match row {
+            None => (self.is_over, self.block) = (true, None),
+            Some((key, row)) => {
+                let number = index::number(&self.prefix, key.value());
+                self.block = Some((number, row.value().to_vec()));
+            }
+        }
+        Ok(())
     }
 }

@@ -34,6 +34,7 @@ mod examine;
 mod find;
 mod flow;
 mod fold;
+mod fresh;
 mod hold;
 mod index;
 mod kinds;
@@ -156,7 +157,7 @@ mod writer;
 
 pub use again::Next;
 pub use archive::ARCHIVE;
-pub use archiving::{ARCHIVE_AFTER_MS, Archived, Chore, Keep, LIVE_BYTES_MAX};
+pub use archiving::{ARCHIVE_AFTER_MS, Archived, Chore, Keep, LIVE_BYTES_MAX, Stretch};
 pub use at::At;
 pub use audit::{Rebuilt, Verified};
 pub use branch::{BRANCHES_MAX, Branching, branch};

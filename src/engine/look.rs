@@ -57,7 +57,7 @@ impl Snapshot {
 
     /// A name for this log that no other has: the chain's hash behind its first row. None while it is empty.
     pub fn log_id(&self) -> Result<Option<Hash>, Error> {
-        if let Some(segment) = self.0.archive.segments().first() {
+        if let Some(segment) = self.0.archive.last() {
             // Known also where the segment itself is gone.
             return Ok(Some(segment.log));
         }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use event::{Fold, Record, Rows, Seq};
 
-use crate::audit::{Fresh, guarded};
+use crate::audit::guarded;
 use crate::fold::{self, EngineFold, FlowRow};
+use crate::fresh::Fresh;
 use crate::{Engine, Error, Snapshot, chain, store};
 
 /// A place in time: what holds is everything up to the last record at or before it.
@@ -166,7 +167,7 @@ impl Snapshot {
     /// some 20 for a million records.
     pub fn seq_at(&self, time_ms: i64) -> Result<Seq, Error> {
         // Of what is archived it is known where to look, without reading it.
-        let (mut before, after) = self.0.archive.around_ms(time_ms);
+        let (mut before, after) = self.0.archive.around_ms(time_ms)?;
         let end = self.head()?.next();
         let mut end = after.map_or(end, |after| end.min(after));
         // The record asked for is `before` or lies between them.

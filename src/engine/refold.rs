@@ -7,12 +7,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use event::{FlowId, Fold, Record, RowsMut, Seq};
+use event::{FlowId, Fold, Record, Rows as _, RowsMut, Seq};
 
 use crate::Error;
-use crate::audit::Fresh;
 use crate::ended::{EndedFile, Mark, Moved, TABLES};
 use crate::fold::{EngineFold, FLOWS, FlowRow, house};
+use crate::fresh::Fresh;
 use crate::settled::Settled;
 use crate::store::{Snapshot, Staged, Store, records_in};
 
@@ -74,16 +74,19 @@ fn open_ones(fold: &EngineFold, last: Seq) -> Settled {
 fn take_settled(fresh: &mut Fresh, settled: &Settled) -> Vec<Row> {
     let mut keys = Vec::new();
     let flow = |id: FlowId| -> Option<FlowRow> {
-        let row = fresh.0.get(&FLOWS.key(&house(), &[&id.to_string()]));
-        row.map(|row| FLOWS.read(row))
+        let row = fresh.get(&FLOWS.key(&house(), &[&id.to_string()]));
+        row.map(|row| FLOWS.read(&row))
     };
     for table in TABLES {
-        let of_table = fresh.0.range(table.to_vec()..).take_while(|(key, _)| key.starts_with(table));
-        let of_table = of_table.filter(|(key, value)| settled.has(key, value, flow));
-        keys.extend(of_table.map(|(key, _)| key.clone()));
+        fresh.scan(table, &mut |key, value| {
+            if settled.has(key, value, flow) {
+                keys.push(key.to_vec());
+            }
+            true
+        });
     }
     let taken = keys.into_iter().map(|key| {
-        let value = fresh.0.remove(&key).expect("it was there a moment ago");
+        let value = fresh.take(&key).expect("it was there a moment ago");
         (key, value)
     });
     taken.collect()
@@ -103,7 +106,7 @@ pub(crate) fn refold(store: &Store, domain: &Arc<dyn Fold>) -> Result<(Staged, O
         Some(anew) => anew.fill(&rows).map_err(failed),
         None => Ok(()),
     })?;
-    let mut changes: Staged = fresh.0.into_iter().map(|(key, value)| (key, Some(value))).collect();
+    let mut changes = fresh.staged();
     for row in redb::ReadableTable::iter(&snapshot.rows).map_err(Error::read)? {
         let (key, _) = row.map_err(Error::read)?;
         changes.entry(key.value().to_vec()).or_insert(None);

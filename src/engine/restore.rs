@@ -19,9 +19,9 @@ use std::sync::Arc;
 use event::{Actor, Cause, Draft, FlowId, Fold, Record, Seq};
 use files::Files;
 
-use crate::audit::Fresh;
 use crate::chain::{self, GENESIS, Hash};
 use crate::fold::{self, EngineFold, State, house};
+use crate::fresh::Fresh;
 use crate::kinds::{Parked, Paused, Which};
 use crate::lineage::Restored;
 use crate::store::{Changes, DATABASE, Head, Store};
@@ -136,7 +136,7 @@ pub fn restore(
     engine.flush(&mut fresh);
     changes.log.extend(chain::pack(&records, &mut reading.kept_hash));
     let last = records.last().map_or(reading.kept, |record| record.seq);
-    changes.rows = fresh.0.into_iter().map(|(key, value)| (key, Some(value))).collect();
+    changes.rows = fresh.staged();
     changes.head = Some(Head { seq: last, hash: reading.kept_hash, time_ms });
     changes.fold = Some(fold::version(&*domain));
     changes.incarnation = Some(incarnation.saturating_add(1).max(time_ms.max(0).cast_unsigned() / 1000));

@@ -126,6 +126,8 @@ pub(crate) struct Packing {
     file: Vec<u8>,
     block: Vec<u8>,
     block_first: u64,
+    /// The row that was taken last.
+    last: Vec<u8>,
 }
 
 impl Packing {
@@ -145,33 +147,42 @@ impl Packing {
             digest: GENESIS,
         };
         let compressor = zstd::bulk::Compressor::new(LEVEL)?;
-        Ok(Self { segment, compressor, file: Vec::new(), block: Vec::new(), block_first: 0 })
+        Ok(Self {
+            segment,
+            compressor,
+            file: Vec::new(),
+            block: Vec::new(),
+            block_first: 0,
+            last: Vec::new(),
+        })
     }
 
-    /// Takes the next row.
+    /// Takes the next row; the one that follows it in the log begins at `next`.
+    ///
+    /// What the chain proves is what was written, so no record is decoded but the first and the last of a segment,
+    /// which say when it was.
     ///
     /// # Errors
     /// If it does not follow the one before: then the log is damaged, and is left as it is.
-    pub(crate) fn row(&mut self, first: u64, row: &[u8]) -> Result<(), String> {
+    pub(crate) fn row(&mut self, first: u64, row: &[u8], next: u64) -> Result<(), String> {
         let segment = &mut self.segment;
-        let records = chain::read(row).map_err(|why| format!("event {first} does not decode: {why}"))?;
-        let (Some(begin), Some(end)) = (records.first(), records.last()) else {
-            return Err(format!("the row of event {first} holds none"));
-        };
-        if begin.seq.0 != first || (segment.rows > 0 && segment.last.next() != begin.seq) {
-            return Err(format!("event {} does not follow event {}", begin.seq, segment.last));
+        if next <= first || (segment.rows > 0 && segment.last.next() != Seq(first)) {
+            return Err(format!("event {first} does not follow event {}", segment.last));
         }
-        let hash = chain::link(&segment.hash, first, &row[32..]);
+        let hash = chain::link(&segment.hash, first, row.get(32..).unwrap_or_default());
         if chain::hash_of(row) != Some(hash) {
             return Err(format!("the chain breaks at event {first}"));
         }
         if segment.rows == 0 {
-            (segment.first, segment.first_ms) = (begin.seq, begin.time_ms);
+            let begin = chain::read_one(row, 0)?.ok_or("its first row holds no event")?;
+            (segment.first, segment.first_ms) = (Seq(first), begin.time_ms);
             if first == 1 {
                 segment.log = hash;
             }
         }
-        (segment.last, segment.last_ms, segment.hash) = (end.seq, end.time_ms, hash);
+        (segment.last, segment.hash) = (Seq(next - 1), hash);
+        self.last.clear();
+        self.last.extend_from_slice(row);
         segment.rows += 1;
         segment.raw_bytes += row.len() as u64;
         if self.block.is_empty() {
@@ -207,6 +218,9 @@ impl Packing {
             self.close_block()?;
         }
         let mut segment = self.segment;
+        let records = chain::read(&self.last)?;
+        let end = records.last().filter(|record| record.seq == segment.last);
+        segment.last_ms = end.ok_or_else(|| format!("event {} is not there", segment.last))?.time_ms;
         let mut bytes = segment.header();
         bytes.append(&mut self.file);
         segment.file_bytes = bytes.len() as u64;

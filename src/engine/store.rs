@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use event::Seq;
 use files::{Backend, File, Files, Open};
-use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -40,7 +40,7 @@ use crate::ended::{ENDED, EndedFile, EndedRows, Mark, Moved};
 use crate::marks::Marks;
 use crate::measure::{Measures, Timed};
 use crate::queue::lock;
-use crate::seal::{seal, unseal};
+use crate::seal::seal;
 use crate::segment::Segment;
 use crate::tables::Tables;
 pub(crate) use crate::tables::{Snapshot, get_row, records_in};
@@ -378,21 +378,10 @@ impl Store {
     /// The archive as the database has it now.
     fn archive_of(&self, txn: &redb::ReadTransaction) -> Result<Archive, Error> {
         let mut archive = lock(&self.archive);
-        let table = match txn.open_table(SEGMENTS) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(archive.clone()),
-            table => table.map_err(Error::read)?,
-        };
-        // Segments come, and none ever goes.
-        if table.len().map_err(Error::read)? > archive.segments().len() as u64 {
-            let mut more = Vec::new();
-            for row in table.range(archive.end().0 + 1..).map_err(Error::read)? {
-                let (first, sealed) = row.map_err(Error::read)?;
-                let bytes = unseal(&first.value().to_be_bytes(), sealed.value())?;
-                more.push(rmp_serde::from_slice::<Segment>(&bytes).map_err(Error::read)?);
-            }
-            *archive = archive.with(more);
+        match txn.open_table(SEGMENTS) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(archive.clone()),
+            names => archive.now(names.map_err(Error::read)?),
         }
-        Ok(archive.clone())
     }
 
     /// Whether the rows of a table and scope are now what they were as of a commit.

@@ -109,7 +109,7 @@ impl Snapshot {
     /// The chain's hash before the row that begins at `first`, if there is one before it.
     pub(crate) fn hash_before(&self, first: u64) -> Result<Option<Hash>, Error> {
         // Of the archive's end it is known without reading it.
-        match self.archive.segments().last() {
+        match self.archive.last() {
             Some(segment) if segment.last.0 + 1 == first => Ok(Some(segment.hash)),
             _ => Ok(self.row_at(Seq(first - 1))?.and_then(|(_, row)| chain::hash_of(&row))),
         }

@@ -17,7 +17,16 @@ impl Walk<'_> {
     /// Walks the segments of the archive.
     pub(crate) fn archive(&mut self) -> Result<(), Error> {
         let archive = self.snapshot.archive.clone();
-        for segment in archive.segments() {
+        let segments = match (archive.segments(), archive.last()) {
+            (Err(error), Some(last)) => {
+                let what = format!("changed: what names the segments of the archive is damaged: {error}");
+                self.note(Fault::of(Damage::Changed, (Seq(1), last.last), what));
+                self.goes_on_behind(last);
+                return Ok(());
+            }
+            (segments, _) => segments?,
+        };
+        for segment in &*segments {
             let (damaged, named) = (self.damaged, self.faults.len());
             let fault = match archive.bytes_of(segment) {
                 Ok(bytes) => self.segment(segment, bytes)?,
@@ -35,12 +44,17 @@ impl Walk<'_> {
                 for fault in &mut self.faults[named..] {
                     fault.what = format!("{} (in `{}` of the archive)", fault.what, segment.name());
                 }
-                self.before = Some(segment.hash);
-                (self.last, self.expected) = (segment.last, Some(segment.last.0 + 1));
-                self.last_ms = segment.last_ms;
+                self.goes_on_behind(segment);
             }
         }
         Ok(())
+    }
+
+    /// What follows a segment is known, whatever is wrong in it.
+    fn goes_on_behind(&mut self, segment: &Segment) {
+        self.before = Some(segment.hash);
+        (self.last, self.expected) = (segment.last, Some(segment.last.0 + 1));
+        self.last_ms = segment.last_ms;
     }
 
     /// Walks a segment's file, and tells what is wrong with all of it if nothing is told of a part.

@@ -5,20 +5,22 @@ use std::path::Path;
 
 use event::Seq;
 use files::Files as _;
+use redb::ReadableTable as _;
 
 use crate::archive::Archive;
-use crate::segment::{Opened, Packing, Segment};
+use crate::segment::{Block, Opened, Packing, Segment};
+use crate::store::SEGMENTS;
 use crate::tests_archive::{ALL, archive, long_lived};
-use crate::tests_damage::quietly;
+use crate::tests_damage::{quietly, tamper};
 use crate::tests_kit::*;
-use crate::{ARCHIVE, Damage, Engine, Error, Fault, examine};
+use crate::{ARCHIVE, Damage, Engine, Error, Fault, State, examine};
 
 /// A house with an archive of several segments, and what they are.
 fn archived() -> (House, Vec<Segment>) {
     let house = long_lived();
     house.live(async |engine| archive(engine, ALL).await);
     let engine = Engine::open(house.options()).unwrap();
-    let segments = engine.shared.store.snapshot().unwrap().archive.segments().to_vec();
+    let segments = engine.shared.store.snapshot().unwrap().archive.segments().unwrap().to_vec();
     assert!(segments.len() > 3);
     drop(engine);
     (house, segments)
@@ -30,8 +32,15 @@ fn path(segment: &Segment) -> String {
 
 /// The rows of a segment.
 fn rows_of(house: &House, segment: &Segment) -> Vec<(u64, Vec<u8>)> {
-    let archive = Archive::empty(house.disk.mount(), Path::new(DIR)).with(vec![segment.clone()]);
-    archive.rows(1).map(|row| row.map(|(first, row)| (first, row.to_vec())).unwrap()).collect()
+    let archive = Archive::empty(house.disk.mount(), Path::new(DIR));
+    let opened = Opened::of(archive.bytes_of(segment).unwrap()).unwrap();
+    let blocks = (0..opened.blocks()).map(|index| opened.block(index).unwrap().0);
+    let rows = |block: Block| {
+        let rows =
+            (0..block.len()).filter_map(|row| block.row(row).map(|(first, row)| (first, row.to_vec())));
+        rows.collect::<Vec<_>>()
+    };
+    blocks.flat_map(rows).collect()
 }
 
 /// The faults of a house that was tampered with, found by whoever has it open and by whoever only looks.
@@ -107,7 +116,7 @@ fn a_segment_of_another_house_is_told_as_such() {
             archive(engine, ALL).await;
         });
         let engine = Engine::open(other.options()).unwrap();
-        let theirs = engine.shared.store.snapshot().unwrap().archive.segments().to_vec();
+        let theirs = engine.shared.store.snapshot().unwrap().archive.segments().unwrap().to_vec();
         house.disk.put(path(&segments[1]), &other.disk.get(path(&theirs[1])).unwrap());
     });
     assert_eq!((fault.damage, fault.events), (Damage::Changed, Some(range(&segments[1]))));
@@ -196,7 +205,7 @@ fn a_flow_whose_beginning_is_in_a_segment_that_is_gone_parks_alone() {
             engine.run(actor(), &format!("r{n}"), Script(vec![note_op("x")])).await.unwrap();
         }
         archive(engine, ALL).await;
-        engine.shared.store.snapshot().unwrap().archive.segments()[0].clone()
+        engine.shared.store.snapshot().unwrap().archive.segments().unwrap()[0].clone()
     });
     house.disk.remove(Path::new(&path(&segment))).unwrap();
     house.live(async |engine| {
@@ -206,5 +215,33 @@ fn a_flow_whose_beginning_is_in_a_segment_that_is_gone_parks_alone() {
         let other = engine.run(actor(), "other", Script(vec![note_op("x")])).await.unwrap();
         assert_eq!(other.state, crate::State::Done);
         assert!(matches!(engine.rebuild(), Err(Error::Read { .. })));
+    });
+}
+
+#[test]
+fn a_name_in_the_archive_that_is_damaged_is_told_when_it_is_wanted_and_what_is_younger_goes_on() {
+    let house = long_lived();
+    house.live(async |engine| archive(engine, ALL).await);
+    tamper(&house, |txn| {
+        let mut names = txn.open_table(SEGMENTS).unwrap();
+        let (first, mut sealed) = {
+            let row = names.first().unwrap().unwrap();
+            (row.0.value(), row.1.value().to_vec())
+        };
+        *sealed.last_mut().unwrap() ^= 1;
+        names.insert(first, sealed.as_slice()).unwrap();
+    });
+    house.live(async |engine| {
+        let flow = engine.run(actor(), "after", Script(vec![note_op("after")])).await.unwrap();
+        assert_eq!(flow.state, State::Done);
+        let snapshot = engine.snapshot().unwrap();
+        let end = engine.shared.store.snapshot().unwrap().archive.end();
+        assert!(end > Seq(100) && snapshot.head().unwrap() > end);
+        snapshot.record(end.next()).unwrap().expect("what is not archived is there");
+        snapshot.record(Seq(1)).expect_err("what is archived cannot be found");
+        let verified = engine.verify().unwrap();
+        let [fault] = verified.faults.as_slice() else { panic!("{:?}", verified.faults) };
+        assert_eq!((fault.damage, fault.events), (Damage::Changed, Some((Seq(1), end))));
+        assert_eq!(verified.head, snapshot.head().unwrap(), "it is walked to the end");
     });
 }

@@ -88,10 +88,9 @@ impl Service {
             let for_ms = days.unwrap_or_else(|| self.archive_after_ms.load(Ordering::Relaxed));
             let keep = Keep { for_ms, parts: true, ..Keep::default() };
             while let Some(chore) = self.engine.archive(keep).await? {
-                match chore {
-                    Chore::Segment { .. } => segments += 1,
-                    Chore::Rows(moved) => rows += moved,
-                }
+                let Chore { segment, rows: moved } = chore;
+                segments += u64::from(segment.is_some());
+                rows += moved;
             }
         }
         let Archived {
