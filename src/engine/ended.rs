@@ -37,7 +37,7 @@ const UNBORN: &str = "kiln.ended.redb.new";
 const MARK: &str = "mark";
 /// Its page cache: the rows of some ten thousand flows that lie far apart, a page each. Pages of what a million flows
 /// have in common are turned out of memory, and a rebuild, which reads all of it, stays within 300 MiB.
-const CACHE_BYTES: usize = 48 << 20;
+const CACHE_BYTES: usize = 64 << 20;
 
 /// What all rows begin with that are ever in this file, in the order of their keys.
 pub(crate) const TABLES: [&[u8]; 3] = [b"flow\0", index::TABLE, b"request\0"];

@@ -466,7 +466,7 @@ fn the_database_stays_as_small_under_a_steady_load_however_long_it_lasts() {
 #[test]
 fn rows_go_along_with_segments_also_while_there_is_always_one_more_to_write() {
     let house = long_lived();
-    let (chores, rows) = house.live(async |engine| {
+    let (chores, before) = house.live(async |engine| {
         for n in 0..120 {
             engine.run(actor(), &format!("more{n}"), Script(vec![note_op("more")])).await.unwrap();
         }
@@ -478,12 +478,11 @@ fn rows_go_along_with_segments_also_while_there_is_always_one_more_to_write() {
         {
             chores.push(chore);
         }
-        (chores, (before, rows_left(engine)))
+        (chores, before)
     });
     assert!(chores.len() > 4, "{chores:?}");
     // The first has none before it whose flows could have rows to move.
     assert!(chores[2..].iter().any(|chore| chore.rows > 0), "{chores:?}");
     let moved: u64 = chores.iter().map(|chore| chore.rows).sum();
-    assert_eq!(u64::try_from(rows.0 - rows.1).unwrap(), moved);
-    assert!(moved > u64::try_from(rows.0).unwrap() / 4, "{moved} of {rows:?}");
+    assert!(moved > u64::try_from(before).unwrap() / 4, "{moved} of {before}");
 }
