@@ -49,6 +49,20 @@ pub(crate) enum Planted {
     Forgets,
     /// What is to stand still goes on.
     NoStanding,
+    /// The losers of a race are not undone.
+    LosersStay,
+    /// The losers of a race that was decided before a restart go on.
+    LosersGoOn,
+    /// Who won a race is not looked up after a restart.
+    RaceAnew,
+    /// A segment is not synced before its rows are forgotten.
+    LooseSegment,
+    /// What was moved into the second file is not looked for there until a restart.
+    StaleSecond,
+    /// At a flow's end nothing becomes of the children beside it.
+    ChildrenStay,
+    /// What a flow was told and has not taken is not handed on to the one it goes on as.
+    NotHandedOn,
 }
 
 thread_local! {

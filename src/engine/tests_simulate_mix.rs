@@ -7,7 +7,8 @@ use std::io::ErrorKind;
 
 use sim::{Chance, SimFiles};
 
-use crate::tests_simulate_toy::{Act, Op, Script, Word};
+use crate::ParentEnd;
+use crate::tests_simulate_script::{Act, Op, Script, Word};
 use crate::tests_simulate_world::Trouble;
 
 /// Lives of a house before the last, quiet one.
@@ -32,6 +33,8 @@ pub(crate) struct Mix {
     /// How often somebody is told something, and made to stand still.
     pub(crate) tell: usize,
     pub(crate) stand: usize,
+    /// How often a piece of the log is archived.
+    pub(crate) archive: usize,
     /// How the disk and the process fare.
     pub(crate) cuts: bool,
     pub(crate) kills: bool,
@@ -39,6 +42,8 @@ pub(crate) struct Mix {
     /// Names and counters there are.
     names: usize,
     lines: usize,
+    /// How many of a thousand scripts go on anew.
+    anew: usize,
 }
 
 /// How a life ends, if nothing else ends it before.
@@ -68,7 +73,7 @@ impl Mix {
         };
         let (cancel, operate) = (some(500, 40), 20 + some(500, 60));
         let (jump, over, pass) = (some(250, 20), some(400, 60), some(500, 100));
-        let (tell, stand) = (some(500, 60), some(300, 30));
+        let (tell, stand, archive) = (some(500, 60), some(300, 30), some(400, 60));
         let (cuts, kills, fails) = (some(700, 1) > 0, some(500, 1) > 0, some(300, 1) > 0);
         Self {
             lives: if quiet { 1 } else { 1 + chance.below(LIVES_MAX) },
@@ -82,11 +87,13 @@ impl Mix {
             pass,
             tell,
             stand,
+            archive,
             cuts,
             kills,
             fails,
             names: 1 + chance.below(3),
             lines: 1 + chance.below(7),
+            anew: chance.below(2) * 400,
         }
     }
 
@@ -123,18 +130,62 @@ impl Mix {
 
     /// Something to ask for.
     pub(crate) fn script(&self, chance: &mut Chance, request: usize) -> Script {
-        let at = 1 + u8::from(chance.in_thousand(300));
         let mut keys = Keys { request, used: 0 };
+        let script = self.one(chance, &mut keys);
+        if chance.in_thousand(self.anew) { self.anew(chance, &mut keys, script, 0) } else { script }
+    }
+
+    /// The same script, that goes on as others.
+    fn anew(&self, chance: &mut Chance, keys: &mut Keys, mut script: Script, depth: usize) -> Script {
+        for _ in 0..=chance.below(2) {
+            let before = self.child(chance, keys, depth);
+            script = Script { next: Some(Box::new(script)), ..before };
+            // Nothing may be left to undo, or it parks.
+            match chance.below(10) {
+                0..=6 => script.ops.retain(|op| !leaves(op)),
+                7..=8 => script.ops.push(Op::Shut { at: script.at }),
+                _ => {}
+            }
+        }
+        script
+    }
+
+    /// A short script.
+    fn child(&self, chance: &mut Chance, keys: &mut Keys, depth: usize) -> Script {
+        let at = 1 + u8::from(chance.in_thousand(300));
+        let lines = chance.below(4);
+        let ops = (0..lines).map(|_| self.op(chance, keys, depth, None)).collect();
+        Script { at, ops, next: None }
+    }
+
+    fn one(&self, chance: &mut Chance, keys: &mut Keys) -> Script {
+        let at = 1 + u8::from(chance.in_thousand(300));
         let lines = 1 + chance.below(self.lines);
         let mut ops = Vec::new();
         for _ in 0..lines {
-            ops.push(self.op(chance, &mut keys, 0, None));
+            ops.push(self.op(chance, keys, 0, None));
         }
         if chance.in_thousand(300) {
-            let place = chance.below(ops.len() + 1);
-            ops.insert(place, Op::Shut { at });
+            let joins = ops
+                .iter_mut()
+                .filter_map(|op| if let Op::Join(lines) = op { lines.last_mut() } else { None });
+            // One way back is enough for all of them: what another line does then is not undone either.
+            match joins.last().filter(|_| chance.coin()) {
+                Some(line) => line.insert(0, Op::Shut { at }),
+                None => ops.insert(chance.below(ops.len() + 1), Op::Shut { at }),
+            }
         }
-        Script { at, ops }
+        Script { at, ops, next: None }
+    }
+
+    /// Lines of a story that are told at once; one may be empty.
+    fn branches(&self, chance: &mut Chance, keys: &mut Keys, depth: usize) -> Vec<Vec<Op>> {
+        let mut line = |chance: &mut Chance| -> Vec<Op> {
+            let lines = if chance.in_thousand(100) { 0 } else { 1 + chance.below(2) };
+            (0..lines).map(|_| self.op(chance, keys, depth + 1, None)).collect()
+        };
+        let count = 1 + chance.below(3);
+        (0..count).map(|_| line(chance)).collect()
     }
 
     fn op(&self, chance: &mut Chance, keys: &mut Keys, depth: usize, within: Option<u8>) -> Op {
@@ -161,13 +212,16 @@ impl Mix {
             }
             58..=66 if depth < 2 => {
                 let count = chance.below(5);
+                let undone = chance.coin();
                 let parts = (0..count).map(|n| {
-                    let lines = chance.below(4);
-                    let ops = (0..lines).map(|_| self.op(chance, keys, depth + 1, None)).collect();
-                    (format!("p{n}"), ops)
+                    let part = self.child(chance, keys, depth + 1);
+                    // Whoever takes parts back knows them by their own ids.
+                    let anew = !undone && chance.in_thousand(self.anew);
+                    let part = if anew { self.anew(chance, keys, part, depth + 1) } else { part };
+                    (format!("p{n}"), part)
                 });
                 let parts = parts.collect();
-                Op::Each { parts, limit: 1 + chance.below(3), undone: chance.coin() }
+                Op::Each { parts, limit: 1 + chance.below(3), undone }
             }
             67 if self.trouble.ours > 0 => Op::BadRule { at },
             68 if self.trouble.panic > 0 => Op::BadStory,
@@ -175,6 +229,20 @@ impl Mix {
                 let within_ms = chance.coin().then(|| chance.below(3000) as u64);
                 Op::Hear { name: u8::from(chance.coin()), within_ms }
             }
+            75..=79 if depth < 2 && within.is_none() => {
+                let child = self.child(chance, keys, depth + 1);
+                let anew = chance.in_thousand(self.anew);
+                let child = if anew { self.anew(chance, keys, child, depth + 1) } else { child };
+                let lines = chance.below(3);
+                Op::Beside {
+                    child: Box::new(child),
+                    end: *chance.pick(&[ParentEnd::Leave, ParentEnd::Cancel, ParentEnd::Wait]),
+                    ops: (0..lines).map(|_| self.op(chance, keys, depth + 1, None)).collect(),
+                    awaited: chance.coin(),
+                }
+            }
+            80..=82 if depth < 2 && within.is_none() => Op::Join(self.branches(chance, keys, depth)),
+            83..=86 if depth < 2 && within.is_none() => Op::Race(self.branches(chance, keys, depth)),
             _ => Op::Act(Act {
                 key: keys.next(),
                 attempts_max: 1 + u32::try_from(chance.below(4)).expect("small"),
@@ -192,6 +260,19 @@ impl Mix {
 
 fn place(chance: &mut Chance, below: usize) -> u8 {
     u8::try_from(chance.below(below)).expect("there are few places")
+}
+
+/// Whether a line may leave something to undo behind.
+fn leaves(op: &Op) -> bool {
+    match op {
+        Op::Count { .. } | Op::Reserve { .. } | Op::Steal { .. } => true,
+        Op::Act(act) => act.undone,
+        Op::Each { undone, .. } => *undone,
+        Op::Beside { end, ops, .. } => *end != ParentEnd::Leave || ops.iter().any(leaves),
+        Op::Hold { ops, .. } => ops.iter().any(leaves),
+        Op::Join(lines) | Op::Race(lines) => lines.iter().flatten().any(leaves),
+        _ => false,
+    }
 }
 
 /// Keys of things, each for one step.
