@@ -16,7 +16,7 @@ use crate::tests_simulate_run::{Ended, Run};
 use crate::tests_simulate_script::word_name;
 use crate::tests_simulate_truth::Truth;
 use crate::tests_simulate_world::World;
-use crate::{Chore, Clock, Engine, Error, FlowRow, Keep, State, Which};
+use crate::{Chore, Clock, Engine, Error, FlowRow, Keep, State, Stretch, Which};
 
 /// How often everything runnable is let run until nothing moves: longer than any chain of tasks that wake each other.
 const STILL: usize = 48;
@@ -309,7 +309,7 @@ impl Life<'_> {
     fn archived(&mut self, keep: Keep, asked_ms: i64, told: Result<Option<Chore>, Error>) {
         let ledger = &mut self.run.ledger;
         match told {
-            Ok(Some(Chore::Segment { first, last, .. })) => {
+            Ok(Some(Chore { segment: Some(Stretch { first, last, .. }), .. })) => {
                 let youngest_ms =
                     ledger.seen.get(usize::try_from(last.0 - 1).expect("small")).map(|it| it.time_ms);
                 let is_old =
