@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use domain::batch::BATCHES;
@@ -117,7 +118,7 @@ fn import(place: &Place, count: u64) -> Vec<PathBuf> {
     let path = |name: &str| folder.join(format!("{name}.raw"));
     let disks: Vec<PathBuf> = (0..count).map(|number| path(&name_of(number))).collect();
     for (number, disk) in (0..).zip(&disks) {
-        fs::write(disk, disk_bytes(number)).unwrap();
+        make(disk, number);
     }
     let manifest = place.path("imports.csv");
     let line = |name: &str| format!("image.import,{},{name}", path(name).to_str().unwrap());
@@ -127,25 +128,23 @@ fn import(place: &Place, count: u64) -> Vec<PathBuf> {
     disks
 }
 
-/// What is on a disk: a stretch of its own, holes, and stretches that others have.
-fn disk_bytes(number: u64) -> Vec<u8> {
+/// Makes a disk: a stretch of its own, holes, and stretches that others have.
+fn make(path: &Path, number: u64) {
     let mut chance = Words(1_000 + number);
-    let mut bytes = content(1_000_000 + number);
-    for _ in 1..STRETCHES {
-        match chance.next() % 4 {
-            0 => bytes.extend(content(chance.next() % SHARED)),
-            _ => bytes.resize(bytes.len() + usize::try_from(STRETCH_BYTES).unwrap(), 0),
+    let file = File::create_new(path).unwrap();
+    file.set_len(STRETCHES * STRETCH_BYTES).unwrap();
+    file.write_all_at(&content(1_000_000 + number), 0).unwrap();
+    for stretch in 1..STRETCHES {
+        if chance.next().is_multiple_of(4) {
+            file.write_all_at(&content(chance.next() % SHARED), stretch * STRETCH_BYTES).unwrap();
         }
     }
-    bytes
 }
 
-/// A stretch that is filled at its beginning, with what compresses by about a half.
+/// What fills the beginning of a stretch, and compresses by about a half.
 fn content(seed: u64) -> Vec<u8> {
     let mut chance = Words(seed);
-    let (all, filled) = (STRETCH_BYTES / 8, FILLED_BYTES / 8);
-    let word = |at| if at < filled { chance.next() & 0x0f0f_0f0f_0f0f_0f0f } else { 0 };
-    (0..all).map(word).flat_map(u64::to_le_bytes).collect()
+    (0..FILLED_BYTES / 8).flat_map(|_| (chance.next() & 0x0f0f_0f0f_0f0f_0f0f).to_le_bytes()).collect()
 }
 
 /// Words without end, from a seed: splitmix64.
