@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::port::{DataPlane, Job, Pace, Place, StoredDisk, Transferred};
+use domain::port::{DataPlane, Job, Pace, Place, SharedPace, StoredDisk, Transferred};
 use event::{Attempt, Failure, Progress, Work};
 use files::Files;
 use sim::Entry;
