@@ -87,7 +87,9 @@ async fn transfer(at: At, it: Arrival) -> Result<DataTransferred, Failure> {
     let stored = match &it.from {
         From::File(source) => data.transfer(work, &it.place, &it.job, source).await?,
         From::Zeros(disk_bytes) => data.blank(work, &it.place, &it.job, *disk_bytes).await?,
-        From::Store { place, disk, pace } => data.copy(work, place, disk, &it.place, &it.job, *pace).await?,
+        From::Store { place, disk, pace } => {
+            data.copy(work, place, disk, &it.place, &it.job, pace.clone()).await?
+        }
     };
     Ok(DataTransferred { of: it.of, snapshot: it.snapshot, disk_bytes, data: stored })
 }

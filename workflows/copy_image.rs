@@ -144,7 +144,11 @@ impl Copy {
                 snapshot: Some(snapshot.clone()),
                 place: self.asked.to.clone(),
                 job: Job(snapshot.0.clone()),
-                from: From::Store { place: self.asked.from.clone(), disk: disk.disk, pace: self.asked.pace },
+                from: From::Store {
+                    place: self.asked.from.clone(),
+                    disk: disk.disk,
+                    pace: self.asked.pace.clone(),
+                },
             })
             .collect()
     }

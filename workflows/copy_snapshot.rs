@@ -108,7 +108,8 @@ impl Copy {
     }
 
     fn arrival(&self, begun: &SnapshotCopyBegun) -> Arrival {
-        let from = From::Store { place: self.asked.from.clone(), disk: begun.disk, pace: self.asked.pace };
+        let pace = self.asked.pace.clone();
+        let from = From::Store { place: self.asked.from.clone(), disk: begun.disk, pace };
         let job = Job(self.target.0.clone());
         Arrival { of: self.target.clone().into(), snapshot: None, place: self.asked.to.clone(), job, from }
     }

@@ -1,7 +1,7 @@
 //! `kiln batch …`: many operations of one manifest.
 
 use clap::{Args, Subcommand};
-use service::{BatchRequest, BatchView, Batches, Because, Known, Request, Takes, operations};
+use service::{BatchRequest, BatchView, Batches, Because, Known, Request, Takes, bytes_text, operations};
 
 use crate::batch_report::Report;
 use crate::batch_run::{Plan, Run, Watch, watch};
@@ -239,6 +239,7 @@ async fn list(session: &Session) -> Result<(), Stop> {
 fn facts_of(session: &Session, view: &BatchView) -> String {
     let left =
         view.left_seconds.map(|seconds| format!("{seconds} s at {:.0} lines/s", view.lines_per_second));
+    let bandwidth = view.bytes_per_second.map(|bytes| format!("{} a second, all copies", bytes_text(bytes)));
     let facts_there = [
         ("batch", view.batch_id.clone()),
         ("name", view.batch_name.clone()),
@@ -249,6 +250,7 @@ fn facts_of(session: &Session, view: &BatchView) -> String {
         ("failed", view.failed.to_string()),
         ("parked", view.parked.to_string()),
         ("running", view.running.to_string()),
+        ("bandwidth", bandwidth.unwrap_or_default()),
         ("left", left.unwrap_or_default()),
         ("begun", view.begin_time.clone()),
         ("ended", view.end_time.clone()),

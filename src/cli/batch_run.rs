@@ -12,6 +12,7 @@ use crate::batch::progress;
 use crate::batch_manifest::{Checked, From};
 use crate::exit::Stop;
 use crate::session::Session;
+use crate::size::size;
 
 /// Lines that are tried at once.
 const STRETCH: u32 = 500;
@@ -49,7 +50,7 @@ Examples:
   kiln batch run copies.jsonl --concurrency 4 --rate 10/m --stop-after 1%
   kiln batch run rename.csv --canary 10 --stop-after 20 --name rename-all
   kiln batch run --images family=web status=Deprecated --operation image.delete
-  kiln batch run list.csv --operation image.copy --set to-region=cn-beijing --sort name
+  kiln batch run list.csv --operation image.copy --set to-region=cn-beijing --bandwidth 20MiB --sort name
   kiln batch run rename.csv --again rename-once-more"
 )]
 pub(crate) struct Run {
@@ -64,6 +65,9 @@ pub(crate) struct Run {
     /// Lines started at most: 20/s or 30/m [default: as fast as they end]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<u32>,
+    /// Send at most so much a second, all copies of its lines together [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    bandwidth: Option<u64>,
     /// Stop when so many lines have failed: 20, or 1% of all [default: never]
     #[arg(long, value_name = "COUNT", value_parser = budget)]
     stop_after: Option<Budget>,
@@ -187,6 +191,7 @@ impl Run {
             budget: self.stop_after,
             canary: self.canary,
             sort,
+            bytes_per_second: self.bandwidth,
         };
         let run = BatchRun {
             manifest: checked.digest,

@@ -75,7 +75,8 @@ pub(crate) const BATCH: &[Page] = &[
     Page {
         code: "InvalidParameter.BatchPlan",
         means: "A batch cannot be done in that way.",
-        cause: "The concurrency, the rate or the budget is out of range, or no line says what they are sorted by.",
+        cause: "The concurrency, the rate, the bandwidth or the budget is out of range, no line says what they are \
+                sorted by, or no line copies anything that a bandwidth could hold.",
         todo: "See `kiln batch run --help`.",
     },
     Page {

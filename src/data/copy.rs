@@ -32,7 +32,7 @@ use crate::grid::segment_len;
 use crate::index::{Domain, Kind, SegmentRow, StoredSource, job_row};
 use crate::manifest::{ChunkRef, decode_leaf};
 use crate::origin::Next;
-use crate::pace::{Monotonic, Toll};
+use crate::pace::{Limits, Rates, Toll};
 use crate::store::{Sight, Store};
 use crate::transfer::Transfer;
 use crate::walk::Segments;
@@ -52,20 +52,21 @@ pub(crate) struct Stored<'a> {
     pub(crate) place: &'a Place,
     pub(crate) domain: Domain,
     pub(crate) disk: &'a StoredDisk,
-    pub(crate) bytes_per_second: Option<NonZeroU64>,
+    pub(crate) rates: Rates,
+    pub(crate) limits: &'a Limits,
 }
 
 /// The pace in bytes a second; one of nothing would never end.
-pub(crate) fn bytes_per_second(pace: Pace) -> Result<Option<NonZeroU64>> {
-    let refuse = || {
-        Refusal::new("InvalidParameter.BytesPerSecond", "a copy cannot go at `0` bytes a second")
-            .advise("give at least 1, or no limit at all")
+pub(crate) fn rates(pace: Pace) -> Result<Rates> {
+    let rate = |bytes_per_second| {
+        NonZeroU64::new(bytes_per_second).ok_or_else(|| {
+            Refusal::new("InvalidParameter.BytesPerSecond", "a copy cannot go at `0` bytes a second")
+                .advise("give at least 1, or no limit at all")
+        })
     };
-    match pace.bytes_per_second.map(NonZeroU64::new) {
-        Some(None) => Err(refuse().into()),
-        Some(pace) => Ok(pace),
-        None => Ok(None),
-    }
+    let own = pace.bytes_per_second.map(rate).transpose()?;
+    let shared = pace.shared.map(|shared| rate(shared.bytes_per_second).map(|rate| (shared.of, rate)));
+    Ok(Rates { own, shared: shared.transpose()? })
 }
 
 impl Stored<'_> {
@@ -143,7 +144,7 @@ impl<'a> Copying<'a> {
     pub(crate) fn open(source: &'a Stored<'a>, transfer: &'a Transfer<'a>) -> Result<Self> {
         source.check()?;
         let sent = Arc::clone(&transfer.turn.sent);
-        let toll = Arc::new(Toll::new(sent, source.bytes_per_second, Box::new(Monotonic::new())));
+        let toll = Arc::new(source.limits.toll(&source.rates, sent));
         let mut pages = nearest(source, &toll, transfer);
         let segments = Segments::open_disk(&mut pages, source.disk)?;
         Ok(Self { source, toll, walk: Mutex::new((segments, pages)) })
@@ -164,7 +165,7 @@ impl<'a> Copying<'a> {
     }
 
     fn pace(&self, share: impl Fn(u64) -> u64, usual: u64) -> u64 {
-        self.source.bytes_per_second.map_or(usual, |pace| share(pace.get()).min(usual))
+        self.source.rates.most().map_or(usual, |pace| share(pace.get()).min(usual))
     }
 
     pub(crate) fn checkpoint_bytes(&self, usual: u64) -> u64 {

@@ -22,6 +22,7 @@ use crate::fault::{self, Result};
 use crate::fence::Fences;
 use crate::index::{COLLECT, TRANSFER, domain_of, job_key};
 use crate::origin::Origin;
+use crate::pace::{Limits, Monotonic};
 use crate::store::{Store, check_id, read_id, region_dir};
 use crate::transfer::Transfer;
 use crate::walk::{Walk, count_chunks};
@@ -39,14 +40,17 @@ pub(crate) struct Inner {
     /// Regions whose index failed to sync and has not been copied yet.
     lost: Mutex<HashSet<RegionId>>,
     pub(crate) fences: Fences,
+    /// What copies may send together.
+    limits: Limits,
 }
 
 impl Plane {
     /// A data plane whose stores are `root/<region>/`. Opens nothing yet.
     pub fn new(files: Arc<dyn Files>, root: PathBuf, mut options: Options) -> Self {
         options.workers = options.workers.max(1);
-        let (stores, fences) = (Mutex::default(), Fences::default());
-        Self(Arc::new(Inner { files, root, options, stores, lost: Mutex::default(), fences }))
+        let (stores, lost, fences) = (Mutex::default(), Mutex::default(), Fences::default());
+        let limits = Limits::new(Arc::new(Monotonic::new()));
+        Self(Arc::new(Inner { files, root, options, stores, lost, fences, limits }))
     }
 
     /// Bytes read from sources for this job since this plane was made, repeated ones counted again.
@@ -251,7 +255,7 @@ impl DataPlane for Plane {
         let (source, disk, target, job) = (source.clone(), *disk, target.clone(), job.clone());
         self.blocking(move |inner| {
             let turn = inner.fences.begin(&job, "copy", work.attempt())?;
-            let bytes_per_second = copy::bytes_per_second(pace)?;
+            let rates = copy::rates(pace)?;
             let key = job_key(TRANSFER, &job.0);
             let store = inner.place(&target).map_err(copy::nothing_written)?;
             // Once it has ended it needs its source no more, nor has that to be there.
@@ -268,7 +272,8 @@ impl DataPlane for Plane {
                     place: &source,
                     domain: domain_of(&source.account),
                     disk: &disk,
-                    bytes_per_second,
+                    rates,
+                    limits: &inner.limits,
                 }),
                 work: &*work,
                 turn: &turn,

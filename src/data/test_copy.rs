@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::port::{DataPlane, Job, Pace, Place, StoredDisk, Transferred};
+use domain::port::{DataPlane, Job, Pace, Place, SharedPace, StoredDisk, Transferred};
 use event::{Attempt, Failure, Progress, Work};
 use files::Files;
 use sim::Entry;
@@ -453,7 +453,7 @@ fn a_copy_with_a_pace_hears_a_cancel_and_one_of_nothing_is_refused() {
     let house = House::twin(1);
     let (disk, imported) = house.import("m-1", &guest_disk(1));
     let paced = |work: Arc<Step>, bytes_per_second: u64| {
-        let pace = Pace { bytes_per_second: Some(bytes_per_second) };
+        let pace = Pace { bytes_per_second: Some(bytes_per_second), ..Pace::default() };
         wait(house.plane.copy(work, &place("1"), &disk, &far("1"), &Job("c-1".into()), pace))
     };
     assert_eq!(code(paced(attempt(1, 1), 0)), "InvalidParameter.BytesPerSecond");
@@ -461,6 +461,26 @@ fn a_copy_with_a_pace_hears_a_cancel_and_one_of_nothing_is_refused() {
     assert_eq!(paced(cancelled_at(1, 2, 1), 1), Err(Failure::Cancelled));
     assert!(house.sent("c-1") < WAY_BYTES);
     assert_eq!(paced(attempt(1, 3), u64::MAX), Ok(imported));
+}
+
+#[test]
+fn a_copy_pays_for_what_others_that_share_its_limit_have_sent() {
+    let house = House::twin(1);
+    let (disk, _) = house.import("m-1", &guest_disk(1));
+    let sent = |account: &str, of: &str, bytes_per_second: u64| {
+        let job = Job(format!("c-{account}"));
+        let shared = Some(SharedPace { of: of.to_owned(), bytes_per_second });
+        let pace = Pace { shared, ..Pace::default() };
+        // A few slices of a wait, or a copy that is as good as done.
+        let work = cancelled_at(1, 1, 4);
+        let ended = wait(house.plane.copy(work, &place("1"), &disk, &far(account), &job, pace));
+        assert!(matches!(ended, Ok(_) | Err(Failure::Cancelled)), "{ended:?}");
+        house.sent(&job.0)
+    };
+    // At a byte a second the pages of the first take minutes to pay for, which no other rate pays off.
+    assert!(sent("1", "b-1", 1) < WAY_BYTES);
+    assert!(sent("2", "b-1", u64::MAX) < WAY_BYTES);
+    assert!(sent("3", "b-2", u64::MAX) > WAY_BYTES, "those of another limit owe nothing");
 }
 
 #[test]
@@ -551,7 +571,7 @@ fn on_a_real_file_system_a_copy_outlives_the_directory_of_its_source() {
     let disk = stored(&source, &wait(plane.transfer(attempt(1, 1), &near, &job, &source)).unwrap());
     wait(plane.settle(attempt(1, 1), &near, &job)).unwrap();
     let copy = |number, job: &str| {
-        let pace = Pace { bytes_per_second: Some(1 << 30) };
+        let pace = Pace { bytes_per_second: Some(1 << 30), ..Pace::default() };
         wait(plane.copy(attempt(1, number), &near, &disk, &beyond, &Job(job.into()), pace))
     };
     let copied = copy(1, "c-1").unwrap();

@@ -84,11 +84,21 @@ pub struct BatchPlan {
     /// In which order; that of the manifest if none is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sort: Option<Sort>,
+    /// Bytes a second that the copies of all its lines may send together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<u64>,
 }
 
 impl Default for BatchPlan {
     fn default() -> Self {
-        Self { concurrency: CONCURRENCY, per_minute: None, budget: None, canary: 0, sort: None }
+        Self {
+            concurrency: CONCURRENCY,
+            per_minute: None,
+            budget: None,
+            canary: 0,
+            sort: None,
+            bytes_per_second: None,
+        }
     }
 }
 

@@ -194,12 +194,24 @@ pub struct Target {
 }
 
 /// What a copy between stores has to keep to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
     /// Bytes a second that one copy may send at most, over any stretch of a few seconds; no limit
     /// for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_per_second: Option<u64>,
+    /// What it may send together with others; no limit for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedPace>,
+}
+
+/// What copies may send together, however many there are and however small each is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedPace {
+    /// What they have in common: copies that name the same keep to it together.
+    pub of: String,
+    /// Bytes a second that all of them may send at most, over any stretch of a few seconds.
+    pub bytes_per_second: u64,
 }
 
 /// How much a check's finding matters.

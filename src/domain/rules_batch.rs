@@ -208,6 +208,9 @@ fn check_plan(plan: &BatchPlan) -> Result<(), Refusal> {
     if let Some(rate) = plan.per_minute.filter(|rate| *rate == 0 || *rate > PER_MINUTE_MAX) {
         return no("a rate a minute", rate.into(), format!("1 to {PER_MINUTE_MAX}"));
     }
+    if plan.bytes_per_second == Some(0) {
+        return no("a bandwidth", 0, "1 byte a second or more".to_owned());
+    }
     match plan.budget {
         Some(Budget::Percent(percent)) if percent == 0 || percent > 100 => {
             no("a failure budget in percent", percent.into(), "1 to 100".to_owned())

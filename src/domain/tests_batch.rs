@@ -80,6 +80,7 @@ fn what_is_no_name_no_plan_and_no_manifest_is_refused() {
         BatchPlan { concurrency: 0, ..plan.clone() },
         BatchPlan { concurrency: 257, ..plan.clone() },
         BatchPlan { per_minute: Some(0), ..plan.clone() },
+        BatchPlan { bytes_per_second: Some(0), ..plan.clone() },
         BatchPlan { budget: Some(Budget::Percent(101)), ..plan.clone() },
         BatchPlan { budget: Some(Budget::Lines(0)), ..plan },
     ] {

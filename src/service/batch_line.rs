@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::AccountId;
 use domain::batch::{BATCH_LINES, BATCHES, Batch, BatchId, BatchState, Unstarted, line_part};
 use domain::image::house;
+use domain::port::SharedPace;
 use engine::{FlowRow, State};
-use event::FlowId;
+use event::{FlowId, Rows};
 use tokio::sync::watch;
 
 use crate::batches::{ask_line, call_of};
@@ -21,12 +23,25 @@ const TRY_PAUSE: Duration = Duration::from_millis(50);
 /// Characters of why a line was refused, or a batch stopped, that are kept.
 pub(crate) const WHY_CHARS_MAX: usize = 500;
 
+/// What requests of lines begin with.
+const BATCH: &str = "batch/";
+
 /// The request under which a line is started.
 pub(crate) fn request_of(batch: &BatchId, line: &Line) -> String {
     match &line.key {
-        Some(key) => format!("batch/{batch}/key/{key}"),
-        None => format!("batch/{batch}/{}", line_part(line.number)),
+        Some(key) => format!("{BATCH}{batch}/key/{key}"),
+        None => format!("{BATCH}{batch}/{}", line_part(line.number)),
     }
+}
+
+/// What copies may send together that are asked for so, if they are lines of a batch with a bandwidth.
+///
+/// It is found by the request's id, which is all that a line has of its batch. An id that only looks like one says
+/// no more than that its own account's batch is to go slower.
+pub(crate) fn shared_pace(rows: &dyn Rows, account: &AccountId, request: &str) -> Option<SharedPace> {
+    let batch = request.strip_prefix(BATCH)?.split('/').next()?;
+    let batch = BATCHES.get(rows, &house(), &[account.as_str(), batch])?;
+    Some(SharedPace { of: batch.id.0, bytes_per_second: batch.plan.bytes_per_second? })
 }
 
 /// How a line came to its end.

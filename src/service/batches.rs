@@ -27,6 +27,8 @@ use crate::manifests::{Kept, Piece, damaged};
 use crate::operation::plain;
 use crate::request::{Call, Manner, PROTOCOL, Reply, Request};
 use crate::request_batch::{BatchRequest, BatchRun};
+use crate::request_share::ShareRequest;
+use crate::request_things::SnapshotRequest;
 use crate::service::blocking;
 use crate::view::time_text;
 use crate::view_batch::{BatchLines, BatchView, Batches, LineView, LinesTried, ManifestHave};
@@ -169,16 +171,10 @@ impl Service {
         let _held = self.manifests.hold(&of, &digest);
         let kept = self.manifests.open(&of, &digest)?;
         let allowed = Allowed { actions: run.actions.into_iter().collect(), names_files: run.names_files };
-        let sort = run.plan.sort;
-        let (lines, sort) = blocking(self, move |_| check(&kept, &digest, &allowed, sort)).await?;
-        let begin = BeginBatch {
-            account: of,
-            name: run.name,
-            manifest: digest,
-            lines,
-            plan: BatchPlan { sort, ..run.plan },
-            again: run.again,
-        };
+        let plan = run.plan;
+        let (lines, plan) = blocking(self, move |_| check(&kept, &digest, &allowed, plan)).await?;
+        let begin =
+            BeginBatch { account: of, name: run.name, manifest: digest, lines, plan, again: run.again };
         let wanted = begin.clone().wanted(BatchId::default());
         rules::begin_batch(&View::new(&rows, &house(), self.clock.now_ms()), wanted)?;
         drop(rows);
@@ -322,6 +318,7 @@ impl Service {
             lines_per_second: rate,
             left_seconds: left_s.filter(|_| runs),
             concurrency: row.plan.concurrency,
+            bytes_per_second: row.plan.bytes_per_second,
             begin_time: time_text(row.begun_ms),
             end_time: row.ended_ms.map(time_text).unwrap_or_default(),
         }
@@ -445,10 +442,10 @@ fn check(
     kept: &Kept,
     digest: &Digest,
     allowed: &Allowed,
-    sort: Option<Sort>,
-) -> Result<(u64, Option<Sort>), Trouble> {
+    plan: BatchPlan,
+) -> Result<(u64, BatchPlan), Trouble> {
     let (mut lines, mut bad, mut numbers, mut said) = (0, BTreeMap::new(), 0, BTreeSet::new());
-    let mut keys = HashSet::new();
+    let (mut keys, mut copies) = (HashSet::new(), false);
     for line in kept.lines(0) {
         let (line, _) = line.map_err(|error| damaged(digest, &error))?;
         lines += 1;
@@ -463,9 +460,11 @@ fn check(
         } else if let Some((why, _)) = line.key.as_deref().and_then(|key| check_key(key).err()) {
             Some(why)
         } else {
-            allowed.request(&line).err().map(|trouble| trouble.message)
+            let request = allowed.request(&line);
+            copies |= request.as_ref().is_ok_and(is_copy);
+            request.err().map(|trouble| trouble.message)
         };
-        if sort.is_some() {
+        if plan.sort.is_some() {
             said.extend(line.operation.parameters.into_keys());
         }
         bad.extend(why.map(|why| (line.number, why)));
@@ -474,12 +473,24 @@ fn check(
         }
     }
     if bad.is_empty() {
-        return Ok((lines, sort.map(|sort| sorted_by(sort, &said)).transpose()?));
+        if plan.bytes_per_second.is_some() && !copies {
+            let why = "no line of the manifest copies anything that a bandwidth could hold";
+            return Err(Refusal::new("InvalidParameter.BatchPlan", why)
+                .advise("leave the bandwidth out")
+                .into());
+        }
+        let sort = plan.sort.map(|sort| sorted_by(sort, &said)).transpose()?;
+        return Ok((lines, BatchPlan { sort, ..plan }));
     }
     let told: Vec<&str> = bad.values().take(REPEATED_MAX).map(String::as_str).collect();
     let count = if bad.len() == 1 { "1 line".to_owned() } else { format!("{} lines", bad.len()) };
     let why = format!("{count} cannot be: {}", told.join("; "));
     Err(Refusal::new("InvalidManifest.Malformed", why).advise("nothing was started; mend them first").into())
+}
+
+/// Whether it sends what is in one store to another.
+fn is_copy(request: &Request) -> bool {
+    matches!(request, Request::Share(ShareRequest::Copy(_)) | Request::Snapshot(SnapshotRequest::Copy { .. }))
 }
 
 /// What lines are sorted by, as they say it; nothing is sorted by what none of them says.

@@ -8,6 +8,7 @@ use event::{Actor, FlowId, Refusal, Rows, View};
 use workflows::CopyImage;
 
 use crate::asked::Asked;
+use crate::batch_line::shared_pace;
 use crate::images::scope_of;
 use crate::lookup::{self, account};
 use crate::request::ImageAt;
@@ -34,7 +35,9 @@ impl Service {
             asked.go_on()?;
             return Ok(CopiesStarted { copies: known.into_iter().map(|id| copy_of(&rows, id)).collect() });
         }
-        let copies = self.plan(&rows, &actor, to, &ask)?;
+        let shared = shared_pace(&rows, &account(&actor), &asked.id);
+        let pace = Pace { bytes_per_second: ask.bytes_per_second, shared };
+        let copies = self.plan(&rows, &actor, to, &ask, &pace)?;
         drop(rows);
         asked.go_on()?;
         let mut started = Vec::with_capacity(copies.len());
@@ -53,6 +56,7 @@ impl Service {
         actor: &Actor,
         mut to: Vec<RegionId>,
         ask: &ImageCopy,
+        pace: &Pace,
     ) -> Result<Vec<CopyImage>, Trouble> {
         let now_ms = self.clock.now_ms();
         if let Some(source) = &ask.at.region {
@@ -73,7 +77,7 @@ impl Service {
                 name: ask.name.clone().unwrap_or_else(|| image.name.clone()),
                 description: ask.description.clone(),
                 tags: ask.tags.clone(),
-                pace: Pace { bytes_per_second: ask.bytes_per_second },
+                pace: pace.clone(),
                 family: None,
                 for_list: None,
             };

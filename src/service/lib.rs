@@ -125,6 +125,8 @@ mod tests_backup;
 #[cfg(test)]
 mod tests_batch;
 #[cfg(test)]
+mod tests_batch_pace;
+#[cfg(test)]
 mod tests_batch_word;
 #[cfg(test)]
 mod tests_identity;

@@ -10,6 +10,7 @@ use event::{Actor, View};
 use workflows::{CopySnapshot, CreateSnapshot, DeleteSnapshot, ModifySnapshot};
 
 use crate::asked::Asked;
+use crate::batch_line::shared_pace;
 use crate::lookup::{self, account};
 use crate::lookup_things::{self, check_wanted, has_all, wanted_ids, wanted_word};
 use crate::making::remaining_seconds;
@@ -178,6 +179,7 @@ impl Service {
         let (from, to) =
             (lookup::region(&rows, Some(&source.region))?, lookup::region(&rows, Some(&copying.to))?);
         let account = source.account;
+        let shared = shared_pace(&rows, &account, &asked.id);
         let copy = CopySnapshot {
             source: source.id,
             from: Place { region: from.id, store: from.store, account: account.clone() },
@@ -186,7 +188,7 @@ impl Service {
             description: called.description,
             tags: lookup_things::tags(called.tags)?,
             retention_days: copying.retention_days,
-            pace: Pace { bytes_per_second: copying.bytes_per_second },
+            pace: Pace { bytes_per_second: copying.bytes_per_second, shared },
         };
         let what = format!("a copy of `{}` to `{}`", copy.source, copy.to.region);
         if let Some(joined) = join(&rows, &copy, &what, |other| *other == copy)? {

@@ -363,6 +363,10 @@ async fn a_manifest_that_is_not_what_was_said_of_it_is_refused_before_anything_s
         (wrong.code.as_str(), wrong.advice.as_str()),
         ("InvalidParameter.BatchPlan", "did you mean `image`?")
     );
+    let paced =
+        scene.run(&[tag(1)], "x", BatchPlan { bytes_per_second: Some(1), ..plan() }).await.unwrap_err();
+    let told = (paced.code.as_str(), paced.advice.as_str());
+    assert_eq!(told, ("InvalidParameter.BatchPlan", "leave the bandwidth out"), "nothing is copied");
     // What policies were not asked about is not done.
     let delete =
         Line { number: 1, key: None, operation: Operation::new("image.delete", [("image", "web-1")]) };

@@ -41,6 +41,8 @@ views! {
         left_seconds: Option<u64>,
         /// Lines that run at once at most.
         concurrency: u32,
+        /// Bytes a second that its copies may send together; no limit for none.
+        bytes_per_second: Option<u64>,
         /// When it began.
         begin_time: String,
         /// When it ended; empty while it has not.

@@ -107,7 +107,7 @@ impl House {
             name: name.clone(),
             description: String::new(),
             tags: BTreeMap::new(),
-            pace: Pace { bytes_per_second },
+            pace: Pace { bytes_per_second, shared: None },
             family: None,
             for_list: None,
         };

@@ -111,7 +111,7 @@ impl DataPlane for Wrapped {
         job: &Job,
         pace: Pace,
     ) -> Result<Transferred, Failure> {
-        forward!(self, self.inner.copy(work.clone(), source, disk, target, job, pace))
+        forward!(self, self.inner.copy(work.clone(), source, disk, target, job, pace.clone()))
     }
 
     async fn check_guest(

@@ -34,6 +34,8 @@ Environment for the tests:
   KILN_ORDERS            how many orders each pair of operations races in
   KILN_TORTURE_KILLS     how many times the real binary is killed
   KILN_COPIES_KILLS      how many times copies are killed on the way
+  KILN_BATCH_LINES       how many lines a batch of changes has that is killed ten times
+  KILN_BATCH_COPIES      how many copies a batch makes that is killed five times
   KILN_YEARS             how many years of retention and distribution are lived
   KILN_WIRE_KILLS        how many times a server is killed amid a hundred requests
   KILN_WIRE_SOUPS        how many requests that nobody should send a server is sent
@@ -90,6 +92,13 @@ const SOAKS: &[Soak] = &[
         package: "kiln",
         tests: "batches_killed",
         how_much: HowMuch::Count("KILN_BATCH_LINES", 100_000),
+    },
+    Soak {
+        name: "batch-copies",
+        judges: "issue 5, line 7: a batch of 2,000 copies under a bandwidth, killed five times on the way",
+        package: "kiln",
+        tests: "batch_of_copies",
+        how_much: HowMuch::Count("KILN_BATCH_COPIES", 2_000),
     },
     Soak {
         name: "upkeep-years",
