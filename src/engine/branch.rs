@@ -24,6 +24,8 @@ use crate::committer::panic_text;
 use crate::flow::{Armed, Flow};
 use crate::kinds::Raced;
 use crate::live::Live;
+#[cfg(test)]
+use crate::planted::{self, Planted};
 use crate::queue::lock;
 use crate::unwind;
 use crate::workflow::Halt;
@@ -166,6 +168,10 @@ impl<P: Send + Sync + 'static> Flow<P> {
             return Err(Halt::Park(format!("the race {path} has no lines")));
         }
         let known = self.recall::<Raced>(path)?.transpose()?;
+        #[cfg(test)]
+        let known = known.filter(|_| !planted::is(Planted::RaceAnew));
+        #[cfg(test)]
+        let was_known = known.is_some();
         let mut telling = self.fork(path, lines, true).await?;
         let winner = if let Some(Raced { winner }) = known {
             let winner = usize::try_from(winner).unwrap_or(usize::MAX);
@@ -189,6 +195,12 @@ impl<P: Send + Sync + 'static> Flow<P> {
             self.append(path, Draft::of(&Raced { winner: u32::try_from(first).unwrap_or(u32::MAX) }));
             first
         };
+        #[cfg(test)]
+        if was_known && planted::is(Planted::LosersGoOn) {
+            while telling.lines.iter().any(Option::is_some) {
+                telling.next().await;
+            }
+        }
         self.stop_others(&mut telling, winner).await;
         while telling.ends[winner].is_none() {
             telling.next().await;
@@ -209,6 +221,8 @@ impl<P: Send + Sync + 'static> Flow<P> {
         {
             return Err(halt.clone());
         }
+        #[cfg(test)]
+        let prefixes = if planted::is(Planted::LosersStay) { Vec::new() } else { prefixes };
         self.undo_under(&prefixes).await?;
         self.met(now_ms);
         Ok((winner, end?))

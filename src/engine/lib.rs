@@ -127,6 +127,8 @@ mod tests_signal;
 #[cfg(test)]
 mod tests_simulate;
 #[cfg(test)]
+mod tests_simulate_deeds;
+#[cfg(test)]
 mod tests_simulate_judge;
 #[cfg(test)]
 mod tests_simulate_ledger;
@@ -137,9 +139,13 @@ mod tests_simulate_mix;
 #[cfg(test)]
 mod tests_simulate_run;
 #[cfg(test)]
+mod tests_simulate_script;
+#[cfg(test)]
 mod tests_simulate_toy;
 #[cfg(test)]
 mod tests_simulate_truth;
+#[cfg(test)]
+mod tests_simulate_walk;
 #[cfg(test)]
 mod tests_simulate_world;
 #[cfg(test)]

@@ -49,6 +49,12 @@ pub(crate) enum Planted {
     Forgets,
     /// What is to stand still goes on.
     NoStanding,
+    /// The losers of a race are not undone.
+    LosersStay,
+    /// The losers of a race that was decided before a restart go on.
+    LosersGoOn,
+    /// Who won a race is not looked up after a restart.
+    RaceAnew,
 }
 
 thread_local! {

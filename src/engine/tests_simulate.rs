@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 
 use crate::planted::{Planted, plant};
 use crate::queue::lock;
+use crate::tests_simulate_deeds::Deed;
 use crate::tests_simulate_run::Played;
 
 /// How long seeds are played when their number is not given.
 const PLAY: Duration = Duration::from_secs(25);
 /// Seeds within which a planted fault has to show.
 const SEEDS_TO_FIND: u64 = 1000;
+/// Seeds in which everything has to be.
+const SEEDS_FOR_ALL: u64 = 60;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
@@ -101,6 +104,23 @@ fn simulated_seeds_repeat_to_the_byte() {
         let (once, again) = (play(seed), play(seed));
         assert!(once == again, "seed {seed} is not the same twice");
         assert!(once.is_ok_and(|played| !played.file.is_empty()), "seed {seed}");
+    }
+}
+
+/// What the scripts are made of really comes to pass, and not only in what nobody plays.
+#[test]
+fn simulated_seeds_have_everything_in_them() {
+    let mut sum = Played::default();
+    for seed in 1..=SEEDS_FOR_ALL {
+        sum.add(&play(seed).unwrap_or_else(|problems| panic!("{}", tell(seed, &problems))));
+    }
+    println!("soak: {SEEDS_FOR_ALL} seeds have {:?}", sum.deeds);
+    for deed in Deed::ALL {
+        assert!(
+            sum.deeds.contains_key(&deed),
+            "{deed:?} is in none of {SEEDS_FOR_ALL} seeds: {:?}",
+            sum.deeds
+        );
     }
 }
 
@@ -216,4 +236,19 @@ fn simulated_fault_forgets_is_found() {
 #[test]
 fn simulated_fault_no_standing_is_found() {
     check_found(Planted::NoStanding);
+}
+
+#[test]
+fn simulated_fault_losers_stay_is_found() {
+    check_found(Planted::LosersStay);
+}
+
+#[test]
+fn simulated_fault_losers_go_on_is_found() {
+    check_found(Planted::LosersGoOn);
+}
+
+#[test]
+fn simulated_fault_race_anew_is_found() {
+    check_found(Planted::RaceAnew);
 }

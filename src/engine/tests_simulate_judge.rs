@@ -1,102 +1,18 @@
-//! Whether the log, the world, the rows and all that was told agree, when a run is over.
-//!
-//! A script is walked beside its flow's records: each call of the story has its record or is the last it came to,
-//! what was undone is what began, what a flow yields is what its records say.
+//! Whether the log, the world, the rows and all that was told agree, when a run is over: each call of a story has its
+//! record or is the last that its line came to, what was undone is what began, what a flow yields is what its records
+//! say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use event::{Cause, FlowId, Record, Rows, Seq};
 
 use crate::kinds::{Failed, Gathered, Outcome, Refused, SignalTaken, TimerFired, TimerSet};
+use crate::tests_simulate_script::{Op, Word, word_name};
 use crate::tests_simulate_toy::*;
 use crate::tests_simulate_truth::{Told, Truth};
+use crate::tests_simulate_walk::{self as walked, Fork, Line, Story, What, before, call_of, walk};
 use crate::tests_simulate_world::{Call, Came};
 use crate::{FlowRow, Snapshot, State, Superseded};
-
-/// A call of a story.
-#[derive(Clone, Debug)]
-pub(crate) struct Line<'a> {
-    pub(crate) number: u32,
-    pub(crate) what: What<'a>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum What<'a> {
-    Op(&'a Op),
-    /// What a story says of a no that it handles.
-    OfNo,
-}
-
-/// The calls that a story comes to by its records, with the first that has none; and what it yields if all have one.
-pub(crate) fn walk(told: &Told) -> (Vec<Line<'_>>, Option<Vec<String>>) {
-    let mut walk = Walk { told, lines: Vec::new(), words: Vec::new() };
-    let whole = walk.ops(&told.script.ops);
-    (walk.lines, whole.then_some(walk.words))
-}
-
-struct Walk<'a> {
-    told: &'a Told,
-    lines: Vec<Line<'a>>,
-    words: Vec<String>,
-}
-
-impl<'a> Walk<'a> {
-    /// Says no at the first call that the story has not come past.
-    fn ops(&mut self, ops: &'a [Op]) -> bool {
-        ops.iter().all(|op| match op {
-            Op::Hold { ops, .. } => self.ops(ops),
-            Op::BadStory => false,
-            op => self.op(op),
-        })
-    }
-
-    fn op(&mut self, op: &'a Op) -> bool {
-        let Some(record) = self.line(What::Op(op)) else { return false };
-        if let Op::Sleep(_) = op {
-            self.words.push("slept".to_owned());
-            return self.told.at(&format!("{}+", record.path)).is_some();
-        }
-        if let Op::Hear { .. } = op {
-            let end = format!("{}+", self.lines.len());
-            let heard = self.told.heard.get(&end).map(|(_, text)| text.as_str());
-            let heard = heard.or_else(|| self.told.at(&end).map(|_| NOTHING));
-            self.words.extend(heard.map(str::to_owned));
-            return heard.is_some();
-        }
-        if !Told::is_no(record) {
-            self.words.push(word(record, op, self.told));
-            return true;
-        }
-        let tries = matches!(op, Op::Reserve { tries: true, .. } | Op::Act(Act { tries: true, .. }));
-        tries && {
-            let Some(said) = self.line(What::OfNo) else { return false };
-            self.words.push(said.get::<Said>().map(|said| said.text).unwrap_or_default());
-            !Told::is_no(said)
-        }
-    }
-
-    fn line(&mut self, what: What<'a>) -> Option<&'a Record> {
-        let number = u32::try_from(self.lines.len()).expect("a story is short") + 1;
-        self.lines.push(Line { number, what });
-        self.told.call(number)
-    }
-}
-
-/// What the story yields for a call, by its record.
-fn word(record: &Record, op: &Op, told: &Told) -> String {
-    if let Ok(counted) = record.get::<Counted>() {
-        return (counted.before + counted.add).to_string();
-    }
-    if let Ok(said) = record.get::<Said>() {
-        return said.text;
-    }
-    match op {
-        Op::Reserve { name, .. } | Op::Steal { name, .. } => name.clone(),
-        Op::Act(act) => act.key.clone(),
-        Op::Shut { .. } => "shut".to_owned(),
-        _ => format!("{:?} of {}", record.kind, told.first),
-    }
-}
 
 /// What there is to judge.
 pub(crate) struct Case<'a> {
@@ -110,7 +26,10 @@ pub(crate) struct Case<'a> {
     pub(crate) problems: Vec<String>,
 }
 
-impl Case<'_> {
+/// What every flow's story came to.
+pub(crate) type Stories<'a> = BTreeMap<FlowId, Story<'a>>;
+
+impl<'a> Case<'a> {
     fn demand(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.problems.push(what());
@@ -121,62 +40,58 @@ impl Case<'_> {
         usize::try_from(seq.0 - 1).ok().and_then(|place| self.seen.get(place)).copied().unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn judge(&mut self) {
-        for (id, told) in &self.truth.flows {
-            self.story(*id, told);
+    pub(crate) fn judge(&mut self) -> Stories<'a> {
+        let stories: Stories<'a> = self.truth.flows.iter().map(|(id, told)| (*id, walk(told))).collect();
+        for (id, story) in &stories {
+            self.story(*id, &self.truth.flows[id], story);
         }
         for call in self.calls {
-            self.call(call);
+            self.call(call, &stories);
         }
-        self.attempts();
-        self.things();
+        self.attempts(&stories);
+        self.things(&stories);
+        stories
     }
 
-    fn story(&mut self, id: FlowId, told: &Told) {
-        let (lines, yielded) = walk(told);
-        let mut paths = BTreeSet::new();
-        let mut last = Seq(0);
-        for Line { number, what } in &lines {
-            let Some(record) = told.call(*number) else { continue };
+    fn story(&mut self, id: FlowId, told: &Told, story: &Story<'_>) {
+        self.problems.extend(story.problems.iter().map(|problem| format!("{id} {problem}")));
+        let lines = &story.lines;
+        let mut paths: BTreeSet<String> = told.races.keys().cloned().collect();
+        self.order(id, told, story);
+        for Line { path: number, what, now_ms, minted } in lines {
+            let Some(record) = told.call(number) else { continue };
             let fits = match what {
                 What::OfNo => record.get::<Said>().is_ok(),
                 What::Op(op) => fits(record, op),
             };
             self.demand(fits, || format!("{id} {number}: {} is not what {what:?} comes to", record.kind));
-            self.demand(record.seq > last, || format!("{id} {number}: recorded before what comes before it"));
-            self.demand(
-                !matches!(what, What::Op(Op::Say { word: Word::Now, .. })) || says_now(told, record),
-                || format!("{id} {number}: says another time than that of its flow"),
-            );
+            let said = record.get::<Said>().map(|said| said.text).unwrap_or_default();
+            let is_now =
+                !matches!(what, What::Op(Op::Say { word: Word::Now, .. })) || said == now_ms.to_string();
+            self.demand(is_now, || format!("{id} {number}: says another time than that of its story"));
+            let wanted = minted.as_ref().map(|minted| id.mint(minted));
+            self.demand(wanted.as_ref().is_none_or(|wanted| said == *wanted), || {
+                format!("{id} {number}: another id than {wanted:?}")
+            });
             if let What::Op(Op::Hear { name, .. }) = what {
                 let heard = told.heard.get(&format!("{number}+"));
                 self.demand(heard.is_none_or(|(said, _)| *said == word_name(*name)), || {
                     format!("{id} {number}: heard {heard:?}, but listens for {name}")
                 });
             }
-            last = record.seq;
             paths.insert(record.path.0.clone());
             if let Some(fired) = told.at(&format!("{number}+")).filter(|_| record.get::<TimerSet>().is_ok()) {
                 paths.insert(fired.path.0.clone());
             }
         }
-        let ids =
-            lines.iter().filter(|line| matches!(line.what, What::Op(Op::Say { word: Word::NewId, .. })));
-        for (count, line) in ids.enumerate() {
-            let said = told.call(line.number).and_then(|record| record.get::<Said>().ok());
-            let wanted = id.mint(&(count + 1).to_string());
-            self.demand(said.is_none_or(|said| said.text == wanted), || {
-                format!("{id}: another id than {wanted}")
-            });
-        }
         for record in told.steps.iter().filter(|record| !record.path.as_str().ends_with('~')) {
             let what = || format!("{id}: step {} is none of its story's", record.path);
             self.demand(paths.contains(record.path.as_str()), what);
         }
-        self.undos(id, told, &lines);
-        for line in &lines {
+        self.undos(id, told, lines);
+        for line in lines {
             if let What::Op(Op::Each { parts, limit, .. }) = line.what {
-                self.parts(id, told, line.number, parts, *limit);
+                self.parts(id, told, &line.path, parts, *limit);
             }
         }
         if let Some((Outcome::Done(output), _)) = &told.outcome {
@@ -187,63 +102,103 @@ impl Case<'_> {
                     |word: &String| word.is_empty() || word.contains(" of ") || word.contains([':', '!']);
                 words.iter().filter(|word| !parts(word)).cloned().collect()
             };
-            let yielded = yielded.as_deref().map(words);
-            self.demand(yielded.as_deref() == Some(&words(&output)), || {
+            let walked::Came::Words(yielded) = &story.end else {
+                self.problems.push(format!("{id}: it is done, but its story is {:?}", story.end));
+                return;
+            };
+            self.demand(words(yielded) == words(&output), || {
                 format!("{id}: yields {output:?}, but its records {yielded:?}")
             });
         }
     }
 
-    /// What began is undone, newest first, and nothing else.
+    /// One thing comes after another in each line, and lines come between what forks and what joins them.
+    fn order(&mut self, id: FlowId, told: &Told, story: &Story<'_>) {
+        let forward = || told.steps.iter().filter(|record| !record.path.as_str().ends_with('~'));
+        let mut problems = Vec::new();
+        for record in forward() {
+            let call = call_of(record.path.as_str());
+            let too_early =
+                forward().find(|other| before(call_of(other.path.as_str()), call) && other.seq > record.seq);
+            if let Some(other) = too_early {
+                problems.push(format!("{id} {call}: recorded before {}, which comes before it", other.path));
+            }
+        }
+        for (path, race) in &told.races {
+            let line = format!("{path}.{}/", race.winner);
+            let later =
+                forward().find(|record| record.path.as_str().starts_with(&line) && record.seq > race.seq);
+            if let Some(later) = later {
+                problems.push(format!("{id} {path}: won before {} was recorded", later.path));
+            }
+            if !story.forks_at(path, Fork::Race) {
+                problems.push(format!("{id} {path}: a race that its story never comes to"));
+            }
+        }
+        self.problems.extend(problems);
+    }
+
+    /// What began is undone, newest first, and nothing else: of a line that lost before its story goes on, of all
+    /// others when it has turned.
     fn undos(&mut self, id: FlowId, told: &Told, lines: &[Line<'_>]) {
-        let undone: Vec<&Record> =
-            told.steps.iter().filter(|record| record.path.as_str().ends_with('~')).collect();
-        let numbers: Vec<u32> = undone
-            .iter()
-            .map(|record| crate::tests_simulate_truth::number_of(record.path.as_str()))
-            .collect();
-        let falls = numbers.windows(2).all(|pair| pair[0] > pair[1]);
-        self.demand(falls, || format!("{id}: undone in the order {numbers:?}"));
-        let called = |number: u32| {
-            self.calls.iter().any(|call| call.flow == id && call.number == number && !call.undo)
-        };
-        let children = |number: u32, parts: &[(String, Vec<Op>)]| {
-            parts.iter().any(|(key, _)| self.child(id, number, key).is_some())
+        let (undone, forward): (Vec<&Record>, Vec<&Record>) =
+            told.steps.iter().partition(|record| record.path.as_str().ends_with('~'));
+        let round =
+            |record: &Record| told.lost_in(call_of(record.path.as_str())).map(|(race, _)| race.to_owned());
+        for (at, later) in undone.iter().enumerate() {
+            let (call, now) = (call_of(later.path.as_str()), round(later));
+            let wrong = undone[..at]
+                .iter()
+                .find(|earlier| before(call_of(earlier.path.as_str()), call) && round(earlier) == now);
+            self.demand(wrong.is_none(), || {
+                format!("{id}: {call} was undone after {:?}", wrong.map(|record| &record.path))
+            });
+        }
+        let called = |call: &str| self.calls.iter().any(|it| it.flow == id && it.step == call && !it.undo);
+        let children = |call: &str, parts: &[(String, Vec<Op>)]| {
+            parts.iter().any(|(key, _)| self.child(id, call, key).is_some())
         };
         let mut problems = Vec::new();
-        for line in lines {
-            let record = told.call(line.number);
-            let What::Op(op) = line.what else { continue };
+        for Line { path, what, .. } in lines {
+            let record = told.call(path);
+            let What::Op(op) = *what else { continue };
             let (may, must) = match op {
                 Op::Count { .. } | Op::Reserve { .. } | Op::Steal { .. } => {
                     let decided = record.is_some_and(|record| !Told::is_no(record));
                     (decided, decided)
                 }
-                Op::Act(act) if act.undone => (true, record.is_some() || called(line.number)),
-                Op::Each { parts, undone: true, .. } => {
-                    (true, record.is_some() || children(line.number, parts))
-                }
+                Op::Act(act) if act.undone => (true, record.is_some() || called(path)),
+                Op::Each { parts, undone: true, .. } => (true, record.is_some() || children(path, parts)),
                 _ => (false, false),
             };
-            let undo = undone.iter().find(|record| record.path.0 == format!("{}~", line.number));
+            let undo = undone.iter().find(|record| record.path.0 == format!("{path}~"));
             if undo.is_some() && !may {
-                problems.push(format!("{id}: {op:?} at {} was undone, but is not to be", line.number));
+                problems.push(format!("{id}: {op:?} at {path} was undone, but is not to be"));
             }
             if told.state == State::Undone && must && undo.is_none() {
-                problems.push(format!("{id}: {op:?} at {} began and was not undone", line.number));
+                problems.push(format!("{id}: {op:?} at {path} began and was not undone"));
             }
             if undo.is_some_and(|undo| !undoes(undo, op)) {
-                problems.push(format!("{id}: {op:?} at {} was undone by something else", line.number));
+                problems.push(format!("{id}: {op:?} at {path} was undone by something else"));
+            }
+            let Some((race, _)) = told.lost_in(path) else { continue };
+            let next = forward.iter().find(|record| before(race, call_of(record.path.as_str())));
+            let goes_on = next.map(|next| next.seq).or_else(|| told.done_at());
+            if let Some(goes_on) = goes_on
+                && must
+                && undo.is_none_or(|undo| undo.seq > goes_on)
+            {
+                problems.push(format!("{id}: {op:?} at {path} lost, and was not undone before it went on"));
             }
         }
-        let known = |number: &u32| lines.iter().any(|line| line.number == *number);
-        if !numbers.iter().all(known) {
-            problems.push(format!("{id}: undone was {numbers:?}, not all of which there are"));
+        let known = |record: &&&Record| lines.iter().any(|line| line.path == call_of(record.path.as_str()));
+        if let Some(stray) = undone.iter().find(|record| !known(record)) {
+            problems.push(format!("{id}: undone was {}, which there is not", stray.path));
         }
         self.problems.extend(problems);
     }
 
-    fn child(&self, parent: FlowId, number: u32, key: &str) -> Option<(FlowId, &Told)> {
+    fn child(&self, parent: FlowId, number: &str, key: &str) -> Option<(FlowId, &Told)> {
         let mut seed = parent.0.to_vec();
         seed.extend_from_slice(format!("{number}\0{key}").as_bytes());
         let mut time = [0; 8];
@@ -253,7 +208,7 @@ impl Case<'_> {
     }
 
     /// Parts of a fan-out: never more at once than may be, all over before the parent goes on or undoes.
-    fn parts(&mut self, id: FlowId, told: &Told, number: u32, parts: &[(String, Vec<Op>)], limit: usize) {
+    fn parts(&mut self, id: FlowId, told: &Told, number: &str, parts: &[(String, Vec<Op>)], limit: usize) {
         let children: Vec<_> = parts.iter().map(|(key, _)| self.child(id, number, key)).collect();
         let begun: Vec<_> = children.iter().flatten().map(|(id, told)| (*id, (*told).clone())).collect();
         for (child, child_told) in &begun {
@@ -270,12 +225,27 @@ impl Case<'_> {
             let text = || format!("{id} {number}: gathered {gathered:?}, but {done} of {all} parts are done");
             self.demand(right && over(record.seq), text);
         }
+        let lost = told.lost_in(number).map(|(race, decided)| (race.to_owned(), decided.seq));
+        let round = |call: &str| told.lost_in(call).map(|(race, _)| race.to_owned());
         let undone = told.steps.iter().filter(|record| record.path.as_str().ends_with('~'));
-        let mut earlier =
-            undone.filter(|record| crate::tests_simulate_truth::number_of(record.path.as_str()) <= number);
+        let mut earlier = undone.filter(|record| {
+            let call = call_of(record.path.as_str());
+            (call == number || before(call, number))
+                && round(call) == lost.as_ref().map(|(race, _)| race.clone())
+        });
         if let Some(first) = earlier.next() {
             let text = || format!("{id} {number}: undone before its parts were over");
             self.demand(over(first.seq), text);
+        }
+        if let Some((race, decided)) = &lost {
+            let late = begun.iter().find(|(_, told)| told.first > *decided);
+            self.demand(late.is_none(), || format!("{id} {number}: it began {late:?} when it had lost"));
+            let forward = told.steps.iter().filter(|record| !record.path.as_str().ends_with('~'));
+            let mut later = forward.filter(|record| before(race, call_of(record.path.as_str())));
+            let goes_on = later.next().map(|next| next.seq).or_else(|| told.done_at());
+            self.demand(goes_on.is_none_or(over), || {
+                format!("{id} {number}: it lost, and its story went on before its parts were over")
+            });
         }
         if begun.iter().all(|(_, told)| told.parks == 0) {
             let at_once = |seq: Seq| {
@@ -290,37 +260,42 @@ impl Case<'_> {
     }
 
     /// A call came when it might, and not once more when it was known how it had ended.
-    fn call(&mut self, call: &Call) {
+    fn call(&mut self, call: &Call, stories: &Stories<'_>) {
         let (id, path) = (call.flow, call.path());
         let Some(told) = self.truth.flows.get(&id) else {
             self.problems.push(format!("{id} came to {path}, but the log knows no such flow"));
             return;
         };
-        let before =
-            if call.undo { told.turn.is_some() } else { (1..call.number).all(|n| told.call(n).is_some()) };
-        self.demand(before, || format!("{id} came to {path} before what comes before it was on disk"));
+        let lost = told.lost_in(&call.step).map(|(_, race)| race.seq);
+        let has_come =
+            if call.undo { told.turn.is_some() || lost.is_some() } else { stories[&id].has(&call.step) };
+        self.demand(has_come, || format!("{id} came to {path} before what comes before it was on disk"));
         let recorded: Vec<&Record> = told.steps.iter().filter(|record| record.path.0 == path).collect();
-        if let [record] = recorded[..] {
+        // One that may ask again for what it was refused may not have come to anything else since.
+        if let [record] = recorded[..]
+            && !told.asks_again.contains(&call.step)
+        {
             let text = || format!("{id} came to {path} again when it was recorded");
             self.demand(call.moment <= self.seen_at(record.seq), text);
         }
         let turned = told.turn.as_ref().map_or(u64::MAX, |(_, seq)| self.seen_at(*seq));
         let text = || format!("{id} came to {path} when it had turned");
         self.demand(call.undo || call.moment <= turned, text);
+        let decided = lost.map_or(u64::MAX, |seq| self.seen_at(seq));
+        self.demand(call.undo || call.moment <= decided, || format!("{id} came to {path} when it had lost"));
         let ended = told.outcome.as_ref().map_or(u64::MAX, |(_, seq)| self.seen_at(*seq));
         self.demand(call.moment <= ended, || format!("{id} came to {path} when it had ended"));
     }
 
     /// How often steps were tried, and how long they waited between.
-    fn attempts(&mut self) {
-        let mut by_step: BTreeMap<(FlowId, u32, bool), Vec<&Call>> = BTreeMap::new();
+    fn attempts(&mut self, stories: &Stories<'_>) {
+        let mut by_step: BTreeMap<(FlowId, &str, bool), Vec<&Call>> = BTreeMap::new();
         for call in self.calls {
-            by_step.entry((call.flow, call.number, call.undo)).or_default().push(call);
+            by_step.entry((call.flow, &call.step, call.undo)).or_default().push(call);
         }
         for ((id, number, undo), calls) in by_step {
             let Some(told) = self.truth.flows.get(&id).filter(|told| told.parks == 0) else { continue };
-            let (lines, _) = walk(told);
-            let op = lines.iter().find(|line| line.number == number).map(|line| line.what);
+            let op = stories[&id].lines.iter().find(|line| line.path == number).map(|line| line.what);
             let Some(What::Op(Op::Act(act))) = op else { continue };
             let came = |call: &Call| call.ended.map(|(came, _)| came);
             let failed = calls.iter().filter(|call| came(call) == Some(Came::World)).count();
@@ -348,17 +323,17 @@ impl Case<'_> {
     }
 
     /// Every effect of a flow that is done is there, none of one that is undone.
-    fn things(&mut self) {
+    fn things(&mut self, stories: &Stories<'_>) {
         // By parents that undid them: some for certain, others by an undo that did not come to its end.
         let (mut taken, mut perhaps) = (BTreeSet::new(), BTreeSet::new());
         for (id, told) in &self.truth.flows {
-            for Line { number, what } in walk(told).0 {
+            for Line { path: number, what, .. } in &stories[id].lines {
                 let What::Op(Op::Each { parts, .. }) = what else { continue };
                 let children = parts.iter().filter_map(|(key, _)| self.child(*id, number, key));
                 let children = children.map(|(child, _)| child);
                 if told.at(&format!("{number}~")).is_some() {
                     taken.extend(children);
-                } else if self.calls.iter().any(|call| call.undo && (call.flow, call.number) == (*id, number))
+                } else if self.calls.iter().any(|call| call.undo && (call.flow, &call.step) == (*id, number))
                 {
                     perhaps.extend(children);
                 }
@@ -366,11 +341,14 @@ impl Case<'_> {
         }
         let mut problems = Vec::new();
         for (id, told) in &self.truth.flows {
-            for Line { number, what } in walk(told).0 {
+            for Line { path: number, what, .. } in &stories[id].lines {
                 let What::Op(Op::Act(act)) = what else { continue };
                 let there = self.things.get(&act.key) == Some(id);
                 let acted = told.call(number).is_some_and(|record| !Told::is_no(record));
                 let wanted = match told.state {
+                    State::Done | State::Undone if act.undone && told.lost_in(number).is_some() => {
+                        Some(false)
+                    }
                     State::Done if acted && !perhaps.contains(id) => Some(!taken.contains(id)),
                     State::Undone if act.undone => Some(false),
                     _ => None,
@@ -468,7 +446,7 @@ fn fits(record: &Record, op: &Op) -> bool {
         Op::Sleep(_) | Op::Hear { within_ms: Some(_), .. } => record.get::<TimerSet>().is_ok(),
         Op::Hear { within_ms: None, .. } => record.get::<SignalTaken>().is_ok(),
         Op::Each { .. } => record.get::<Gathered>().is_ok(),
-        Op::BadRule { .. } | Op::BadStory | Op::Hold { .. } => false,
+        Op::BadRule { .. } | Op::BadStory | Op::Hold { .. } | Op::Join(_) | Op::Race(_) => false,
     };
     fits && marked == matches!(op, Op::Shut { .. })
 }
@@ -486,13 +464,6 @@ fn undoes(record: &Record, op: &Op) -> bool {
         Op::Each { parts, .. } => record.get::<Taken>().is_ok_and(|taken| taken.count == parts.len() as u64),
         _ => false,
     }
-}
-
-/// Whether a word for the time is that of the newest record before it.
-fn says_now(told: &Told, record: &Record) -> bool {
-    let before = told.steps.iter().take_while(|step| step.seq < record.seq).last();
-    let now_ms = before.map_or(told.started_ms, |before| before.time_ms);
-    record.get::<Said>().is_ok_and(|said| said.text == now_ms.to_string())
 }
 
 /// Timers fire when they are due, if no clock was turned back.

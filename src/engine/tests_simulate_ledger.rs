@@ -8,6 +8,7 @@ use event::{Event, FlowId, Record, Rows};
 use crate::kinds::{Parked, Released, Resumed, Signalled};
 use crate::tests_simulate_toy::{COUNTERS, scope};
 use crate::tests_simulate_truth::Truth;
+use crate::tests_simulate_walk::line_of;
 use crate::tests_simulate_world::Call;
 use crate::{Denial, Engine, Error, FlowRow, Snapshot, State};
 
@@ -202,12 +203,17 @@ impl Ledger {
         for Still { id, from, to } in std::mem::take(&mut self.still) {
             let to = to.unwrap_or(u64::MAX);
             let meanwhile = |call: &&Call| call.flow == id && call.moment > from && call.moment < to;
-            let begun = calls.iter().filter(meanwhile).count();
+            // Each line of its story may have been about to.
+            let mut begun = BTreeMap::<&str, usize>::new();
+            for call in calls.iter().filter(meanwhile) {
+                *begun.entry(line_of(&call.step)).or_default() += 1;
+            }
+            let begun = begun.into_values().max().unwrap_or(0);
             // A cancel goes through, also one of what it is part of.
             let cancelled = truth.flows.get(&id).is_none_or(|told| told.cancel.is_some());
             if begun > 1 && !cancelled {
                 self.wrong(format!(
-                    "{id} was made to stand still at {from}, and made {begun} calls until {to}"
+                    "{id} was made to stand still at {from}, and made {begun} calls in a line until {to}"
                 ));
             }
         }

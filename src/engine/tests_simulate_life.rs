@@ -8,11 +8,12 @@ use sim::Director;
 use tokio::task::JoinSet;
 
 use crate::queue::lock;
+use crate::tests_simulate_deeds as deeds;
 use crate::tests_simulate_judge::{Case, early};
 use crate::tests_simulate_ledger::{Answer, Release};
 use crate::tests_simulate_mix::End;
 use crate::tests_simulate_run::{Ended, Run};
-use crate::tests_simulate_toy::word_name;
+use crate::tests_simulate_script::word_name;
 use crate::tests_simulate_truth::Truth;
 use crate::tests_simulate_world::World;
 use crate::{Clock, Engine, FlowRow, State, Which};
@@ -175,8 +176,8 @@ impl Life<'_> {
             if let Some(ready) = self.director.hands().iter().find(|paused| paused.ready) {
                 self.director.step(ready.hand, false);
             }
-            for (flow, _) in self.director.gate() {
-                self.director.let_through(flow);
+            for (flow, path) in self.director.gate() {
+                self.director.let_through(flow, &path);
             }
             // A story that sleeps, or a step at work, learns of it when it wakes.
             tokio::time::sleep(LONG).await;
@@ -403,7 +404,7 @@ impl Life<'_> {
         if choices > 0 && !passes {
             let chosen = chance.below(choices);
             match gate.get(chosen) {
-                Some((flow, _)) => self.director.let_through(*flow),
+                Some((flow, path)) => self.director.let_through(*flow, path),
                 None => self.director.step(ready[(chosen - gate.len()) / 2].hand, false),
             }
             return true;
@@ -456,7 +457,8 @@ impl Life<'_> {
         if rebuilt.differing > 0 {
             case.problems.push(format!("the rows are not what the log comes to: {rebuilt:?}"));
         }
-        case.judge();
+        let stories = case.judge();
+        self.run.deeds = deeds::of(&truth, &stories);
         case.rows(&snapshot, seen);
         if !self.run.jumped {
             case.problems.extend(early(&truth));

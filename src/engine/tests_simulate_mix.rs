@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 
 use sim::{Chance, SimFiles};
 
-use crate::tests_simulate_toy::{Act, Op, Script, Word};
+use crate::tests_simulate_script::{Act, Op, Script, Word};
 use crate::tests_simulate_world::Trouble;
 
 /// Lives of a house before the last, quiet one.
@@ -131,10 +131,26 @@ impl Mix {
             ops.push(self.op(chance, &mut keys, 0, None));
         }
         if chance.in_thousand(300) {
-            let place = chance.below(ops.len() + 1);
-            ops.insert(place, Op::Shut { at });
+            let joins = ops
+                .iter_mut()
+                .filter_map(|op| if let Op::Join(lines) = op { lines.last_mut() } else { None });
+            // One way back is enough for all of them: what another line does then is not undone either.
+            match joins.last().filter(|_| chance.coin()) {
+                Some(line) => line.insert(0, Op::Shut { at }),
+                None => ops.insert(chance.below(ops.len() + 1), Op::Shut { at }),
+            }
         }
         Script { at, ops }
+    }
+
+    /// Lines of a story that are told at once; one may be empty.
+    fn branches(&self, chance: &mut Chance, keys: &mut Keys, depth: usize) -> Vec<Vec<Op>> {
+        let mut line = |chance: &mut Chance| -> Vec<Op> {
+            let lines = if chance.in_thousand(100) { 0 } else { 1 + chance.below(2) };
+            (0..lines).map(|_| self.op(chance, keys, depth + 1, None)).collect()
+        };
+        let count = 1 + chance.below(3);
+        (0..count).map(|_| line(chance)).collect()
     }
 
     fn op(&self, chance: &mut Chance, keys: &mut Keys, depth: usize, within: Option<u8>) -> Op {
@@ -175,6 +191,8 @@ impl Mix {
                 let within_ms = chance.coin().then(|| chance.below(3000) as u64);
                 Op::Hear { name: u8::from(chance.coin()), within_ms }
             }
+            75..=78 if depth < 2 && within.is_none() => Op::Join(self.branches(chance, keys, depth)),
+            79..=83 if depth < 2 && within.is_none() => Op::Race(self.branches(chance, keys, depth)),
             _ => Op::Act(Act {
                 key: keys.next(),
                 attempts_max: 1 + u32::try_from(chance.below(4)).expect("small"),

@@ -12,10 +12,12 @@ use tokio::time::Instant;
 
 use crate::queue::lock;
 use crate::store::{DATABASE, Store, WITNESS};
+use crate::tests_simulate_deeds::Deeds;
 use crate::tests_simulate_ledger::Ledger;
 use crate::tests_simulate_life::{Life, close};
 use crate::tests_simulate_mix::{End, Mix};
-use crate::tests_simulate_toy::{Script, ToyFold};
+use crate::tests_simulate_script::Script;
+use crate::tests_simulate_toy::ToyFold;
 use crate::tests_simulate_world::World;
 use crate::{Book, Clock, Engine, Error, Options, chain};
 
@@ -65,6 +67,7 @@ pub(crate) struct Played {
     pub(crate) lives: usize,
     pub(crate) calls: usize,
     pub(crate) releases: usize,
+    pub(crate) deeds: Deeds,
 }
 
 impl Played {
@@ -75,6 +78,9 @@ impl Played {
         self.lives += other.lives;
         self.calls += other.calls;
         self.releases += other.releases;
+        for (deed, times) in &other.deeds {
+            *self.deeds.entry(*deed).or_default() += times;
+        }
     }
 }
 
@@ -100,6 +106,7 @@ pub(crate) struct Run {
     /// How often somebody was told something.
     pub(crate) told: usize,
     pub(crate) jumped: bool,
+    pub(crate) deeds: Deeds,
 }
 
 /// Plays a seed; what is wrong if anything is.
@@ -122,6 +129,7 @@ pub(crate) fn play(seed: u64) -> Result<Played, Vec<String>> {
         asked: Vec::new(),
         told: 0,
         jumped: false,
+        deeds: Deeds::new(),
     };
     // What the engine asserts, and what this code expects of it, is found as well as what is judged.
     let whole = catch_unwind(AssertUnwindSafe(|| run.whole()));
@@ -275,6 +283,7 @@ impl Run {
             lives: was.life,
             calls: was.calls.len(),
             releases: self.ledger.releases(),
+            deeds: std::mem::take(&mut self.deeds),
         }
     }
 

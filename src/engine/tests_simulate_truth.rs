@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use event::{Actor, Cause, Event, FlowId, Record, Refusal, Scope, Seq};
 
 use crate::kinds::{
-    CancelRequested, Ended, Failed, Outcome, Parked, Paused, Refused, Released, Resumed, SignalTaken,
+    CancelRequested, Ended, Failed, Outcome, Parked, Paused, Raced, Refused, Released, Resumed, SignalTaken,
     Signalled, Started, TimerFired, TimerSet, Turn, Turned,
 };
+use crate::tests_simulate_script::Script;
 use crate::tests_simulate_toy::*;
+use crate::tests_simulate_walk::{Came, call_of, line_of, walk};
 use crate::{State, Superseded};
 
 /// A flow, as far as the log tells of it.
@@ -43,8 +45,18 @@ pub(crate) struct Told {
     keys: BTreeSet<String>,
     /// Records with a path, in the order in which they came.
     pub(crate) steps: Vec<Record>,
-    /// It may ask again for what it was last refused.
-    asks_again: bool,
+    /// Races that are decided, by path.
+    pub(crate) races: BTreeMap<String, Race>,
+    /// Calls that may ask again for what they were refused.
+    pub(crate) asks_again: BTreeSet<String>,
+}
+
+/// How a race was decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Race {
+    pub(crate) winner: usize,
+    pub(crate) seq: Seq,
+    pub(crate) time_ms: i64,
 }
 
 impl Told {
@@ -53,10 +65,36 @@ impl Told {
         self.steps.iter().rev().find(|record| record.path.as_str() == path)
     }
 
-    /// What the story came to with its call of this number; a step without return has a mark.
-    pub(crate) fn call(&self, number: u32) -> Option<&Record> {
-        let taken = || self.at(&format!("{number}+")).filter(|record| record.kind == SignalTaken::KIND);
-        self.at(&number.to_string()).or_else(|| self.at(&format!("{number}!"))).or_else(taken)
+    /// What the story came to with a call; a step without return has a mark.
+    pub(crate) fn call(&self, call: &str) -> Option<&Record> {
+        let taken = || self.at(&format!("{call}+")).filter(|record| record.kind == SignalTaken::KIND);
+        self.at(call).or_else(|| self.at(&format!("{call}!"))).or_else(taken)
+    }
+
+    /// The race that a call lost: the innermost, which is over before those around it.
+    pub(crate) fn lost_in(&self, call: &str) -> Option<(&str, Race)> {
+        let lost = |path: &str, race: &Race| {
+            let line = call.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'));
+            let line = line.and_then(|line| line.split('/').next()).and_then(|line| line.parse().ok());
+            line.is_some_and(|line: usize| line != race.winner)
+        };
+        let lost = self.races.iter().filter(|(path, race)| lost(path, race));
+        lost.max_by_key(|(path, _)| path.len()).map(|(path, race)| (path.as_str(), *race))
+    }
+
+    /// Where it ended, if it did what it was for.
+    pub(crate) fn done_at(&self) -> Option<Seq> {
+        self.outcome.as_ref().filter(|_| self.state == State::Done).map(|(_, seq)| *seq)
+    }
+
+    /// Calls whose no is the newest thing of its line, when no line around it has gone on since.
+    fn last_noes(&self) -> BTreeSet<String> {
+        let noes = self.steps.iter().enumerate().filter(|(at, record)| {
+            let (line, later) = (line_of(record.path.as_str()), &self.steps[at + 1..]);
+            let newer = later.iter().any(|other| line.starts_with(line_of(other.path.as_str())));
+            Self::is_no(record) && !newer
+        });
+        noes.map(|(_, record)| call_of(record.path.as_str()).to_owned()).collect()
     }
 
     pub(crate) fn is_no(record: &Record) -> bool {
@@ -169,7 +207,8 @@ impl Truth {
             paused: None,
             keys: BTreeSet::new(),
             steps: Vec::new(),
-            asks_again: false,
+            races: BTreeMap::new(),
+            asks_again: BTreeSet::new(),
         };
         if told.scope != scope(told.script.at) {
             self.wrong(record, "it is in another scope than its story");
@@ -190,7 +229,10 @@ impl Truth {
             demand(matches!(cause, Turn::Unwound(_)) == parked, "only a parked flow is unwound by a person");
             match &cause {
                 Turn::Cancelled(_) => demand(flow.cancel.is_some(), "nobody had cancelled it"),
-                Turn::Failed(refusal) => demand(no_of(flow) == Some(refusal.clone()), "no step said that no"),
+                Turn::Failed(refusal) => {
+                    let end = walk(flow).end;
+                    demand(end == Came::No(refusal.clone()), "that no is not what its story comes to");
+                }
                 Turn::Unwound(_) => {}
                 Turn::Reset { .. } => demand(false, "nobody resets these"),
             }
@@ -206,7 +248,8 @@ impl Truth {
         } else if record.kind == Released::KIND {
             demand(parked, "it was not parked");
             next.state = if flow.turn.is_some() { State::Unwinding } else { State::Running };
-            (next.parked, next.releases, next.asks_again) = (None, flow.releases + 1, flow.committed);
+            next.asks_again = if flow.committed { flow.last_noes() } else { BTreeSet::new() };
+            (next.parked, next.releases) = (None, flow.releases + 1);
         } else if let Ok(told) = record.get::<Signalled>() {
             let listens = flow.turn.is_none() && (flow.cancel.is_none() || flow.committed);
             demand(listens, "it takes nothing more");
@@ -258,16 +301,28 @@ impl Truth {
         if flow.state == State::Parked {
             self.wrong(record, "its flow is parked");
         }
-        if undoes != flow.turn.is_some() {
-            self.wrong(record, if undoes { "its flow has not turned" } else { "its flow has turned" });
+        let call = call_of(path);
+        let lost = flow.lost_in(call).is_some();
+        if undoes && flow.turn.is_none() && !lost {
+            self.wrong(record, "its flow has not turned, nor its line lost");
         }
-        let before = flow.call(number_of(path)).filter(|_| !path.ends_with(['~', '+']));
-        if flow.at(path).is_some() || before.is_some() {
-            if before.is_some_and(Told::is_no) && flow.asks_again {
-                next.asks_again = false;
-            } else {
-                self.wrong(record, "this step had been recorded");
-            }
+        if !undoes && flow.turn.is_some() {
+            self.wrong(record, "its flow has turned");
+        }
+        // What a line was at when another won becomes an event as ever.
+        if !undoes && lost && ![Acted::KIND, Failed::KIND].contains(&&*record.kind) {
+            self.wrong(record, "its line had lost");
+        }
+        let before = flow.call(call).filter(|_| !path.ends_with(['~', '+']));
+        let again = before.is_some_and(Told::is_no) && next.asks_again.remove(call);
+        if (flow.at(path).is_some() || before.is_some()) && !again {
+            self.wrong(record, "this step had been recorded");
+        }
+        if let Ok(Raced { winner }) = record.get() {
+            let winner = usize::try_from(winner).expect("there are few lines");
+            next.races.insert(path.to_owned(), Race { winner, seq: record.seq, time_ms: record.time_ms });
+            let left = next.timers.iter().filter(|path| next.lost_in(path).is_none());
+            next.timers = left.cloned().collect();
         }
         let decided = !undoes
             && (record.kind == Refused::KIND
@@ -362,16 +417,4 @@ impl Truth {
 
 fn text_of(told: &Signalled) -> String {
     rmp_serde::from_slice(&told.payload).expect("the toy tells texts")
-}
-
-/// The number of the call that a path belongs to.
-pub(crate) fn number_of(path: &str) -> u32 {
-    path.trim_end_matches(['~', '+', '!']).parse().unwrap_or(0)
-}
-
-/// The last no that a flow was told.
-fn no_of(flow: &Told) -> Option<Refusal> {
-    let last = flow.steps.last()?;
-    let refused = last.get::<Refused>().map(|refused| refused.refusal);
-    refused.or_else(|_| last.get::<Failed>().map(|failed| failed.refusal)).ok()
 }

@@ -14,7 +14,9 @@ use tokio::time::Instant;
 
 use crate::At;
 use crate::queue::lock;
-use crate::tests_simulate_toy::{Act, PLACES};
+use crate::tests_simulate_script::Act;
+use crate::tests_simulate_toy::PLACES;
+use crate::tests_simulate_walk::line_of;
 
 /// How often, in a thousand calls, what happens to a step.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,7 +44,7 @@ pub(crate) enum Came {
 pub(crate) struct Call {
     pub(crate) flow: FlowId,
     /// Of the step in its story.
-    pub(crate) number: u32,
+    pub(crate) step: String,
     pub(crate) undo: bool,
     pub(crate) attempt: Attempt,
     pub(crate) life: usize,
@@ -54,7 +56,7 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn path(&self) -> String {
-        format!("{}{}", self.number, if self.undo { "~" } else { "" })
+        format!("{}{}", self.step, if self.undo { "~" } else { "" })
     }
 }
 
@@ -86,15 +88,16 @@ pub(crate) struct Was {
     pub(crate) closing: bool,
     /// The power goes when so many more calls have begun.
     pub(crate) cut_in: Option<usize>,
-    at_work: BTreeSet<FlowId>,
+    /// Lines of stories that are at something.
+    at_work: BTreeSet<(FlowId, String)>,
     in_place: BTreeMap<u8, usize>,
-    last: BTreeMap<(FlowId, u32), Attempt>,
+    last: BTreeMap<(FlowId, String), Attempt>,
     /// Failures that are known to have been counted, since the flow was last released.
-    counted: BTreeMap<(FlowId, u32, bool), u32>,
+    counted: BTreeMap<(FlowId, String, bool), u32>,
     /// How many calls there had been when a person last let a flow go on.
     released: BTreeMap<FlowId, usize>,
     /// What a step was told is kept, and what it may have kept besides.
-    kept: BTreeMap<(FlowId, u32, bool), (u64, u64)>,
+    kept: BTreeMap<(FlowId, String, bool), (u64, u64)>,
 }
 
 struct Fate {
@@ -130,28 +133,28 @@ impl World {
     }
 
     /// Makes a thing, if nothing comes in between.
-    pub(crate) async fn act(&self, at: &At<Self>, number: u32, act: &Act) -> Result<(), Failure> {
+    pub(crate) async fn act(&self, at: &At<Self>, step: &str, act: &Act) -> Result<(), Failure> {
         let places = [act.place, act.within];
-        self.work(at, number, false, places, |was, flow| {
+        self.work(at, step, false, places, |was, flow| {
             was.things.insert(act.key.clone(), flow);
         })
         .await
     }
 
     /// Takes it back, however far that came.
-    pub(crate) async fn take_back(&self, at: &At<Self>, number: u32, key: &str) -> Result<(), Failure> {
-        self.work(at, number, true, [None, None], |was, _| _ = was.things.remove(key)).await
+    pub(crate) async fn take_back(&self, at: &At<Self>, step: &str, key: &str) -> Result<(), Failure> {
+        self.work(at, step, true, [None, None], |was, _| _ = was.things.remove(key)).await
     }
 
     /// Takes back what these flows made.
     pub(crate) async fn take_parts_back(
         &self,
         at: &At<Self>,
-        number: u32,
+        step: &str,
         ids: &[FlowId],
     ) -> Result<(), Failure> {
-        self.work(at, number, true, [None, None], |was, _| {
-            if let Some(id) = ids.iter().find(|id| was.at_work.contains(id)) {
+        self.work(at, step, true, [None, None], |was, _| {
+            if let Some(id) = ids.iter().find(|id| was.at_work.iter().any(|(flow, _)| flow == *id)) {
                 was.problems.push(format!("part {id} is at work while its parent takes it back"));
             }
             was.things.retain(|_, maker| !ids.contains(maker));
@@ -162,18 +165,18 @@ impl World {
     async fn work(
         &self,
         at: &At<Self>,
-        number: u32,
+        step: &str,
         undo: bool,
         places: [Option<u8>; 2],
         change: impl Fn(&mut Was, FlowId),
     ) -> Result<(), Failure> {
-        let mut work = self.begin(at, number, undo, places).await;
-        let fate = self.fate(at.flow(), number, undo);
+        let mut work = self.begin(at, step, undo, places).await;
+        let fate = self.fate(at.flow(), step, undo);
         if fate.makes_first {
             change(&mut lock(&self.state), work.flow);
         }
         if fate.keeps {
-            self.keep(at, number, undo).await?;
+            self.keep(at, step, undo).await?;
         }
         if let Some(ms) = fate.sleeps {
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -185,14 +188,14 @@ impl World {
                 work.came = Came::Stopped;
                 let mut was = lock(&self.state);
                 if undo && !was.closing {
-                    was.stopped.push(format!("the undo of {number} of {} was stopped", work.flow));
+                    was.stopped.push(format!("the undo of {step} of {} was stopped", work.flow));
                 }
                 return Err(stop);
             }
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
         work.came = fate.came;
-        let what = format!("{number} of {}", work.flow);
+        let what = format!("{step} of {}", work.flow);
         match fate.came {
             Came::World => Err(Failure::world(what, "it rains")),
             Came::Caller => Err(Failure::caller("Never", what)),
@@ -205,7 +208,7 @@ impl World {
         }
     }
 
-    async fn begin(&self, at: &At<Self>, number: u32, undo: bool, places: [Option<u8>; 2]) -> AtWork<'_> {
+    async fn begin(&self, at: &At<Self>, step: &str, undo: bool, places: [Option<u8>; 2]) -> AtWork<'_> {
         let (flow, attempt) = (at.flow(), at.attempt());
         let cut = {
             let mut was = lock(&self.state);
@@ -213,7 +216,7 @@ impl World {
                 *left = left.saturating_sub(1);
                 *left == 0
             });
-            was.begins(flow, number, undo, attempt, places);
+            was.begins(flow, step, undo, attempt, places);
             cut
         };
         if cut {
@@ -224,11 +227,10 @@ impl World {
         AtWork { world: self, flow, call, places, came: Came::Stopped }
     }
 
-    fn fate(&self, flow: FlowId, number: u32, undo: bool) -> Fate {
+    fn fate(&self, flow: FlowId, step: &str, undo: bool) -> Fate {
         let was = lock(&self.state);
-        let times =
-            was.calls.iter().filter(|call| (call.flow, call.number, call.undo) == (flow, number, undo));
-        let text = format!("{} {flow} {number} {undo} {}", self.seed, times.count());
+        let times = was.calls.iter().filter(|call| (call.flow, &*call.step, call.undo) == (flow, step, undo));
+        let text = format!("{} {flow} {step} {undo} {}", self.seed, times.count());
         let mut chance = Chance::new(crate::tests_simulate_toy::mix(0, text.as_bytes()));
         let Trouble { world, caller, ours, panic, slow, keeps } = self.trouble;
         let panics = chance.in_thousand(panic);
@@ -256,8 +258,8 @@ impl World {
     }
 
     /// Keeps a number above the one before, which has to be what is read.
-    async fn keep(&self, at: &At<Self>, number: u32, undo: bool) -> Result<(), Failure> {
-        let key = (at.flow(), number, undo);
+    async fn keep(&self, at: &At<Self>, step: &str, undo: bool) -> Result<(), Failure> {
+        let key = (at.flow(), step.to_owned(), undo);
         let found = at.saved::<u64>()?.unwrap_or(0);
         {
             let mut was = lock(&self.state);
@@ -265,7 +267,7 @@ impl World {
             if found != told && found != tried {
                 was.problems.push(format!("{key:?} kept {told}, then perhaps {tried}, and found {found}"));
             }
-            was.kept.insert(key, (told.max(found), found + 1));
+            was.kept.insert(key.clone(), (told.max(found), found + 1));
         }
         at.save(&(found + 1)).await?;
         lock(&self.state).kept.insert(key, (found + 1, found + 1));
@@ -280,21 +282,21 @@ impl Was {
         self.born.filter(|_| here).map_or(Duration::ZERO, |born| born.elapsed())
     }
 
-    fn begins(&mut self, flow: FlowId, number: u32, undo: bool, attempt: Attempt, places: [Option<u8>; 2]) {
+    fn begins(&mut self, flow: FlowId, step: &str, undo: bool, attempt: Attempt, places: [Option<u8>; 2]) {
         let (life, moment) = (self.life, self.moment);
         let began = self.passed();
-        let call = Call { flow, number, undo, attempt, life, moment, began, ended: None };
-        if !self.at_work.insert(flow) {
-            self.problems.push(format!("two attempts of {flow} at once, one at {}", call.path()));
+        let call = Call { flow, step: step.to_owned(), undo, attempt, life, moment, began, ended: None };
+        if !self.at_work.insert((flow, line_of(step).to_owned())) {
+            self.problems.push(format!("two attempts of a line of {flow} at once, one at {}", call.path()));
         }
-        if let Some(last) = self.last.insert((flow, number), attempt)
+        if let Some(last) = self.last.insert((flow, step.to_owned()), attempt)
             && last >= attempt
         {
             self.problems.push(format!("{flow} came to {} as {attempt:?} after {last:?}", call.path()));
         }
         let before = self.calls.iter().skip(self.released.get(&flow).copied().unwrap_or(0)).rev();
-        let mut before = before.filter(|call| (call.flow, call.number, call.undo) == (flow, number, undo));
-        let counted = self.counted.entry((flow, number, undo)).or_default();
+        let mut before = before.filter(|call| (call.flow, &*call.step, call.undo) == (flow, step, undo));
+        let counted = self.counted.entry((flow, step.to_owned(), undo)).or_default();
         // Within a life the next attempt begins when the failure of the one before is on disk.
         if before.next().is_some_and(|last| last.life == life && matches!(last.ended, Some((Came::World, _))))
         {
@@ -330,7 +332,8 @@ impl Drop for AtWork<'_> {
         let came = if std::thread::panicking() { Came::Ours } else { self.came };
         let now = was.passed();
         was.calls[self.call].ended = Some((came, now));
-        was.at_work.remove(&self.flow);
+        let line = line_of(&was.calls[self.call].step).to_owned();
+        was.at_work.remove(&(self.flow, line));
         for place in self.places.into_iter().flatten() {
             if let Some(there) = was.in_place.get_mut(&place) {
                 *there = there.saturating_sub(1);

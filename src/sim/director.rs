@@ -39,8 +39,8 @@ pub struct Director {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Flows at the gate, and what lets them through.
-    gate: BTreeMap<FlowId, (String, oneshot::Sender<()>)>,
+    /// Lines of flows at the gate, where they stand there, and what lets them through.
+    gate: BTreeMap<(FlowId, String), (String, oneshot::Sender<()>)>,
     /// Threads that have begun and not ended.
     hands: BTreeSet<Hand>,
     paused: BTreeMap<Hand, Until>,
@@ -71,14 +71,15 @@ impl Director {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The flows at the gate and where they stand: `begin`, paths of steps and undos, `turn`, `end`.
+    /// The flows at the gate and where they stand: `begin`, paths of steps and undos, `turn`, `end`. A flow whose story
+    /// tells several lines at once may stand there with each of them.
     pub fn gate(&self) -> Vec<(FlowId, String)> {
-        self.lock().gate.iter().map(|(flow, (path, _))| (*flow, path.clone())).collect()
+        self.lock().gate.iter().map(|((flow, _), (path, _))| (*flow, path.clone())).collect()
     }
 
     /// Lets one of them through; it goes on when the runtime comes to it.
-    pub fn let_through(&self, flow: FlowId) {
-        if let Some((_, pass)) = self.lock().gate.remove(&flow) {
+    pub fn let_through(&self, flow: FlowId, path: &str) {
+        if let Some((_, pass)) = self.lock().gate.remove(&line_at(flow, path)) {
             // One that waits no longer has taken itself away.
             let _ = pass.send(());
         }
@@ -204,12 +205,13 @@ impl Order for Directed {
 
     async fn turn(&self, flow: FlowId, path: &str) {
         let (pass, passes) = oneshot::channel();
-        let before = self.0.lock().gate.insert(flow, (path.to_owned(), pass));
-        assert!(before.is_none(), "a flow does one thing at a time");
-        let mut leaves = Leaves { director: &self.0, flow: Some(flow) };
-        // The sender is dropped only together with the flow's place at the gate.
+        let line = line_at(flow, path);
+        let before = self.0.lock().gate.insert(line.clone(), (path.to_owned(), pass));
+        assert!(before.is_none(), "a line of a flow does one thing at a time");
+        let mut leaves = Leaves { director: &self.0, line: Some(line) };
+        // The sender is dropped only together with the line's place at the gate.
         let _ = passes.await;
-        leaves.flow = None;
+        leaves.line = None;
     }
 
     fn waits(&self, _flow: FlowId, _wait: Wait) {}
@@ -217,7 +219,7 @@ impl Order for Directed {
     fn moves(&self, _flow: FlowId) {}
 
     fn rests(&self, flow: FlowId) {
-        self.0.lock().gate.remove(&flow);
+        self.0.lock().gate.retain(|(other, _), _| *other != flow);
     }
 
     fn pace(&self) -> Option<Arc<dyn Pace>> {
@@ -225,16 +227,22 @@ impl Order for Directed {
     }
 }
 
-/// Takes a flow from the gate that no longer waits there.
+/// Which line of a flow's story a path belongs to: lines are told one thing after another, each by itself.
+fn line_at(flow: FlowId, path: &str) -> (FlowId, String) {
+    let line = path.rfind('/').map_or("", |end| &path[..=end]);
+    (flow, line.to_owned())
+}
+
+/// Takes a line from the gate that no longer waits there.
 struct Leaves<'a> {
     director: &'a Director,
-    flow: Option<FlowId>,
+    line: Option<(FlowId, String)>,
 }
 
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
-        if let Some(flow) = self.flow {
-            self.director.lock().gate.remove(&flow);
+        if let Some(line) = &self.line {
+            self.director.lock().gate.remove(line);
         }
     }
 }

@@ -1,0 +1,71 @@
+//! What came to pass in a run of the simulation, counted by the log it left: so that a test can say that all of what
+//! scripts are made of is really in the seeds.
+
+use std::collections::BTreeMap;
+
+use crate::tests_simulate_judge::Stories;
+use crate::tests_simulate_truth::{Told, Truth};
+use crate::tests_simulate_walk::{Fork, Story};
+
+/// Something that may come to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Deed {
+    /// Several lines of a join had records that came one between the others.
+    Joined,
+    /// A race was won.
+    Raced,
+    /// A loser had begun something that was undone.
+    LoserUndone,
+    /// A loser came to the end of its step when another had won.
+    LoserLate,
+    /// A fork stood in a line of another.
+    ForkInFork,
+}
+
+impl Deed {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Joined, Self::Raced, Self::LoserUndone, Self::LoserLate, Self::ForkInFork];
+}
+
+/// How often each of them came to pass.
+pub(crate) type Deeds = BTreeMap<Deed, usize>;
+
+pub(crate) fn of(truth: &Truth, stories: &Stories<'_>) -> Deeds {
+    let mut deeds = Deeds::new();
+    let mut did = |deed: Deed, times: usize| {
+        if times > 0 {
+            *deeds.entry(deed).or_default() += times;
+        }
+    };
+    for (id, told) in &truth.flows {
+        let story = &stories[id];
+        forks(told, story, &mut did);
+    }
+    deeds
+}
+
+fn forks(told: &Told, story: &Story<'_>, did: &mut impl FnMut(Deed, usize)) {
+    let joins = story.forks.iter().filter(|(_, fork)| *fork == Fork::Join);
+    did(Deed::Joined, joins.filter(|(path, _)| is_mixed(told, path)).count());
+    did(Deed::Raced, told.races.len());
+    let undone = told.steps.iter().filter(|record| record.path.as_str().ends_with('~'));
+    let lost = |path: &str| told.lost_in(crate::tests_simulate_walk::call_of(path));
+    did(Deed::LoserUndone, undone.filter(|record| lost(record.path.as_str()).is_some()).count());
+    let forward = told.steps.iter().filter(|record| !record.path.as_str().ends_with('~'));
+    let late =
+        forward.filter(|record| lost(record.path.as_str()).is_some_and(|(_, race)| record.seq > race.seq));
+    did(Deed::LoserLate, late.count());
+    did(Deed::ForkInFork, story.forks.iter().filter(|(path, _)| path.contains('.')).count());
+}
+
+/// Whether a line had a record between two of another.
+fn is_mixed(told: &Told, path: &str) -> bool {
+    let begin = format!("{path}.");
+    let inside = told.steps.iter().filter_map(|record| record.path.as_str().strip_prefix(&begin));
+    let mut lines: Vec<&str> = inside.filter_map(|rest| rest.split('/').next()).collect();
+    lines.dedup();
+    let turns = lines.len();
+    lines.sort_unstable();
+    lines.dedup();
+    turns > lines.len()
+}
