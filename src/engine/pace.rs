@@ -9,7 +9,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use event::{Hand, Pace, Until};
+use tokio::sync::oneshot;
 
+use crate::Error;
 use crate::queue::lock;
 
 /// Whoever lets the threads go, if anybody does.
@@ -24,6 +26,7 @@ pub(crate) fn spawn(
     let name = match hand {
         Hand::Committer => "committer",
         Hand::Writer => "writer",
+        Hand::Archiver => "archiver",
     };
     if let Some(pace) = &pace {
         pace.begins(hand);
@@ -41,6 +44,33 @@ pub(crate) fn spawn(
         }
         work();
     })
+}
+
+/// Does something that takes long on a thread of the runtime, beside those that decide and write. What it comes to is
+/// told before its end is, so that nobody who waits for the end is still to be told.
+pub(crate) async fn beside<T: Send + 'static>(
+    hand: Hand,
+    pace: Paced,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    if let Some(pace) = &pace {
+        pace.begins(hand);
+    }
+    let ends = Ends { hand, pace };
+    let (sender, receiver) = oneshot::channel();
+    #[cfg(test)]
+    let planted = crate::planted::planted();
+    tokio::task::spawn_blocking(move || {
+        let ends = ends;
+        #[cfg(test)]
+        crate::planted::plant(planted);
+        if let Some(pace) = &ends.pace {
+            pace.pauses(hand, Until::Now);
+        }
+        // Whoever waited may have gone.
+        let _ = sender.send(work());
+    });
+    receiver.await.map_err(Error::read)
 }
 
 /// Tells that a thread is at its end, or never came to its beginning.

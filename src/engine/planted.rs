@@ -55,6 +55,10 @@ pub(crate) enum Planted {
     LosersGoOn,
     /// Who won a race is not looked up after a restart.
     RaceAnew,
+    /// A segment is not synced before its rows are forgotten.
+    LooseSegment,
+    /// What was moved into the second file is not looked for there until a restart.
+    StaleSecond,
 }
 
 thread_local! {

@@ -473,7 +473,11 @@ impl Store {
                 meta.insert(ENDED_MARK, seal(ENDED_MARK.as_bytes(), &mark).as_slice())?;
             }
         }
-        if let Some(moved) = &changes.moved {
+        #[cfg(test)]
+        let is_seen = !crate::planted::is(crate::planted::Planted::StaleSecond);
+        #[cfg(not(test))]
+        let is_seen = true;
+        if let Some(moved) = changes.moved.as_ref().filter(|_| is_seen) {
             // Before they are forgotten here, where they are still the same.
             let mut second = lock(&self.second);
             (second.rows, second.is_lost) = (Some(moved.rows.clone()), false);

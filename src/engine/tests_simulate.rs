@@ -252,3 +252,13 @@ fn simulated_fault_losers_go_on_is_found() {
 fn simulated_fault_race_anew_is_found() {
     check_found(Planted::RaceAnew);
 }
+
+#[test]
+fn simulated_fault_loose_segment_is_found() {
+    check_found(Planted::LooseSegment);
+}
+
+#[test]
+fn simulated_fault_stale_second_is_found() {
+    check_found(Planted::StaleSecond);
+}

@@ -20,23 +20,40 @@ pub(crate) enum Deed {
     LoserLate,
     /// A fork stood in a line of another.
     ForkInFork,
+    /// A segment went into the archive.
+    Archived,
+    /// A row of what had ended went into the second file.
+    RowsMoved,
+    /// A flow was taken up whose beginning was in the archive.
+    TakenUpFromArchive,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Joined, Self::Raced, Self::LoserUndone, Self::LoserLate, Self::ForkInFork];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Joined,
+        Self::Raced,
+        Self::LoserUndone,
+        Self::LoserLate,
+        Self::ForkInFork,
+        Self::Archived,
+        Self::RowsMoved,
+        Self::TakenUpFromArchive,
+    ];
 }
 
 /// How often each of them came to pass.
 pub(crate) type Deeds = BTreeMap<Deed, usize>;
 
+/// Counts what came to pass so many times, if it did.
+pub(crate) fn count(deeds: &mut Deeds, deed: Deed, times: usize) {
+    if times > 0 {
+        *deeds.entry(deed).or_default() += times;
+    }
+}
+
 pub(crate) fn of(truth: &Truth, stories: &Stories<'_>) -> Deeds {
     let mut deeds = Deeds::new();
-    let mut did = |deed: Deed, times: usize| {
-        if times > 0 {
-            *deeds.entry(deed).or_default() += times;
-        }
-    };
+    let mut did = |deed: Deed, times: usize| count(&mut deeds, deed, times);
     for (id, told) in &truth.flows {
         let story = &stories[id];
         forks(told, story, &mut did);

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use event::{Event, FlowId, Record, Rows};
+use event::{Event, FlowId, Record, Rows, Seq};
 
 use crate::kinds::{Parked, Released, Resumed, Signalled};
 use crate::tests_simulate_toy::{COUNTERS, scope};
 use crate::tests_simulate_truth::Truth;
 use crate::tests_simulate_walk::line_of;
 use crate::tests_simulate_world::Call;
-use crate::{Denial, Engine, Error, FlowRow, Snapshot, State};
+use crate::{Chore, Denial, Engine, Error, FlowRow, Keep, Snapshot, State};
 
 /// What somebody was answered.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(crate) enum Answer {
     Released { id: FlowId, how: Release, told: Result<(), Error> },
     Told { id: FlowId, text: String, told: Result<(), Error> },
     Stood { id: FlowId, still: bool, told: Result<(), Error> },
+    Archived { keep: Keep, now_ms: i64, told: Result<Option<Chore>, Error> },
 }
 
 /// What a person does about a flow that is parked.
@@ -66,6 +67,10 @@ pub(crate) struct Ledger {
     going: BTreeSet<FlowId>,
     /// The counters of a scope at a commit of this life.
     kept: Option<(u64, Vec<u8>, Rowed)>,
+    /// The last event that is in the archive, as far as anybody was told.
+    pub(crate) archived: Seq,
+    /// How many flows were taken up whose beginning was in the archive.
+    pub(crate) across: usize,
     pub(crate) problems: Vec<String>,
 }
 
@@ -87,6 +92,12 @@ impl Ledger {
             self.wrong(format!("event {} ({} {}) was seen and is lost", lost.seq, lost.flow, lost.kind));
         }
         self.look(snapshot, moment);
+        let end = snapshot.0.archive.end();
+        if end < self.archived {
+            self.wrong(format!("up to {} was archived, and up to {end} is", self.archived));
+        }
+        self.archived = end;
+        self.across += snapshot.open_flows().iter().filter(|row| row.first <= end).count();
     }
 
     /// Looks at what is new.
@@ -166,7 +177,7 @@ impl Ledger {
                 }
             }
             Answer::Stood { id, told: Ok(()), .. } => _ = self.going.remove(&id),
-            Answer::Drives(Ok(())) => {}
+            Answer::Drives(Ok(())) | Answer::Archived { .. } => {}
             Answer::Began { id: Err(error), .. } | Answer::Drives(Err(error)) => self.refused(None, &error),
             Answer::Came { id, row: Err(error), .. } => self.refused(id, &error),
             Answer::Cancelled { id, told: Err(error) }

@@ -8,7 +8,7 @@ use sim::Director;
 use tokio::task::JoinSet;
 
 use crate::queue::lock;
-use crate::tests_simulate_deeds as deeds;
+use crate::tests_simulate_deeds::{self as deeds, Deed};
 use crate::tests_simulate_judge::{Case, early};
 use crate::tests_simulate_ledger::{Answer, Release};
 use crate::tests_simulate_mix::End;
@@ -16,7 +16,7 @@ use crate::tests_simulate_run::{Ended, Run};
 use crate::tests_simulate_script::word_name;
 use crate::tests_simulate_truth::Truth;
 use crate::tests_simulate_world::World;
-use crate::{Clock, Engine, FlowRow, State, Which};
+use crate::{Chore, Clock, Engine, Error, FlowRow, Keep, State, Which};
 
 /// How often everything runnable is let run until nothing moves: longer than any chain of tasks that wake each other.
 const STILL: usize = 48;
@@ -69,6 +69,10 @@ pub(crate) struct Life<'a> {
     pub(crate) director: &'a Arc<Director>,
     pub(crate) clients: &'a mut JoinSet<Answer>,
     pub(crate) last: bool,
+    /// Something strikes the disk in it, or may have.
+    pub(crate) strikes: bool,
+    /// A piece is being archived.
+    pub(crate) archiving: bool,
 }
 
 impl Drop for Life<'_> {
@@ -144,6 +148,11 @@ impl Life<'_> {
         };
         while let Some(answer) = self.clients.try_join_next() {
             match answer {
+                Ok(Answer::Archived { keep, now_ms, told }) => {
+                    self.archiving = false;
+                    self.see();
+                    self.archived(keep, now_ms, told);
+                }
                 Ok(answer) => {
                     let powered = self.run.disk.is_powered();
                     if powered {
@@ -269,11 +278,56 @@ impl Life<'_> {
         if mix.stand > 0 && self.run.chance.in_thousand(if self.last { 300 } else { mix.stand }) {
             self.stand();
         }
+        if !self.archiving && self.run.chance.in_thousand(mix.archive) {
+            self.archive();
+        }
         if !self.last && self.run.chance.in_thousand(mix.jump) {
             let far = if self.run.chance.coin() { 5_000 } else { 3_600_000 };
             let by = i64::try_from(self.run.chance.below(far)).expect("small");
             self.run.clock.jump(if self.run.chance.coin() { by } else { -by });
             self.run.jumped = true;
+        }
+    }
+
+    /// One more piece of the log goes into the archive, if it is its time.
+    fn archive(&mut self) {
+        let chance = &mut self.run.chance;
+        let keep = Keep {
+            for_ms: *chance.pick(&[-1_000_000, 0, 2_000, 600_000]),
+            live_bytes: *chance.pick(&[0, 4_096, 20_000, u64::MAX]),
+            parts: chance.in_thousand(800),
+        };
+        self.archiving = true;
+        let (engine, now_ms) = (self.engine.clone(), self.run.clock.now_ms());
+        self.clients.spawn(async move {
+            let told = engine.archive(keep).await;
+            Answer::Archived { keep, now_ms, told }
+        });
+    }
+
+    /// A piece has been archived, or could not be.
+    fn archived(&mut self, keep: Keep, asked_ms: i64, told: Result<Option<Chore>, Error>) {
+        let ledger = &mut self.run.ledger;
+        match told {
+            Ok(Some(Chore::Segment { first, last, .. })) => {
+                let youngest_ms =
+                    ledger.seen.get(usize::try_from(last.0 - 1).expect("small")).map(|it| it.time_ms);
+                let is_old =
+                    youngest_ms.is_some_and(|time_ms| time_ms <= asked_ms.saturating_sub(keep.for_ms));
+                if self.run.disk.is_powered() && keep.live_bytes == u64::MAX && !is_old && !self.run.jumped {
+                    ledger
+                        .problems
+                        .push(format!("event {last} of {youngest_ms:?} is too young for {keep:?}"));
+                }
+                if first != ledger.archived.next() {
+                    let what = format!("{first} to {last} were archived after {}", ledger.archived);
+                    ledger.problems.push(what);
+                }
+                ledger.archived = last;
+            }
+            Ok(_) | Err(Error::Stopped { .. }) => {}
+            Err(_) if self.strikes || !self.run.disk.is_powered() => {}
+            Err(error) => ledger.problems.push(format!("archiving: {error}")),
         }
     }
 
@@ -459,6 +513,15 @@ impl Life<'_> {
         }
         let stories = case.judge();
         self.run.deeds = deeds::of(&truth, &stories);
+        let archived = self.engine.archived().expect("the log reads");
+        let across = self.run.ledger.across;
+        for (deed, times) in [
+            (Deed::Archived, archived.segments),
+            (Deed::RowsMoved, archived.ended_rows),
+            (Deed::TakenUpFromArchive, across as u64),
+        ] {
+            deeds::count(&mut self.run.deeds, deed, usize::try_from(times).expect("small"));
+        }
         case.rows(&snapshot, seen);
         if !self.run.jumped {
             case.problems.extend(early(&truth));

@@ -32,6 +32,8 @@ pub(crate) struct Mix {
     /// How often somebody is told something, and made to stand still.
     pub(crate) tell: usize,
     pub(crate) stand: usize,
+    /// How often a piece of the log is archived.
+    pub(crate) archive: usize,
     /// How the disk and the process fare.
     pub(crate) cuts: bool,
     pub(crate) kills: bool,
@@ -68,7 +70,7 @@ impl Mix {
         };
         let (cancel, operate) = (some(500, 40), 20 + some(500, 60));
         let (jump, over, pass) = (some(250, 20), some(400, 60), some(500, 100));
-        let (tell, stand) = (some(500, 60), some(300, 30));
+        let (tell, stand, archive) = (some(500, 60), some(300, 30), some(400, 60));
         let (cuts, kills, fails) = (some(700, 1) > 0, some(500, 1) > 0, some(300, 1) > 0);
         Self {
             lives: if quiet { 1 } else { 1 + chance.below(LIVES_MAX) },
@@ -82,6 +84,7 @@ impl Mix {
             pass,
             tell,
             stand,
+            archive,
             cuts,
             kills,
             fails,

@@ -19,7 +19,7 @@ use crate::tests_simulate_mix::{End, Mix};
 use crate::tests_simulate_script::Script;
 use crate::tests_simulate_toy::ToyFold;
 use crate::tests_simulate_world::World;
-use crate::{Book, Clock, Engine, Error, Options, chain};
+use crate::{ARCHIVE, Book, Clock, ENDED, Engine, Error, Options, chain};
 
 const DIR: &str = "/house";
 
@@ -55,12 +55,17 @@ impl Clock for SimClock {
     }
 }
 
+/// Whether a file is the one with the rows of what has ended, whole or not.
+fn is_second(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(ENDED))
+}
+
 /// What a run came to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Played {
     /// All rows of the log.
     pub(crate) log: Vec<u8>,
-    /// The whole database.
+    /// The whole database, the second file and the archive.
     pub(crate) file: Vec<u8>,
     pub(crate) events: usize,
     pub(crate) flows: usize,
@@ -175,7 +180,8 @@ impl Run {
         }
         let mount: Arc<dyn Files> = self.disk.mount();
         let options = Options {
-            files: director.files(mount),
+            // The second file is written under a lock that whoever looks at the log wants.
+            files: director.files(mount, |path| path == Path::new(DIR) || is_second(path)),
             dir: PathBuf::from(DIR),
             clock: self.clock.clone(),
             fold: Arc::new(ToyFold),
@@ -194,15 +200,28 @@ impl Run {
             }
         };
         if let Some(engine) = engine {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                // So the thread beside the log's own is told from others.
+                .thread_name("archiver")
+                .build();
             let runtime = runtime.expect("a runtime is made");
             let mut clients = JoinSet::new();
             let ended = runtime.block_on(async {
                 let born = Instant::now();
                 *lock(&self.clock.born) = Some(born);
                 lock(&self.world.state).born = Some(born);
-                let mut life = Life { run: self, engine, director: &director, clients: &mut clients, last };
+                let archiving = false;
+                let mut life = Life {
+                    run: self,
+                    engine,
+                    director: &director,
+                    clients: &mut clients,
+                    last,
+                    strikes,
+                    archiving,
+                };
                 let ended = life.drive().await;
                 let engine = life.engine.clone();
                 drop(life);
@@ -255,15 +274,15 @@ impl Run {
         let snapshot = store.snapshot().expect("the log reads");
         let mut log = Vec::new();
         let mut hash = chain::GENESIS;
-        for row in snapshot.log.range(0..).expect("the log reads") {
+        for row in snapshot.log_rows(1).expect("the log reads") {
             let (first, row) = row.expect("the log reads");
             let mut hasher = blake3::Hasher::new();
-            hasher.update(&hash).update(&first.value().to_le_bytes()).update(&row.value()[32..]);
+            hasher.update(&hash).update(&first.to_le_bytes()).update(&row[32..]);
             hash = *hasher.finalize().as_bytes();
-            if row.value()[..32] != hash {
-                problems.push(format!("the chain breaks at event {}", first.value()));
+            if row[..32] != hash {
+                problems.push(format!("the chain breaks at event {first}"));
             }
-            log.extend_from_slice(row.value());
+            log.extend_from_slice(&row);
         }
         let left = snapshot.work_keys(&[]).expect("the log reads");
         if !left.is_empty() {
@@ -277,7 +296,7 @@ impl Run {
         let was = lock(&self.world.state);
         Played {
             log,
-            file: self.disk.get(Path::new(DIR).join(DATABASE)).unwrap_or_default(),
+            file: self.files(),
             events: self.ledger.seen.len(),
             flows: self.ledger.seen.iter().filter(|record| record.previous.is_none()).count(),
             lives: was.life,
@@ -285,6 +304,15 @@ impl Run {
             releases: self.ledger.releases(),
             deeds: std::mem::take(&mut self.deeds),
         }
+    }
+
+    /// All that the house has left on its disk, but for the witness, which says nothing more.
+    fn files(&self) -> Vec<u8> {
+        let archive = Path::new(DIR).join(ARCHIVE);
+        let names = self.disk.list(&archive).unwrap_or_default();
+        let segments = names.iter().map(|name| archive.join(name));
+        let paths = [DATABASE, ENDED].iter().map(|name| Path::new(DIR).join(name)).chain(segments);
+        paths.filter_map(|path| self.disk.get(path)).collect::<Vec<_>>().concat()
     }
 
     /// A log that is put back from an older copy is found out by what stands beside it.

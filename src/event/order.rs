@@ -76,6 +76,8 @@ pub enum Hand {
     Committer,
     /// The one that makes durable what was decided.
     Writer,
+    /// The one that prepares, beside the two, what is to be archived.
+    Archiver,
 }
 
 /// What such a thread waits for.

@@ -14,6 +14,7 @@
 //! engine that forgets to ring stands still here as it would at work.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -117,15 +118,24 @@ impl Director {
     }
 
     /// The same files, with a pause of the log's threads at each sync: what a reader sees while a commit is on its
-    /// way to the disk.
-    pub fn files(self: &Arc<Self>, files: Arc<dyn Files>) -> Arc<OnSync> {
+    /// way to the disk. Where it `spares` a file or a directory there is none: whoever is held up there with a lock
+    /// that the driver wants would wait for it for ever.
+    pub fn files(
+        self: &Arc<Self>,
+        files: Arc<dyn Files>,
+        spares: impl Fn(&Path) -> bool + Send + Sync + 'static,
+    ) -> Arc<OnSync> {
         let director = self.clone();
-        OnSync::of_content(files, move || {
+        OnSync::of_content(files, move |path| {
             let hand = match std::thread::current().name() {
                 Some("committer") => Hand::Committer,
                 Some("writer") => Hand::Writer,
+                Some("archiver") => Hand::Archiver,
                 _ => return Ok(()),
             };
+            if spares(path) {
+                return Ok(());
+            }
             director.pauses(hand, Until::Now);
             Ok(())
         })

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::files::{File, Files, Identity, Open};
 
-type Before = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
+type Before = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 
 /// A file system whose syncs, of files and of directories, ask first.
 pub struct OnSync {
@@ -25,14 +25,14 @@ impl OnSync {
         files: Arc<dyn Files>,
         before: impl Fn() -> io::Result<()> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { files, before: Arc::new(before), spares_lengths: false })
+        Arc::new(Self { files, before: Arc::new(move |_| before()), spares_lengths: false })
     }
 
-    /// The same, but for the sync of a file whose length has just been set: a database that makes itself
+    /// The same, told of which file or directory it is, but for the sync of a file whose length has just been set: a database that makes itself
     /// larger keeps its readers out meanwhile, and one that was held up there would wait for them for ever.
     pub fn of_content(
         files: Arc<dyn Files>,
-        before: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+        before: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Self { files, before: Arc::new(before), spares_lengths: true })
     }
@@ -50,6 +50,7 @@ impl Files for OnSync {
         let before = self.before.clone();
         Ok(Arc::new(OnSyncFile {
             file,
+            path: path.to_owned(),
             before,
             spares_lengths: self.spares_lengths,
             resized: AtomicBool::new(false),
@@ -85,7 +86,7 @@ impl Files for OnSync {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        (self.before)()?;
+        (self.before)(path)?;
         self.files.sync_dir(path)
     }
 
@@ -96,6 +97,7 @@ impl Files for OnSync {
 
 struct OnSyncFile {
     file: Arc<dyn File>,
+    path: PathBuf,
     before: Before,
     spares_lengths: bool,
     resized: AtomicBool,
@@ -127,7 +129,7 @@ impl File for OnSyncFile {
 
     fn sync(&self) -> io::Result<()> {
         if !(self.resized.swap(false, Ordering::Relaxed) && self.spares_lengths) {
-            (self.before)()?;
+            (self.before)(&self.path)?;
         }
         self.file.sync()
     }
