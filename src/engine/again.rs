@@ -55,7 +55,10 @@ pub(crate) async fn go_on<P: Send + Sync + 'static>(flow: &Flow<P>, next: Next) 
         let next_id = FlowId::derive(batch.now_ms(), &seed);
         let slot = Slot { flow: next_id, path: "", scope: &next.scope };
         batch.begin(&slot, Origin { actor, cause: Cause::Parent(id) }, Draft::of(&next.started));
-        for told in live.signals_left() {
+        let left = live.signals_left();
+        #[cfg(test)]
+        let left = if crate::planted::is(crate::planted::Planted::NotHandedOn) { Vec::new() } else { left };
+        for told in left {
             batch.append(&slot, Draft::of(&told));
         }
         let ended = Ended { outcome: Outcome::Continued(next_id) };

@@ -127,6 +127,8 @@ mod tests_signal;
 #[cfg(test)]
 mod tests_simulate;
 #[cfg(test)]
+mod tests_simulate_children;
+#[cfg(test)]
 mod tests_simulate_deeds;
 #[cfg(test)]
 mod tests_simulate_judge;

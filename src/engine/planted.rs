@@ -59,6 +59,10 @@ pub(crate) enum Planted {
     LooseSegment,
     /// What was moved into the second file is not looked for there until a restart.
     StaleSecond,
+    /// At a flow's end nothing becomes of the children beside it.
+    ChildrenStay,
+    /// What a flow was told and has not taken is not handed on to the one it goes on as.
+    NotHandedOn,
 }
 
 thread_local! {

@@ -262,3 +262,13 @@ fn simulated_fault_loose_segment_is_found() {
 fn simulated_fault_stale_second_is_found() {
     check_found(Planted::StaleSecond);
 }
+
+#[test]
+fn simulated_fault_children_stay_is_found() {
+    check_found(Planted::ChildrenStay);
+}
+
+#[test]
+fn simulated_fault_not_handed_on_is_found() {
+    check_found(Planted::NotHandedOn);
+}

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::tests_simulate_judge::Stories;
 use crate::tests_simulate_truth::{Told, Truth};
 use crate::tests_simulate_walk::{Fork, Story};
+use crate::{Superseded, TakesUp, child::PARENT_ENDED};
 
 /// Something that may come to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,10 +27,20 @@ pub(crate) enum Deed {
     RowsMoved,
     /// A flow was taken up whose beginning was in the archive.
     TakenUpFromArchive,
+    /// A flow went on anew.
+    Continued,
+    /// One did that had been told something which it had not taken.
+    HandedOn,
+    /// A child went on beside its parent, and was waited for.
+    Awaited,
+    /// One was cancelled because its parent had ended, and was undone.
+    CancelledAtEnd,
+    /// One was cancelled because its parent turned.
+    Settled,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Joined,
         Self::Raced,
         Self::LoserUndone,
@@ -38,6 +49,11 @@ impl Deed {
         Self::Archived,
         Self::RowsMoved,
         Self::TakenUpFromArchive,
+        Self::Continued,
+        Self::HandedOn,
+        Self::Awaited,
+        Self::CancelledAtEnd,
+        Self::Settled,
     ];
 }
 
@@ -57,6 +73,20 @@ pub(crate) fn of(truth: &Truth, stories: &Stories<'_>) -> Deeds {
     for (id, told) in &truth.flows {
         let story = &stories[id];
         forks(told, story, &mut did);
+        if let Some(TakesUp::Continues(before)) = told.takes_up {
+            did(Deed::Continued, 1);
+            let before = truth.flows.get(&before).is_some_and(|before| !before.signals.is_empty());
+            did(Deed::HandedOn, usize::from(before));
+        }
+        did(Deed::Awaited, story.awaited.len());
+        let of_child = |record: &&event::Record| {
+            record.get::<Superseded>().is_ok_and(|superseded| superseded.what.starts_with("its child"))
+        };
+        did(Deed::Settled, told.steps.iter().filter(of_child).count());
+        did(
+            Deed::CancelledAtEnd,
+            usize::from(told.cancel.as_deref() == Some(PARENT_ENDED) && told.turn.is_some()),
+        );
     }
     deeds
 }

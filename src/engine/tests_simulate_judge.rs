@@ -4,15 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use event::{Cause, FlowId, Record, Rows, Seq};
+use event::{FlowId, Record, Rows, Seq};
 
-use crate::kinds::{Failed, Gathered, Outcome, Refused, SignalTaken, TimerFired, TimerSet};
-use crate::tests_simulate_script::{Op, Word, word_name};
+use crate::kinds::{
+    ChildEnded, ChildStarted, Failed, Gathered, Outcome, Refused, SignalTaken, TimerFired, TimerSet,
+};
+use crate::tests_simulate_script::{Op, Script, Word, word_name};
 use crate::tests_simulate_toy::*;
 use crate::tests_simulate_truth::{Told, Truth};
 use crate::tests_simulate_walk::{self as walked, Fork, Line, Story, What, before, call_of, walk};
 use crate::tests_simulate_world::{Call, Came};
-use crate::{FlowRow, Snapshot, State, Superseded};
+use crate::{FlowRow, ParentEnd, Snapshot, State, Superseded};
 
 /// What there is to judge.
 pub(crate) struct Case<'a> {
@@ -30,7 +32,7 @@ pub(crate) struct Case<'a> {
 pub(crate) type Stories<'a> = BTreeMap<FlowId, Story<'a>>;
 
 impl<'a> Case<'a> {
-    fn demand(&mut self, holds: bool, what: impl FnOnce() -> String) {
+    pub(crate) fn demand(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.problems.push(what());
         }
@@ -62,6 +64,7 @@ impl<'a> Case<'a> {
             let Some(record) = told.call(number) else { continue };
             let fits = match what {
                 What::OfNo => record.get::<Said>().is_ok(),
+                What::Awaited(_) => record.get::<ChildEnded>().is_ok(),
                 What::Op(op) => fits(record, op),
             };
             self.demand(fits, || format!("{id} {number}: {} is not what {what:?} comes to", record.kind));
@@ -90,9 +93,20 @@ impl<'a> Case<'a> {
         }
         self.undos(id, told, lines);
         for line in lines {
-            if let What::Op(Op::Each { parts, limit, .. }) = line.what {
-                self.parts(id, told, &line.path, parts, *limit);
+            match line.what {
+                What::Op(Op::Each { parts, limit, .. }) => self.parts(id, told, &line.path, parts, *limit),
+                What::Op(Op::Beside { child, end, .. }) => self.beside(id, told, &line.path, child, *end),
+                _ => {}
             }
+        }
+        for (path, begun) in &story.awaited {
+            let (child, record) = (self.child(id, begun, "").map(|(child, _)| child), told.call(path));
+            let newest = child.and_then(|child| self.truth.newest(child));
+            let right = record.zip(newest).is_some_and(|(record, (child, told))| {
+                record.get::<ChildEnded>().is_ok_and(|ended| ended.child == child)
+                    && told.is_over_at(record.seq)
+            });
+            self.demand(right, || format!("{id} {path}: it waited for {newest:?}, and went on"));
         }
         if let Some((Outcome::Done(output), _)) = &told.outcome {
             let output: Vec<String> = rmp_serde::from_slice(output).expect("the toy's output");
@@ -155,7 +169,7 @@ impl<'a> Case<'a> {
             });
         }
         let called = |call: &str| self.calls.iter().any(|it| it.flow == id && it.step == call && !it.undo);
-        let children = |call: &str, parts: &[(String, Vec<Op>)]| {
+        let children = |call: &str, parts: &[(String, Script)]| {
             parts.iter().any(|(key, _)| self.child(id, call, key).is_some())
         };
         let mut problems = Vec::new();
@@ -169,6 +183,9 @@ impl<'a> Case<'a> {
                 }
                 Op::Act(act) if act.undone => (true, record.is_some() || called(path)),
                 Op::Each { parts, undone: true, .. } => (true, record.is_some() || children(path, parts)),
+                Op::Beside { end, .. } if *end != ParentEnd::Leave => {
+                    (true, record.is_some() || self.child(id, path, "").is_some())
+                }
                 _ => (false, false),
             };
             let undo = undone.iter().find(|record| record.path.0 == format!("{path}~"));
@@ -196,67 +213,6 @@ impl<'a> Case<'a> {
             problems.push(format!("{id}: undone was {}, which there is not", stray.path));
         }
         self.problems.extend(problems);
-    }
-
-    fn child(&self, parent: FlowId, number: &str, key: &str) -> Option<(FlowId, &Told)> {
-        let mut seed = parent.0.to_vec();
-        seed.extend_from_slice(format!("{number}\0{key}").as_bytes());
-        let mut time = [0; 8];
-        time[2..].copy_from_slice(&parent.0[..6]);
-        let id = FlowId::derive(i64::from_be_bytes(time), &seed);
-        self.truth.flows.get(&id).map(|told| (id, told))
-    }
-
-    /// Parts of a fan-out: never more at once than may be, all over before the parent goes on or undoes.
-    fn parts(&mut self, id: FlowId, told: &Told, number: &str, parts: &[(String, Vec<Op>)], limit: usize) {
-        let children: Vec<_> = parts.iter().map(|(key, _)| self.child(id, number, key)).collect();
-        let begun: Vec<_> = children.iter().flatten().map(|(id, told)| (*id, (*told).clone())).collect();
-        for (child, child_told) in &begun {
-            let parent = child_told.cause == Cause::Parent(id) && child_told.actor == told.actor;
-            self.demand(parent, || format!("{child}: it has another parent or actor than {id}"));
-        }
-        let over =
-            |seq: Seq| begun.iter().all(|(_, told)| told.outcome.as_ref().is_some_and(|(_, end)| *end < seq));
-        if let Some(record) = told.call(number) {
-            let done = begun.iter().filter(|(_, told)| told.state == State::Done).count() as u64;
-            let all = parts.len() as u64;
-            let gathered = record.get::<Gathered>().ok();
-            let right = gathered == Some(Gathered { done, failed: all - done }) && begun.len() == parts.len();
-            let text = || format!("{id} {number}: gathered {gathered:?}, but {done} of {all} parts are done");
-            self.demand(right && over(record.seq), text);
-        }
-        let lost = told.lost_in(number).map(|(race, decided)| (race.to_owned(), decided.seq));
-        let round = |call: &str| told.lost_in(call).map(|(race, _)| race.to_owned());
-        let undone = told.steps.iter().filter(|record| record.path.as_str().ends_with('~'));
-        let mut earlier = undone.filter(|record| {
-            let call = call_of(record.path.as_str());
-            (call == number || before(call, number))
-                && round(call) == lost.as_ref().map(|(race, _)| race.clone())
-        });
-        if let Some(first) = earlier.next() {
-            let text = || format!("{id} {number}: undone before its parts were over");
-            self.demand(over(first.seq), text);
-        }
-        if let Some((race, decided)) = &lost {
-            let late = begun.iter().find(|(_, told)| told.first > *decided);
-            self.demand(late.is_none(), || format!("{id} {number}: it began {late:?} when it had lost"));
-            let forward = told.steps.iter().filter(|record| !record.path.as_str().ends_with('~'));
-            let mut later = forward.filter(|record| before(race, call_of(record.path.as_str())));
-            let goes_on = later.next().map(|next| next.seq).or_else(|| told.done_at());
-            self.demand(goes_on.is_none_or(over), || {
-                format!("{id} {number}: it lost, and its story went on before its parts were over")
-            });
-        }
-        if begun.iter().all(|(_, told)| told.parks == 0) {
-            let at_once = |seq: Seq| {
-                let open = begun.iter().filter(|(_, told)| {
-                    told.first <= seq && told.outcome.as_ref().is_none_or(|(_, end)| *end > seq)
-                });
-                open.count()
-            };
-            let most = begun.iter().map(|(_, told)| at_once(told.first)).max().unwrap_or(0);
-            self.demand(most <= limit, || format!("{id} {number}: {most} parts at once, {limit} may be"));
-        }
     }
 
     /// A call came when it might, and not once more when it was known how it had ended.
@@ -446,6 +402,7 @@ fn fits(record: &Record, op: &Op) -> bool {
         Op::Sleep(_) | Op::Hear { within_ms: Some(_), .. } => record.get::<TimerSet>().is_ok(),
         Op::Hear { within_ms: None, .. } => record.get::<SignalTaken>().is_ok(),
         Op::Each { .. } => record.get::<Gathered>().is_ok(),
+        Op::Beside { end, .. } => record.get::<ChildStarted>().is_ok_and(|begun| begun.parent_end == *end),
         Op::BadRule { .. } | Op::BadStory | Op::Hold { .. } | Op::Join(_) | Op::Race(_) => false,
     };
     fits && marked == matches!(op, Op::Shut { .. })
@@ -461,6 +418,9 @@ fn undoes(record: &Record, op: &Op) -> bool {
                 || record.get::<Superseded>().is_ok_and(|superseded| superseded.what == *name)
         }
         Op::Act(act) => record.get::<Unacted>().is_ok_and(|unacted| unacted.key == act.key),
+        Op::Beside { .. } => {
+            record.get::<Superseded>().is_ok_and(|superseded| superseded.what.starts_with("its child"))
+        }
         Op::Each { parts, .. } => record.get::<Taken>().is_ok_and(|taken| taken.count == parts.len() as u64),
         _ => false,
     }

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 
 use sim::{Chance, SimFiles};
 
+use crate::ParentEnd;
 use crate::tests_simulate_script::{Act, Op, Script, Word};
 use crate::tests_simulate_world::Trouble;
 
@@ -41,6 +42,8 @@ pub(crate) struct Mix {
     /// Names and counters there are.
     names: usize,
     lines: usize,
+    /// How many of a thousand scripts go on anew.
+    anew: usize,
 }
 
 /// How a life ends, if nothing else ends it before.
@@ -90,6 +93,7 @@ impl Mix {
             fails,
             names: 1 + chance.below(3),
             lines: 1 + chance.below(7),
+            anew: chance.below(2) * 400,
         }
     }
 
@@ -126,12 +130,40 @@ impl Mix {
 
     /// Something to ask for.
     pub(crate) fn script(&self, chance: &mut Chance, request: usize) -> Script {
-        let at = 1 + u8::from(chance.in_thousand(300));
         let mut keys = Keys { request, used: 0 };
+        let script = self.one(chance, &mut keys);
+        if chance.in_thousand(self.anew) { self.anew(chance, &mut keys, script, 0) } else { script }
+    }
+
+    /// The same script, that goes on as others.
+    fn anew(&self, chance: &mut Chance, keys: &mut Keys, mut script: Script, depth: usize) -> Script {
+        for _ in 0..=chance.below(2) {
+            let before = self.child(chance, keys, depth);
+            script = Script { next: Some(Box::new(script)), ..before };
+            // Nothing may be left to undo, or it parks.
+            match chance.below(10) {
+                0..=6 => script.ops.retain(|op| !leaves(op)),
+                7..=8 => script.ops.push(Op::Shut { at: script.at }),
+                _ => {}
+            }
+        }
+        script
+    }
+
+    /// A short script.
+    fn child(&self, chance: &mut Chance, keys: &mut Keys, depth: usize) -> Script {
+        let at = 1 + u8::from(chance.in_thousand(300));
+        let lines = chance.below(4);
+        let ops = (0..lines).map(|_| self.op(chance, keys, depth, None)).collect();
+        Script { at, ops, next: None }
+    }
+
+    fn one(&self, chance: &mut Chance, keys: &mut Keys) -> Script {
+        let at = 1 + u8::from(chance.in_thousand(300));
         let lines = 1 + chance.below(self.lines);
         let mut ops = Vec::new();
         for _ in 0..lines {
-            ops.push(self.op(chance, &mut keys, 0, None));
+            ops.push(self.op(chance, keys, 0, None));
         }
         if chance.in_thousand(300) {
             let joins = ops
@@ -143,7 +175,7 @@ impl Mix {
                 None => ops.insert(chance.below(ops.len() + 1), Op::Shut { at }),
             }
         }
-        Script { at, ops }
+        Script { at, ops, next: None }
     }
 
     /// Lines of a story that are told at once; one may be empty.
@@ -180,13 +212,16 @@ impl Mix {
             }
             58..=66 if depth < 2 => {
                 let count = chance.below(5);
+                let undone = chance.coin();
                 let parts = (0..count).map(|n| {
-                    let lines = chance.below(4);
-                    let ops = (0..lines).map(|_| self.op(chance, keys, depth + 1, None)).collect();
-                    (format!("p{n}"), ops)
+                    let part = self.child(chance, keys, depth + 1);
+                    // Whoever takes parts back knows them by their own ids.
+                    let anew = !undone && chance.in_thousand(self.anew);
+                    let part = if anew { self.anew(chance, keys, part, depth + 1) } else { part };
+                    (format!("p{n}"), part)
                 });
                 let parts = parts.collect();
-                Op::Each { parts, limit: 1 + chance.below(3), undone: chance.coin() }
+                Op::Each { parts, limit: 1 + chance.below(3), undone }
             }
             67 if self.trouble.ours > 0 => Op::BadRule { at },
             68 if self.trouble.panic > 0 => Op::BadStory,
@@ -194,8 +229,20 @@ impl Mix {
                 let within_ms = chance.coin().then(|| chance.below(3000) as u64);
                 Op::Hear { name: u8::from(chance.coin()), within_ms }
             }
-            75..=78 if depth < 2 && within.is_none() => Op::Join(self.branches(chance, keys, depth)),
-            79..=83 if depth < 2 && within.is_none() => Op::Race(self.branches(chance, keys, depth)),
+            75..=79 if depth < 2 && within.is_none() => {
+                let child = self.child(chance, keys, depth + 1);
+                let anew = chance.in_thousand(self.anew);
+                let child = if anew { self.anew(chance, keys, child, depth + 1) } else { child };
+                let lines = chance.below(3);
+                Op::Beside {
+                    child: Box::new(child),
+                    end: *chance.pick(&[ParentEnd::Leave, ParentEnd::Cancel, ParentEnd::Wait]),
+                    ops: (0..lines).map(|_| self.op(chance, keys, depth + 1, None)).collect(),
+                    awaited: chance.coin(),
+                }
+            }
+            80..=82 if depth < 2 && within.is_none() => Op::Join(self.branches(chance, keys, depth)),
+            83..=86 if depth < 2 && within.is_none() => Op::Race(self.branches(chance, keys, depth)),
             _ => Op::Act(Act {
                 key: keys.next(),
                 attempts_max: 1 + u32::try_from(chance.below(4)).expect("small"),
@@ -213,6 +260,19 @@ impl Mix {
 
 fn place(chance: &mut Chance, below: usize) -> u8 {
     u8::try_from(chance.below(below)).expect("there are few places")
+}
+
+/// Whether a line may leave something to undo behind.
+fn leaves(op: &Op) -> bool {
+    match op {
+        Op::Count { .. } | Op::Reserve { .. } | Op::Steal { .. } => true,
+        Op::Act(act) => act.undone,
+        Op::Each { undone, .. } => *undone,
+        Op::Beside { end, ops, .. } => *end != ParentEnd::Leave || ops.iter().any(leaves),
+        Op::Hold { ops, .. } => ops.iter().any(leaves),
+        Op::Join(lines) | Op::Race(lines) => lines.iter().flatten().any(leaves),
+        _ => false,
+    }
 }
 
 /// Keys of things, each for one step.

@@ -13,10 +13,10 @@ use crate::branch::Branching;
 use crate::queue::lock;
 use crate::tests_simulate_toy::*;
 use crate::tests_simulate_world::World;
-use crate::{At, Flow, Halt, Policy, Superseded, Workflow, branch};
+use crate::{At, Flow, Halt, ParentEnd, Policy, Superseded, Workflow, branch};
 
 /// One line of a script.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Op {
     /// A decide that adds to a counter; its undo subtracts.
     Count {
@@ -59,9 +59,16 @@ pub(crate) enum Op {
     },
     /// A child for each, so many at a time.
     Each {
-        parts: Vec<(String, Vec<Op>)>,
+        parts: Vec<(String, Script)>,
         limit: usize,
         undone: bool,
+    },
+    /// Begins a child that goes on beside it, does these, and then perhaps waits for it.
+    Beside {
+        child: Box<Script>,
+        end: ParentEnd,
+        ops: Vec<Op>,
+        awaited: bool,
     },
     /// Several lines at once, and all of them.
     Join(Vec<Vec<Op>>),
@@ -75,7 +82,7 @@ pub(crate) enum Op {
     BadStory,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Word {
     NewId,
     Now,
@@ -83,7 +90,7 @@ pub(crate) enum Word {
 }
 
 /// A step: a thing of that key comes to be in the world.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Act {
     pub(crate) key: String,
     pub(crate) attempts_max: u32,
@@ -98,10 +105,12 @@ pub(crate) struct Act {
 }
 
 /// The story of the simulation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Script {
     pub(crate) at: u8,
     pub(crate) ops: Vec<Op>,
+    /// What it goes on as, anew, when it has come to its end.
+    pub(crate) next: Option<Box<Script>>,
 }
 
 #[async_trait]
@@ -126,7 +135,10 @@ impl Workflow for Script {
     async fn run(self, flow: &Flow<World>) -> Result<Vec<String>, Halt> {
         let mut told = Vec::new();
         tell(flow, self.ops, &mut told).await?;
-        Ok(told)
+        match self.next {
+            Some(next) => Err(flow.continue_as(&*next)),
+            None => Ok(told),
+        }
     }
 }
 
@@ -146,6 +158,13 @@ fn tell<'a>(
                 Op::Hold { place, ops } => {
                     let _hold = flow.hold(&place_key(place), PLACES[usize::from(place)]).await?;
                     tell(flow, ops, told).await?;
+                }
+                Op::Beside { child, end, ops, awaited } => {
+                    let child = flow.begin(*child, end).await?;
+                    tell(flow, ops, told).await?;
+                    if awaited {
+                        told.push(word_of("beside", flow.ended::<Script>(child).await?));
+                    }
                 }
                 Op::Join(lines) => told.extend(flow.join(branches(lines)).await?.into_iter().flatten()),
                 Op::Race(lines) => {
@@ -227,7 +246,9 @@ async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
             bad.nothing_to_undo("it never happens").await.map(|said| said.text)
         }
         Op::BadStory => panic!("a story that panics"),
-        Op::Hold { .. } | Op::Join(_) | Op::Race(_) => unreachable!("these are told by their lines"),
+        Op::Hold { .. } | Op::Beside { .. } | Op::Join(_) | Op::Race(_) => {
+            unreachable!("these are told by their lines")
+        }
     }
 }
 
@@ -325,12 +346,11 @@ async fn do_act(flow: &Flow<World>, act: Act) -> Result<String, Halt> {
 
 async fn each(
     flow: &Flow<World>,
-    parts: Vec<(String, Vec<Op>)>,
+    parts: Vec<(String, Script)>,
     limit: usize,
     undone: bool,
 ) -> Result<String, Halt> {
-    let (path, at): (Arc<str>, _) = (next(flow).into(), flow.inner.scope.as_str().as_bytes()[5] - b'0');
-    let parts = parts.into_iter().map(|(key, ops)| (key, Script { at, ops })).collect();
+    let path: Arc<str> = next(flow).into();
     let each = flow.each(parts, limit);
     let ends = if undone {
         let taken_back = move |at: At<World>, ids: Vec<FlowId>| {
@@ -344,9 +364,14 @@ async fn each(
     } else {
         each.nothing_to_undo("what they did may stay").await?
     };
-    let ends = ends.into_iter().map(|(key, end)| match end {
-        Ok(told) => format!("{key}: {}", told.join(",")),
-        Err(refusal) => format!("{key}! {}", refusal.code),
-    });
+    let ends = ends.into_iter().map(|(key, end)| word_of(&key, end));
     Ok(ends.collect::<Vec<_>>().join("; "))
+}
+
+/// What a story says of a child.
+fn word_of(child: &str, end: Result<Vec<String>, Refusal>) -> String {
+    match end {
+        Ok(told) => format!("{child}: {}", told.join(",")),
+        Err(refusal) => format!("{child}! {}", refusal.code),
+    }
 }

@@ -7,7 +7,7 @@ use event::{Actor, Cause, Event, FlowId, Record, Refusal, Scope, Seq};
 
 use crate::kinds::{
     CancelRequested, Ended, Failed, Outcome, Parked, Paused, Raced, Refused, Released, Resumed, SignalTaken,
-    Signalled, Started, TimerFired, TimerSet, Turn, Turned,
+    Signalled, Started, TakesUp, TimerFired, TimerSet, Turn, Turned,
 };
 use crate::tests_simulate_script::Script;
 use crate::tests_simulate_toy::*;
@@ -29,6 +29,10 @@ pub(crate) struct Told {
     pub(crate) ended_ms: Option<i64>,
     pub(crate) committed: bool,
     pub(crate) cancel: Option<String>,
+    /// When it was cancelled, and when there was no way back any more.
+    pub(crate) cancelled: Option<Seq>,
+    pub(crate) shut: Option<Seq>,
+    pub(crate) takes_up: Option<TakesUp>,
     pub(crate) turn: Option<(Turn, Seq)>,
     pub(crate) parked: Option<String>,
     pub(crate) parks: usize,
@@ -87,6 +91,11 @@ impl Told {
         self.outcome.as_ref().filter(|_| self.state == State::Done).map(|(_, seq)| *seq)
     }
 
+    /// Whether it had ended before an event.
+    pub(crate) fn is_over_at(&self, seq: Seq) -> bool {
+        self.outcome.as_ref().is_some_and(|(_, end)| *end < seq)
+    }
+
     /// Calls whose no is the newest thing of its line, when no line around it has gone on since.
     fn last_noes(&self) -> BTreeSet<String> {
         let noes = self.steps.iter().enumerate().filter(|(at, record)| {
@@ -126,6 +135,15 @@ impl Truth {
     fn wrong(&mut self, record: &Record, what: &str) {
         let Record { seq, flow, path, kind, .. } = record;
         self.problems.push(format!("event {seq} ({flow} {path:?} {kind}): {what}"));
+    }
+
+    /// The flow that one goes on as in the end, which may be itself.
+    pub(crate) fn newest(&self, id: FlowId) -> Option<(FlowId, &Told)> {
+        let mut newest = (id, self.flows.get(&id)?);
+        while let Some((Outcome::Continued(next), _)) = newest.1.outcome {
+            newest = (next, self.flows.get(&next)?);
+        }
+        Some(newest)
     }
 
     pub(crate) fn sight(&self, scope: &Scope, now_ms: i64) -> Sight {
@@ -195,6 +213,9 @@ impl Truth {
             ended_ms: None,
             committed: false,
             cancel: None,
+            cancelled: None,
+            shut: None,
+            takes_up: started.takes_up,
             turn: None,
             parked: None,
             parks: 0,
@@ -210,6 +231,12 @@ impl Truth {
             races: BTreeMap::new(),
             asks_again: BTreeSet::new(),
         };
+        if let Some(TakesUp::Continues(before)) = told.takes_up {
+            let before = self.flows.get(&before).filter(|_| told.cause == Cause::Parent(before));
+            if !before.is_some_and(|before| goes_on_as(before, &told)) {
+                self.wrong(record, "no flow goes on as this one");
+            }
+        }
         if told.scope != scope(told.script.at) {
             self.wrong(record, "it is in another scope than its story");
         }
@@ -240,7 +267,7 @@ impl Truth {
         } else if let Ok(CancelRequested { reason, .. }) = record.get() {
             let in_time = flow.cancel.is_none() && flow.turn.is_none() && !flow.committed;
             demand(in_time, "it was too late to cancel it");
-            next.cancel = Some(reason);
+            (next.cancel, next.cancelled) = (Some(reason), Some(record.seq));
         } else if let Ok(Parked { why }) = record.get() {
             demand(!parked, "it was parked");
             demand(!why.contains("diverged"), &why);
@@ -277,8 +304,23 @@ impl Truth {
                     );
                     State::Undone
                 }
-                Outcome::Continued(_) => {
-                    demand(false, "no story of these goes on anew");
+                Outcome::Continued(next) => {
+                    let told = self.flows.get(next).filter(|next| {
+                        // It begins in the same moment, with all that this one was told and did not take.
+                        next.takes_up == Some(TakesUp::Continues(record.flow))
+                            && next.last.next() == record.seq
+                            && next
+                                .signals
+                                .iter()
+                                .map(|(_, told)| told)
+                                .eq(flow.signals.iter().map(|(_, told)| told))
+                    });
+                    if told.is_none() {
+                        self.wrong(
+                            record,
+                            "it goes on as no flow that takes it up, with all that it was told",
+                        );
+                    }
                     State::Done
                 }
                 Outcome::Abandoned(_) => {
@@ -332,6 +374,7 @@ impl Truth {
             self.wrong(record, "its flow had been cancelled when it was decided");
         }
         next.committed |= path.ends_with('!');
+        next.shut = next.shut.or_else(|| path.ends_with('!').then_some(record.seq));
         if let Ok(TimerSet { .. }) = record.get() {
             next.timers.push(path.to_owned());
         }
@@ -413,6 +456,15 @@ impl Truth {
         }
         was == before
     }
+}
+
+/// Whether a flow has come to its end and goes on as another.
+fn goes_on_as(before: &Told, next: &Told) -> bool {
+    before.state == State::Running
+        && (before.cancel.is_none() || before.committed)
+        && before.actor == next.actor
+        && before.script.next.as_deref() == Some(&next.script)
+        && matches!(walk(before).end, Came::Words(_))
 }
 
 fn text_of(told: &Signalled) -> String {

@@ -1,6 +1,8 @@
 //! A script walked beside its flow's records: each call of the story has its record or is the last that its line of
 //! the story came to. It knows what a story yields, what no it ends with, and what the time is at each call.
 
+use std::collections::BTreeMap;
+
 use event::{Record, Refusal};
 
 use crate::kinds::{Failed, Refused};
@@ -24,6 +26,8 @@ pub(crate) enum What<'a> {
     Op(&'a Op),
     /// What a story says of a no that it handles.
     OfNo,
+    /// It waits for the child that this line began.
+    Awaited(&'a Op),
 }
 
 /// What a story, or one line of it, comes to.
@@ -44,6 +48,8 @@ pub(crate) struct Story<'a> {
     pub(crate) problems: Vec<String>,
     /// The joins and the races that it came to, by path.
     pub(crate) forks: Vec<(String, Fork)>,
+    /// Where it has waited for a child, and where that was begun.
+    pub(crate) awaited: BTreeMap<String, String>,
 }
 
 /// Where a story is told in several lines.
@@ -67,7 +73,13 @@ impl Story<'_> {
 
 /// Walks a flow's script.
 pub(crate) fn walk(told: &Told) -> Story<'_> {
-    let story = Story { lines: Vec::new(), end: Came::Open, problems: Vec::new(), forks: Vec::new() };
+    let story = Story {
+        lines: Vec::new(),
+        end: Came::Open,
+        problems: Vec::new(),
+        forks: Vec::new(),
+        awaited: BTreeMap::new(),
+    };
     let mut walk = Walk { told, story };
     let mut trunk = Place { prefix: String::new(), number: 0, minted: 0, now_ms: told.started_ms };
     walk.story.end = walk.ops(&mut trunk, &told.script.ops);
@@ -90,6 +102,11 @@ struct Place {
 impl Place {
     fn next(&mut self) -> String {
         self.number += 1;
+        self.path()
+    }
+
+    /// Where its last call is.
+    fn path(&self) -> String {
         format!("{}{}", self.prefix, self.number)
     }
 }
@@ -101,6 +118,7 @@ impl<'a> Walk<'a> {
             let came = match op {
                 Op::Hold { ops, .. } => self.ops(place, ops),
                 Op::BadStory => Came::Open,
+                Op::Beside { ops, awaited, .. } => self.beside(place, op, ops, *awaited),
                 Op::Join(lines) => self.join(place, lines),
                 Op::Race(lines) => self.race(place, lines),
                 op => self.op(place, op),
@@ -109,6 +127,21 @@ impl<'a> Walk<'a> {
                 Came::Words(more) => words.extend(more),
                 other => return other,
             }
+        }
+        Came::Words(words)
+    }
+
+    fn beside(&mut self, place: &mut Place, op: &'a Op, ops: &'a [Op], awaited: bool) -> Came {
+        if self.line(place, What::Op(op)).is_none() {
+            return Came::Open;
+        }
+        let begun = place.path();
+        let came = self.ops(place, ops);
+        let Came::Words(mut words) = came else { return came };
+        if awaited {
+            let Some(_) = self.line(place, What::Awaited(op)) else { return Came::Open };
+            self.story.awaited.insert(place.path(), begun);
+            words.push("beside:".to_owned());
         }
         Came::Words(words)
     }
