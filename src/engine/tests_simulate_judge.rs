@@ -64,7 +64,7 @@ impl<'a> Case<'a> {
             let Some(record) = told.call(number) else { continue };
             let fits = match what {
                 What::OfNo => record.get::<Said>().is_ok(),
-                What::Awaited(_) => record.get::<ChildEnded>().is_ok(),
+                What::Awaited => record.get::<ChildEnded>().is_ok(),
                 What::Op(op) => fits(record, op),
             };
             self.demand(fits, || format!("{id} {number}: {} is not what {what:?} comes to", record.kind));

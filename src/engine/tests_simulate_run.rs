@@ -203,8 +203,6 @@ impl Run {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .start_paused(true)
-                // So the thread beside the log's own is told from others.
-                .thread_name("archiver")
                 .build();
             let runtime = runtime.expect("a runtime is made");
             let mut clients = JoinSet::new();
@@ -239,7 +237,11 @@ impl Run {
             }
             drop(clients);
             drop(runtime);
+            let is_gone = ended.1.is_some();
             drop(ended.1);
+            if is_gone {
+                director.deserted();
+            }
             self.ends_life(ended.0, strikes);
         } else {
             self.disk.power_cut();
