@@ -200,10 +200,8 @@ impl Run {
             }
         };
         if let Some(engine) = engine {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .start_paused(true)
-                .build();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
             let runtime = runtime.expect("a runtime is made");
             let mut clients = JoinSet::new();
             let ended = runtime.block_on(async {
