@@ -65,10 +65,11 @@ impl<P: Send + Sync + 'static> Flow<P> {
         }
         if known.is_none() {
             self.forward()?;
-            self.turn(&path).await?;
-            self.forward()?;
             // It carries the name of whoever asked for the parent, which has to be in the log for that.
             self.durable().await?;
+            self.turn(&path).await?;
+            // Nothing is waited for from here on: one whose line has lost, or that is cancelled, begins none.
+            self.forward()?;
             let actor = inner.shared.flow_row(inner.id)?.map(|row| row.actor).unwrap_or_default();
             let begun = inner.shared.begin(id, actor, Cause::Parent(inner.id), child);
             self.append(&path, Draft::of(&ChildStarted { child: id, parent_end }));

@@ -200,18 +200,22 @@ impl Batch<'_> {
         (line.seq, line.time_ms)
     }
 
-    /// Names a segment, whose rows are forgotten, if it goes on where the archive ends.
+    /// Names a segment, whose rows are forgotten, if it goes on where the archive ends: with what is being written just
+    /// now, which whoever asked for it may have been told of already.
     pub(crate) fn archives(&mut self, segment: Segment) {
-        let goes_on = segment.first == self.overlay.base.archive.end().next();
-        if goes_on && self.overlay.written.segment.is_none() {
+        let Overlay { base, written, .. } = &self.overlay;
+        let end = written.segment.as_ref().map_or_else(|| base.archive.end(), |segment| segment.last);
+        if segment.first == end.next() {
             self.segment = Some(segment);
         }
     }
 
     /// Forgets rows that are in the second file, if they are of the next move.
     pub(crate) fn moves(&mut self, moved: Moved) {
-        let mark = self.overlay.base.ended_mark().expect("the database reads").unwrap_or_default();
-        if moved.mark == mark.next() && self.overlay.written.moved.is_none() {
+        let Overlay { base, written, .. } = &self.overlay;
+        let mark = written.moved.as_ref().map(|moved| moved.mark);
+        let mark = mark.or_else(|| base.ended_mark().expect("the database reads"));
+        if moved.mark == mark.unwrap_or_default().next() {
             self.moved = Some(moved);
         }
     }

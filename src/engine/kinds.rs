@@ -264,7 +264,8 @@ impl Event for SignalTaken {
 pub enum ParentEnd {
     /// It goes on.
     Leave,
-    /// It is cancelled if that is not too late; the parent's end does not wait for it.
+    /// It is cancelled if that is not too late; the parent's end does not wait for it. One that is past its point of no
+    /// return then goes on, also as the flow that continues it.
     Cancel,
     /// The parent does not end before it has ended; if the parent turns, it is cancelled first.
     Wait,

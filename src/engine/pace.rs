@@ -46,30 +46,22 @@ pub(crate) fn spawn(
     })
 }
 
-/// Does something that takes long on a thread of the runtime, beside those that decide and write. What it comes to is
-/// told before its end is, so that nobody who waits for the end is still to be told.
+/// Does something that takes long, beside the threads that decide and write. What it comes to is told before its end
+/// is, so that nobody who waits for the end is still to be told. In a simulation it has a thread that the runtime does
+/// not know: the runtime's clock would stand still while it has one.
 pub(crate) async fn beside<T: Send + 'static>(
     hand: Hand,
     pace: Paced,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
-    if let Some(pace) = &pace {
-        pace.begins(hand);
-    }
-    let ends = Ends { hand, pace };
     let (sender, receiver) = oneshot::channel();
-    #[cfg(test)]
-    let planted = crate::planted::planted();
-    tokio::task::spawn_blocking(move || {
-        let ends = ends;
-        #[cfg(test)]
-        crate::planted::plant(planted);
-        if let Some(pace) = &ends.pace {
-            pace.pauses(hand, Until::Now);
-        }
-        // Whoever waited may have gone.
-        let _ = sender.send(work());
-    });
+    // Whoever waited may have gone.
+    let work = move || drop(sender.send(work()));
+    if pace.is_some() {
+        spawn(hand, pace, work).map_err(Error::read)?;
+    } else {
+        tokio::task::spawn_blocking(work);
+    }
     receiver.await.map_err(Error::read)
 }
 

@@ -19,7 +19,7 @@ const PLAY: Duration = Duration::from_secs(25);
 /// Seeds within which a planted fault has to show.
 const SEEDS_TO_FIND: u64 = 1000;
 /// Seeds in which everything has to be.
-const SEEDS_FOR_ALL: u64 = 60;
+const SEEDS_FOR_ALL: u64 = 500;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())

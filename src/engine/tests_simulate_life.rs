@@ -307,14 +307,17 @@ impl Life<'_> {
 
     /// A piece has been archived, or could not be.
     fn archived(&mut self, keep: Keep, asked_ms: i64, told: Result<Option<Chore>, Error>) {
+        // What a disk without power says of itself is not what is on it.
+        let powered = self.run.disk.is_powered();
         let ledger = &mut self.run.ledger;
         match told {
+            Ok(_) if !powered => {}
             Ok(Some(Chore { segment: Some(Stretch { first, last, .. }), .. })) => {
                 let youngest_ms =
                     ledger.seen.get(usize::try_from(last.0 - 1).expect("small")).map(|it| it.time_ms);
                 let is_old =
                     youngest_ms.is_some_and(|time_ms| time_ms <= asked_ms.saturating_sub(keep.for_ms));
-                if self.run.disk.is_powered() && keep.live_bytes == u64::MAX && !is_old && !self.run.jumped {
+                if keep.live_bytes == u64::MAX && !is_old && !self.run.jumped {
                     ledger
                         .problems
                         .push(format!("event {last} of {youngest_ms:?} is too young for {keep:?}"));
@@ -326,7 +329,7 @@ impl Life<'_> {
                 ledger.archived = last;
             }
             Ok(_) | Err(Error::Stopped { .. }) => {}
-            Err(_) if self.strikes || !self.run.disk.is_powered() => {}
+            Err(_) if self.strikes || !powered => {}
             Err(error) => ledger.problems.push(format!("archiving: {error}")),
         }
     }

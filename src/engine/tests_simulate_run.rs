@@ -239,7 +239,11 @@ impl Run {
             }
             drop(clients);
             drop(runtime);
+            let is_gone = ended.1.is_some();
             drop(ended.1);
+            if is_gone {
+                director.deserted();
+            }
             self.ends_life(ended.0, strikes);
         } else {
             self.disk.power_cut();

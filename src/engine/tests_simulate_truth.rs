@@ -52,7 +52,7 @@ pub(crate) struct Told {
     /// Races that are decided, by path.
     pub(crate) races: BTreeMap<String, Race>,
     /// Calls that may ask again for what they were refused.
-    asks_again: BTreeSet<String>,
+    pub(crate) asks_again: BTreeSet<String>,
 }
 
 /// How a race was decided.

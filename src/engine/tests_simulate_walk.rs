@@ -27,7 +27,7 @@ pub(crate) enum What<'a> {
     /// What a story says of a no that it handles.
     OfNo,
     /// It waits for the child that this line began.
-    Awaited(&'a Op),
+    Awaited,
 }
 
 /// What a story, or one line of it, comes to.
@@ -139,7 +139,7 @@ impl<'a> Walk<'a> {
         let came = self.ops(place, ops);
         let Came::Words(mut words) = came else { return came };
         if awaited {
-            let Some(_) = self.line(place, What::Awaited(op)) else { return Came::Open };
+            let Some(_) = self.line(place, What::Awaited) else { return Came::Open };
             self.story.awaited.insert(place.path(), begun);
             words.push("beside:".to_owned());
         }

@@ -117,6 +117,13 @@ impl Director {
         self.changed.notify_all();
     }
 
+    /// Waits until none of the threads is left, after they were set free: what they do to their disk is over.
+    pub fn deserted(&self) {
+        let waited = self.changed.wait_timeout_while(self.lock(), STUCK, |state| !state.hands.is_empty());
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!timeout.timed_out(), "threads of the log do not end: {:?}", state.hands);
+    }
+
     /// The same files, with a pause of the log's threads at each sync: what a reader sees while a commit is on its
     /// way to the disk. Where it `spares` a file or a directory there is none: whoever is held up there with a lock
     /// that the driver wants would wait for it for ever.
