@@ -200,12 +200,8 @@ impl Run {
             }
         };
         if let Some(engine) = engine {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .start_paused(true)
-                // So the thread beside the log's own is told from others.
-                .thread_name("archiver")
-                .build();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
             let runtime = runtime.expect("a runtime is made");
             let mut clients = JoinSet::new();
             let ended = runtime.block_on(async {
