@@ -108,7 +108,6 @@ enum Output {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one of it is made in a run of the program")]
 enum Command {
     /// Import, list, change, export and delete images
     #[command(subcommand)]
