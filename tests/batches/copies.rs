@@ -275,7 +275,7 @@ fn judge(place: &Place, view: &Value, count: u64) -> u64 {
         assert_eq!(rows.flow(copy.flow).unwrap().state, State::Done);
         let started = rows.started(copy.flow).unwrap().unwrap();
         let asked: CopyImage = rmp_serde::from_slice(&started.input).unwrap();
-        assert_eq!((&asked.source, &asked.expected), (&sources[&name].id, &expected), "line {line}");
+        assert_eq!((&asked.source, &asked.pace), (&sources[&name].id, &expected), "line {line}");
     }
     copies.values().flat_map(|copy| &copy.disks).map(|disk| disk.stored_bytes).sum()
 }
