@@ -436,7 +436,7 @@ fn what_a_run_left_that_was_cut_short_is_removed_by_the_next() {
 fn the_database_stays_as_small_under_a_steady_load_however_long_it_lasts() {
     let house = House::new();
     let keep = Keep { for_ms: i64::MAX, live_bytes: 20_000, parts: false };
-    let sizes = house.live(async |engine| {
+    let (sizes, moved) = house.live(async |engine| {
         let mut sizes = Vec::new();
         for n in 0..600 {
             let script = Script(vec![take_op(&format!("n{}", n % 7)), note_op("x")]);
@@ -449,17 +449,15 @@ fn the_database_stays_as_small_under_a_steady_load_however_long_it_lasts() {
                 sizes.push((bytes, rows_left(engine), snapshot.rows.len().unwrap()));
             }
         }
-        sizes
+        (sizes, archived(engine).ended_rows)
     });
-    let most = |of: &[(usize, usize, u64)]| {
-        of.iter().fold((0, 0, 0), |most, size| (most.0.max(size.0), most.1.max(size.1), most.2.max(size.2)))
-    };
-    let (early, late) = (most(&sizes[5..15]), most(&sizes[15..]));
-    assert!(late.0 < 20_000 + 2 * 16_384, "{late:?}");
-    assert!(
-        late.0 <= early.0 * 11 / 10 && late.1 <= early.1 * 11 / 10 && late.2 <= early.2 * 11 / 10,
-        "{sizes:?}"
-    );
+    // How full the last segment could have been is another each time, so what is left goes up and down.
+    for (bytes, flows, all) in &sizes {
+        assert!(*bytes < 20_000 + 2 * 16_384, "{sizes:?}");
+        // Of each flow the log has a kilobyte, and the rows are two or three.
+        assert!(*flows < bytes / 300 && *all < *flows as u64 + 50, "{sizes:?}");
+    }
+    assert!(moved > 1_000, "{moved}");
     house.check();
 }
 
