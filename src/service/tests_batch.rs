@@ -57,10 +57,15 @@ impl Scene {
     pub(crate) async fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let service = open(&place).await;
-        let request = import(&disk(&place), "web-1");
-        let started: Started = ask(&service, &local_actor(), "import", request).await.unwrap();
-        assert_eq!(finished(&service, &local_actor(), &started).await.state, "Done");
-        Self { place, service }
+        let scene = Self { place, service };
+        scene.import("web-1").await;
+        scene
+    }
+
+    pub(crate) async fn import(&self, name: &str) {
+        let (by, request) = (local_actor(), import(&disk(&self.place), name));
+        let started: Started = ask(&self.service, &by, &format!("import {name}"), request).await.unwrap();
+        assert_eq!(finished(&self.service, &by, &started).await.state, "Done");
     }
 
     pub(crate) async fn ask<T: TryFrom<crate::Reply, Error = Trouble>>(

@@ -28,8 +28,9 @@ impl OnSync {
         Arc::new(Self { files, before: Arc::new(move |_| before()), spares_lengths: false })
     }
 
-    /// The same, told of which file or directory it is, but for the sync of a file whose length has just been set: a database that makes itself
-    /// larger keeps its readers out meanwhile, and one that was held up there would wait for them for ever.
+    /// The same, told of which file or directory it is, but for the sync of a file whose length has just been set: a
+    /// database that makes itself larger keeps its readers out meanwhile, and one that was held up there would wait
+    /// for them for ever.
     pub fn of_content(
         files: Arc<dyn Files>,
         before: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static,
