@@ -232,9 +232,7 @@ fn prepare(
     // Rows go along if there is a full piece of them, as under a load that never ends there is always one more
     // segment; what is left goes when there is none.
     let rows = if segment.is_some() {
-        let mut soon = Chores { is_swept: chores.is_swept, ..Chores::default() };
-        let rows = settled_rows(&snapshot, &mut soon, UNSETTLED_MAX)?;
-        chores.cursor.clear();
+        let rows = settled_rows(&snapshot, &mut Chores::default(), UNSETTLED_MAX)?;
         if rows.len() == MOVED_ROWS_MAX { rows } else { Vec::new() }
     } else {
         settled_rows(&snapshot, chores, usize::MAX)?
@@ -300,8 +298,7 @@ fn next_segment(
     let what = format!("archiving from event {} on", rows[0].0);
     room(store, &what)?;
     let fail = |why: String| Error::Archive { what: what.clone(), why };
-    let log = snapshot.archive.last().map(|last| last.log);
-    let before = snapshot.archive.last().map(|last| last.hash);
+    let (log, before) = snapshot.archive.last().map(|last| (last.log, last.hash)).unzip();
     let mut packing =
         Packing::begin(log, before.unwrap_or(GENESIS)).map_err(|error| fail(error.to_string()))?;
     let nexts = rows.iter().skip(1).map(|(first, _)| *first).chain([next]);
