@@ -385,7 +385,7 @@ fn sweep(files: &dyn Files, dir: &Path, segments: &[Segment]) -> std::io::Result
 }
 
 /// Reads a segment back: what is about to be forgotten is all there, to the bit.
-fn prove(
+pub(crate) fn prove(
     store: &Store,
     snapshot: &store::Snapshot,
     segment: &Segment,

@@ -210,4 +210,16 @@ mod tests {
         assert_eq!(with(&one, Facet::Name("")), [], "another list");
         assert!(all(&one).iter().all(|(_, row)| !row.is_empty()), "an empty block is no row");
     }
+
+    #[test]
+    fn a_list_goes_on_beyond_a_place_from_the_block_that_does() {
+        let prefix = Facet::Name("x").prefix();
+        // The third block ends at 767.
+        let third = key(&prefix, 2);
+        assert_eq!(next_list(&third, Seq(767)), None);
+        let next = next_list(&third, Seq(766)).expect("it goes beyond");
+        assert!(next > key(&prefix, u64::MAX >> 8) && next < key(&Facet::Name("y").prefix(), 0));
+        assert!(next < Facet::Name("x0").prefix(), "a list whose name begins with it is not skipped");
+        assert_eq!(next_list(b"flow\0kiln\0", Seq(0)), None, "what is no list");
+    }
 }

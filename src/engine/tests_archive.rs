@@ -52,6 +52,7 @@ pub(crate) fn long_lived() -> House {
         let parked = engine.run(actor(), "parked", Script(vec![take_op("p"), make("broken")])).await.unwrap();
         assert_eq!(parked.state, State::Parked);
         for n in 0..30 {
+            house.clock.pass(10);
             engine.run(actor(), &format!("late{n}"), Script(vec![note_op("late")])).await.unwrap();
         }
     });

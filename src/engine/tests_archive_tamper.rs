@@ -8,6 +8,7 @@ use files::Files as _;
 use redb::ReadableTable as _;
 
 use crate::archive::Archive;
+use crate::archiving::prove;
 use crate::segment::{Block, Opened, Packing, Segment};
 use crate::store::SEGMENTS;
 use crate::tests_archive::{ALL, archive, long_lived};
@@ -243,5 +244,30 @@ fn a_name_in_the_archive_that_is_damaged_is_told_when_it_is_wanted_and_what_is_y
         let [fault] = verified.faults.as_slice() else { panic!("{:?}", verified.faults) };
         assert_eq!((fault.damage, fault.events), (Damage::Changed, Some((Seq(1), end))));
         assert_eq!(verified.head, snapshot.head().unwrap(), "it is walked to the end");
+    });
+}
+
+#[test]
+fn a_segment_that_does_not_hold_just_the_rows_it_was_made_of_is_not_believed() {
+    let house = long_lived();
+    house.live(async |engine| {
+        archive(engine, ALL).await;
+        let store = &engine.shared.store;
+        let snapshot = store.snapshot().unwrap();
+        let segments = snapshot.archive.segments().unwrap();
+        let rows = rows_of(&house, &segments[0]);
+        let proved = |rows: &[(u64, Vec<u8>)]| prove(store, &snapshot, &segments[0], rows);
+        proved(&rows).unwrap();
+        let told = |what: &str, change: &dyn Fn(&mut Vec<(u64, Vec<u8>)>)| {
+            let mut rows = rows.clone();
+            change(&mut rows);
+            assert!(proved(&rows).unwrap_err().contains("is not what was written"), "{what}");
+        };
+        told("a bit of a row", &|rows| *rows[1].1.last_mut().unwrap() ^= 1);
+        told("where a row begins", &|rows| rows[1].0 += 1);
+        told("one row less", &|rows| drop(rows.pop()));
+        told("one row more", &|rows| rows.push(rows[0].clone()));
+        let other = Segment { digest: [7; 32], ..segments[0].clone() };
+        prove(store, &snapshot, &other, &rows).expect_err("another file");
     });
 }
