@@ -90,6 +90,19 @@ impl Fault {
         Self { place, what, damage, events: Some(events), flow: None, kind: None, row: None, bytes: None }
     }
 
+    /// The same, of no events but those of a segment. What a damaged block unpacks to may look like more events than
+    /// were written: which of the row's is another cannot be told then.
+    pub(crate) fn within(self, segment: &Segment) -> Self {
+        match self.events {
+            Some((_, last)) if last > segment.last => {
+                let first = self.row.map_or(segment.first, Seq).clamp(segment.first, segment.last);
+                let what = "changed: more events lie in their row than were written";
+                Self { row: self.row, ..Self::of(self.damage, (first, segment.last), what) }
+            }
+            _ => self,
+        }
+    }
+
     fn in_row(mut self, row: u64) -> Self {
         self.row = Some(row);
         self

@@ -42,6 +42,7 @@ impl Walk<'_> {
             if self.damaged > damaged {
                 // What is missing or another in it is told; what follows it is known.
                 for fault in &mut self.faults[named..] {
+                    *fault = fault.clone().within(segment);
                     fault.what = format!("{} (in `{}` of the archive)", fault.what, segment.name());
                 }
                 self.goes_on_behind(segment);

@@ -31,8 +31,11 @@ fn path(segment: &Segment) -> String {
     format!("{DIR}/{ARCHIVE}/{}", segment.name())
 }
 
+/// Rows, each with the number of its first event.
+type Rows = Vec<(u64, Vec<u8>)>;
+
 /// The rows of a segment.
-fn rows_of(house: &House, segment: &Segment) -> Vec<(u64, Vec<u8>)> {
+fn rows_of(house: &House, segment: &Segment) -> Rows {
     let archive = Archive::empty(house.disk.mount(), Path::new(DIR));
     let opened = Opened::of(archive.bytes_of(segment).unwrap()).unwrap();
     let blocks = (0..opened.blocks()).map(|index| opened.block(index).unwrap().0);
@@ -180,7 +183,9 @@ fn every_flipped_byte_of_a_segment_is_found_and_leaves_the_others_above_suspicio
     let blocks = Opened::of(whole.clone()).unwrap().blocks();
     assert!(blocks > 1);
     let mut narrow = 0;
-    for place in (0..whole.len()).step_by(37) {
+    // Of the last block every byte: a flipped bit there can unpack to more events than the segment has.
+    let tail = whole.len() - 400;
+    for place in (0..tail).step_by(37).chain(tail..whole.len()) {
         let copy = House::on(house.disk.fork(place as u64));
         copy.disk.corrupt(path(segment), place as u64, &[whole[place] ^ 0x20]);
         let faults = faults(&copy);
@@ -258,7 +263,7 @@ fn a_segment_that_does_not_hold_just_the_rows_it_was_made_of_is_not_believed() {
         let rows = rows_of(&house, &segments[0]);
         let proved = |rows: &[(u64, Vec<u8>)]| prove(store, &snapshot, &segments[0], rows);
         proved(&rows).unwrap();
-        let told = |what: &str, change: &dyn Fn(&mut Vec<(u64, Vec<u8>)>)| {
+        let told = |what: &str, change: &dyn Fn(&mut Rows)| {
             let mut rows = rows.clone();
             change(&mut rows);
             assert!(proved(&rows).unwrap_err().contains("is not what was written"), "{what}");
