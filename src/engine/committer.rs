@@ -13,7 +13,7 @@ use crate::Clock;
 use crate::at::work_key;
 use crate::chain::Packer;
 use crate::ended::Moved;
-use crate::fold::{EngineFold, FlowRow};
+use crate::fold::{EngineFold, FlowRow, State};
 use crate::queue::{Found, Job, Queue, Ticket};
 use crate::segment::Segment;
 use crate::store::{Changes, Head, Snapshot, Staged, Store};
@@ -119,12 +119,12 @@ impl Batch<'_> {
         self.fold.flows.get(&id).filter(|flow| !flow.state.has_ended())
     }
 
-    /// The flows that have not ended, oldest first.
-    pub(crate) fn open(&self) -> Vec<FlowRow> {
-        let mut open: Vec<_> =
-            self.fold.flows.values().filter(|flow| !flow.state.has_ended()).cloned().collect();
-        open.sort_unstable_by_key(|flow| flow.id);
-        open
+    /// The flows that have neither ended nor parked, oldest first.
+    pub(crate) fn not_parked(&self) -> Vec<FlowId> {
+        let is_driven = |flow: &&FlowRow| !flow.state.has_ended() && flow.state != State::Parked;
+        let mut ids: Vec<_> = self.fold.flows.values().filter(is_driven).map(|flow| flow.id).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// A flow that ended in this commit, and just now: later there is its row.
@@ -222,6 +222,9 @@ impl Batch<'_> {
 
     /// A working row.
     pub(crate) fn work_row(&self, key: &[u8]) -> Option<Vec<u8>> {
+        if key.first_chunk().is_some_and(|flow| !self.workers.contains(&FlowId(*flow))) {
+            return None;
+        }
         match self.work.get(key).or_else(|| self.overlay.written.work.get(key)) {
             Some(staged) => staged.clone(),
             // Neither history nor truth: a damaged one is as good as none, and stops nobody.

@@ -237,10 +237,14 @@ impl EngineFold {
     /// The fold as it stood when these rows were written.
     pub(crate) fn resume(domain: Arc<dyn Fold>, rows: &dyn event::Rows) -> Self {
         let mut fold = Self::new(domain);
-        for OpenRow { id, .. } in OPEN.list(rows, &house(), &[]) {
-            if let Some(row) = flow(rows, id) {
+        let house = house();
+        let open = OPEN.list(rows, &house, &[]);
+        fold.marked.reserve(open.len());
+        fold.flows.reserve(open.len());
+        for OpenRow { id, last, records } in open {
+            if let Some(row) = FLOWS.get(rows, &house, &[&id.to_string()]) {
                 fold.marked.insert(id, Listed::of(&row));
-                fold.flows.insert(id, row);
+                fold.flows.insert(id, FlowRow { last, records, ..row });
             }
         }
         fold.kinds = kinds(rows).into_iter().collect();

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::committer::{Batch, Origin, Slot};
 use crate::flow::Flow;
-use crate::fold::{self, FlowRow, OPEN, OpenRow, PAUSES, house};
+use crate::fold::{self, FlowRow, PAUSES, house};
 use crate::kinds::{Class, Ended, Outcome, Paused, Resumed, Started, Which};
 use crate::queue::lock;
 use crate::workflow::Halt;
@@ -30,15 +30,15 @@ pub(crate) struct Pauses {
 }
 
 impl Pauses {
-    /// What stands still by the rows of a log.
-    pub(crate) fn of_log(rows: &dyn Rows) -> Self {
+    /// What stands still by the rows of a log, in which these flows are open.
+    pub(crate) fn of_log<'a>(rows: &dyn Rows, open: impl Iterator<Item = &'a FlowRow>) -> Self {
         let pauses = Self::default();
         for paused in PAUSES.list(rows, &house(), &[]) {
             pauses.stand(paused.which, paused.reason, Seq(0));
         }
-        for OpenRow { id, .. } in OPEN.list(rows, &house(), &[]) {
-            if let Some(reason) = fold::flow(rows, id).and_then(|flow| flow.paused) {
-                pauses.stand(Which::Flow(id), reason, Seq(0));
+        for flow in open {
+            if let Some(reason) = &flow.paused {
+                pauses.stand(Which::Flow(flow.id), reason.clone(), Seq(0));
             }
         }
         pauses

@@ -31,6 +31,11 @@ use crate::{Denial, Error, audit, pace, refold, tamper, unwind};
 /// what is cut off is done again.
 const CLOSE_WAIT: Duration = Duration::from_secs(10);
 
+/// Flows that an opening takes up before the others, so that the first goes on as soon as if there were few.
+const DRIVEN_FIRST: usize = if cfg!(test) { 2 } else { 64 };
+/// Flows that it takes up in one commit after them, while those before go on.
+const DRIVEN_AT_ONCE: usize = if cfg!(test) { 5 } else { 1024 };
+
 /// What time it is; a simulation has its own.
 pub trait Clock: Debug + Send + Sync + 'static {
     /// Milliseconds since 1970 UTC.
@@ -116,7 +121,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let mut fold = EngineFold::resume(options.fold.clone(), &store.snapshot()?);
         fold.tell(store.measures.tally.clone());
         store.measures.begin_at(head.seq.0);
-        let pauses = Pauses::of_log(&store.snapshot()?);
+        let pauses = Pauses::of_log(&store.snapshot()?, fold.flows.values());
         let keys = store.snapshot()?.work_keys(&[])?;
         let workers = keys.iter().filter_map(|key| key.first_chunk().map(|flow| FlowId(*flow))).collect();
         let pace = options.order.as_ref().and_then(|order| order.pace());
@@ -172,26 +177,40 @@ impl<P: Send + Sync + 'static> Engine<P> {
         // Dropped however this ends, so that nobody waits for flows that do not come.
         let _opening = lock(&self.opening).take();
         let (sender, receiver) = oneshot::channel();
-        let ticket = self.shared.queue.submit(Box::new(move |batch| {
-            let open: Vec<FlowRow> =
-                batch.open().into_iter().filter(|flow| flow.state != State::Parked).collect();
-            let mut driven = Vec::new();
-            for flow in open {
-                if unwind::count_recovery(batch, &flow) {
-                    driven.push((flow.id, flow.cancel.is_some() && !flow.committed));
-                }
+        self.shared.queue.submit(Box::new(move |batch| {
+            let _ = sender.send(batch.not_parked());
+        }));
+        let open = receiver.await.map_err(|_| self.shared.queue.error())?;
+        // All are expected before the first is heard of.
+        let mut returning: Vec<_> = open.iter().map(|_| self.shared.returning.another()).collect();
+        let mut open = open.as_slice();
+        let mut portion = DRIVEN_FIRST;
+        while !open.is_empty() {
+            let (ids, later) = open.split_at(portion.min(open.len()));
+            let returns = returning.drain(..ids.len());
+            for ((id, cancelled), returns) in self.taken_up(ids.to_vec()).await?.into_iter().zip(returns) {
+                self.shared.spawn_returning(id, cancelled, Some(returns));
             }
-            let _ = sender.send(driven);
+            (open, portion) = (later, DRIVEN_AT_ONCE);
+        }
+        Ok(())
+    }
+
+    /// Counts, durably, that these are taken up; those that are to be driven, and whether they are cancelled.
+    async fn taken_up(&self, ids: Vec<FlowId>) -> Result<Vec<(FlowId, bool)>, Error> {
+        let (sender, receiver) = oneshot::channel();
+        let ticket = self.shared.queue.submit(Box::new(move |batch| {
+            let driven = ids.into_iter().filter_map(|id| {
+                let flow = batch.flow(id).filter(|flow| flow.state != State::Parked)?.clone();
+                let is_driven = unwind::count_recovery(batch, &flow);
+                is_driven.then_some((id, flow.cancel.is_some() && !flow.committed))
+            });
+            let _ = sender.send(driven.collect::<Vec<_>>());
         }));
         let driven = receiver.await.map_err(|_| self.shared.queue.error())?;
         self.shared.queue.durable(ticket).await?;
         self.shared.store.measures.recoveries.fetch_add(driven.len() as u64, Ordering::Relaxed);
-        // All are expected before the first is heard of.
-        let returning: Vec<_> = driven.iter().map(|_| self.shared.returning.another()).collect();
-        for ((id, cancelled), returns) in driven.into_iter().zip(returning) {
-            self.shared.spawn_returning(id, cancelled, Some(returns));
-        }
-        Ok(())
+        Ok(driven)
     }
 
     /// Whether flows are driven here.
