@@ -176,7 +176,7 @@ fn copied(log: &Path, dir: &Path) -> PathBuf {
         std::fs::remove_dir_all(&copy).expect("the last copy goes");
     }
     std::fs::create_dir_all(&copy).expect("a directory is made");
-    for name in [engine::DATABASE, engine::WITNESS] {
+    for name in [engine::DATABASE, engine::JOURNAL, engine::WITNESS] {
         std::fs::copy(log.join(name), copy.join(name)).expect("a file is copied");
         // Else the first sync of whoever opens it pays for the copy.
         let file = std::fs::File::open(copy.join(name)).expect("the copy opens");

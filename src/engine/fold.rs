@@ -9,6 +9,7 @@ use std::sync::Arc;
 use event::{Actor, Cause, Event, FlowId, Fold, Record, Refusal, RowsMut, Scope, Seq, Subject, Table};
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
 use crate::index::{Facet, Pending};
 use crate::kinds::{
     CancelRequested, Class, Ended, KINDS, Outcome, Parked, Paused, Raced, Released, Resumed, SignalTaken,
@@ -18,6 +19,8 @@ use crate::measure::Tally;
 
 /// Raised when the code below would fold the same records to other rows.
 const VERSION: u32 = 6;
+/// The version of no fold: the rows are not those of the log.
+pub(crate) const NO_FOLD: u32 = 0;
 
 pub(crate) const FLOWS: Table<FlowRow> = Table::new("flow");
 /// A row for each flow that has not ended: what an opening has to look at.
@@ -255,6 +258,14 @@ impl EngineFold {
     pub(crate) fn tell(&mut self, tally: Arc<Tally>) {
         tally.moved(self.flows.values().map(|flow| (&*flow.name, None, flow.state)));
         self.tally = Some(tally);
+    }
+
+    /// Fails for a kind of record that neither fold knows.
+    pub(crate) fn check_known(&self, kind: &str) -> Result<(), Error> {
+        if self.kinds.contains(kind) || Self::knows(&*self.domain, kind) {
+            return Ok(());
+        }
+        Err(Error::UnknownKind { kind: kind.to_owned() })
     }
 
     /// Whether both folds know the kind.

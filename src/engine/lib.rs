@@ -25,6 +25,7 @@ mod audit;
 mod branch;
 mod chain;
 mod child;
+mod commit;
 mod committer;
 mod decide;
 mod each;
@@ -37,6 +38,7 @@ mod fold;
 mod fresh;
 mod hold;
 mod index;
+mod journal;
 mod kinds;
 mod lineage;
 mod live;
@@ -97,6 +99,8 @@ mod tests_faults;
 mod tests_find;
 #[cfg(test)]
 mod tests_hold;
+#[cfg(test)]
+mod tests_journal;
 #[cfg(test)]
 mod tests_kit;
 #[cfg(test)]
@@ -178,6 +182,7 @@ pub use find::{FOUND_MAX, Filter, Found, READS_MAX, VALUES_MAX};
 pub use flow::Flow;
 pub use fold::{FlowRow, State};
 pub use hold::Hold;
+pub use journal::JOURNAL;
 pub use kinds::{
     CancelRequested, ChildEnded, ChildStarted, Class, Ended, Failed, Gathered, Outcome, ParentEnd, Parked,
     Patched, Paused, Raced, Refused, Released, Resumed, SignalTaken, Signalled, Started, Superseded, TakesUp,

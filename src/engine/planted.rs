@@ -55,6 +55,10 @@ pub(crate) enum Planted {
     LosersGoOn,
     /// Who won a race is not looked up after a restart.
     RaceAnew,
+    /// The journal is written from its beginning before the database is on disk.
+    JournalOver,
+    /// What the journal has is not told to the database at an opening.
+    JournalUntold,
     /// A segment is not synced before its rows are forgotten.
     LooseSegment,
     /// What was moved into the second file is not looked for there until a restart.

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use event::{FlowId, Fold, Record, Rows as _, RowsMut, Seq};
 
 use crate::Error;
+use crate::committer::Overlay;
 use crate::ended::{EndedFile, Mark, Moved, TABLES};
 use crate::fold::{EngineFold, FLOWS, FlowRow, house};
 use crate::fresh::Fresh;
 use crate::settled::Settled;
-use crate::store::{Snapshot, Staged, Store, records_in};
+use crate::store::{Changes, Snapshot, Staged, Store, records_in};
 
 /// Events after which settled rows are handed over: their rows are some megabytes.
 const LOOK_EVENTS: u64 = if cfg!(test) { 16 } else { 16_384 };
@@ -121,6 +122,34 @@ pub(crate) fn refold(store: &Store, domain: &Arc<dyn Fold>) -> Result<(Staged, O
         _ => None,
     };
     Ok((changes, moved))
+}
+
+/// Fails if there is a record that the folds do not know.
+pub(crate) fn check_kinds(domain: &Arc<dyn Fold>, changes: &Changes) -> Result<(), Error> {
+    let fold = EngineFold::new(domain.clone());
+    for (first, row) in &changes.log {
+        records_in(*first, row)?.iter().try_for_each(|record| fold.check_known(&record.kind))?;
+    }
+    Ok(())
+}
+
+/// Brings a fold that stands where the database does to the end of what that is told with `changes`, to which the rows
+/// are added.
+pub(crate) fn catch_up(
+    mut fold: EngineFold,
+    snapshot: Snapshot,
+    changes: &mut Changes,
+) -> Result<EngineFold, Error> {
+    let mut rows = Overlay { base: snapshot, written: Arc::default(), changed: Staged::new() };
+    for (first, row) in &changes.log {
+        for record in records_in(*first, row)? {
+            fold.check_known(&record.kind)?;
+            fold.apply(&mut rows, &record);
+        }
+    }
+    fold.flush(&mut rows);
+    changes.rows = rows.changed;
+    Ok(fold)
 }
 
 /// Hashes of the keys of rows, for whoever has to know whether there was one.

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::advice::damaged;
 use crate::at::work_key;
 use crate::committer::Committer;
-use crate::fold::{self, EngineFold, FlowRow, State};
+use crate::fold::{self, EngineFold, FlowRow, NO_FOLD, State};
 use crate::hold::{Returning, Returns};
 use crate::kinds::Class;
 use crate::live::{Live, Watch};
@@ -100,11 +100,19 @@ impl<P: Send + Sync + 'static> Engine<P> {
         if let Some(kind) = unknown {
             return Err(Error::UnknownKind { kind });
         }
-        let head = snapshot.head()?;
-        let incarnation = snapshot.incarnation()? + 1;
         let version = fold::version(&*options.fold);
-        let mut changes = Changes { incarnation: Some(incarnation), ..Changes::default() };
+        let mut changes = store.untold();
+        let head = changes.head.unwrap_or(snapshot.head()?);
+        let incarnation = snapshot.incarnation()? + 1;
+        let mut fold = None;
         if snapshot.fold()? != Some(version) || store.has_lost_rows() {
+            if !changes.is_empty() {
+                // Its rows are made with all the others.
+                refold::check_kinds(&options.fold, &changes)?;
+                let stale = Changes { fold: Some(NO_FOLD), ..changes };
+                store.commit(&stale).map_err(|error| store.not_opened(&error))?;
+                changes = Changes::default();
+            }
             if head.seq > Seq(0) {
                 let why = if store.has_lost_rows() {
                     "rows of ended flows are gone"
@@ -116,9 +124,16 @@ impl<P: Send + Sync + 'static> Engine<P> {
                 (changes.rows, changes.moved) = refold::refold(&store, &options.fold)?;
             }
             changes.fold = Some(version);
+        } else {
+            let resumed = EngineFold::resume(options.fold.clone(), &snapshot);
+            fold = Some(refold::catch_up(resumed, snapshot, &mut changes)?);
         }
+        changes.incarnation = Some(incarnation);
         store.commit(&changes).map_err(|error| store.not_opened(&error))?;
-        let mut fold = EngineFold::resume(options.fold.clone(), &store.snapshot()?);
+        let mut fold = match fold {
+            Some(fold) => fold,
+            None => EngineFold::resume(options.fold.clone(), &store.snapshot()?),
+        };
         fold.tell(store.measures.tally.clone());
         store.measures.begin_at(head.seq.0);
         let pauses = Pauses::of_log(&store.snapshot()?, fold.flows.values());

@@ -12,6 +12,8 @@
 //! The log's older part is in the archive (`archive.rs`), and rows of flows that ended long ago are in a second
 //! file (`ended.rs`); `tables.rs` is where they are read as one.
 //!
+//! What was acknowledged since the file was last on disk is in `kiln.journal` (`journal.rs`).
+//!
 //! Beside it stands `kiln.head`: 48 bytes that say how far the log had come when something was last
 //! acknowledged. It is written after each commit and never synced: it survives the death of the
 //! process, and after a power cut it lags, which is harmless, as it is only a lower bound. So a log
@@ -23,7 +25,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use event::Seq;
 use files::{Backend, File, Files, Open};
@@ -37,10 +38,10 @@ use crate::archive::Archive;
 use crate::archiving::Chores;
 use crate::chain::{self, Hash};
 use crate::ended::{ENDED, EndedFile, EndedRows, Mark, Moved};
+use crate::journal::{JOURNAL, Journal};
 use crate::marks::Marks;
 use crate::measure::{Measures, Timed};
 use crate::queue::lock;
-use crate::seal::seal;
 use crate::segment::Segment;
 use crate::tables::Tables;
 pub(crate) use crate::tables::{Snapshot, get_row, records_in};
@@ -56,6 +57,7 @@ pub(crate) const HEAD: &str = "head";
 pub(crate) const FOLD: &str = "fold";
 pub(crate) const INCARNATION: &str = "incarnation";
 pub(crate) const ENDED_MARK: &str = "ended";
+pub(crate) const TOLD: &str = "journal";
 
 /// The database's file name in the data directory.
 pub const DATABASE: &str = "kiln.redb";
@@ -92,6 +94,8 @@ pub(crate) struct Changes {
     pub(crate) head: Option<Head>,
     pub(crate) fold: Option<u32>,
     pub(crate) incarnation: Option<u64>,
+    /// Up to which entry of the journal the database has them with this.
+    pub(crate) told: Option<u64>,
     /// A segment that is named now, its rows forgotten; the rows in the second file, theirs as well.
     pub(crate) segment: Option<Segment>,
     pub(crate) moved: Option<Moved>,
@@ -105,6 +109,7 @@ impl Changes {
             && self.head.is_none()
             && self.fold.is_none()
             && self.incarnation.is_none()
+            && self.told.is_none()
             && self.segment.is_none()
             && self.moved.is_none()
     }
@@ -112,30 +117,34 @@ impl Changes {
 
 /// The second file.
 #[derive(Default)]
-struct Second {
+pub(crate) struct Second {
     /// What is seen of it: let go of before the file, which else would not be closed in order.
-    rows: Option<EndedRows>,
+    pub(crate) rows: Option<EndedRows>,
     file: Option<EndedFile>,
     /// There should be one, and there is none that has what is forgotten here.
-    is_lost: bool,
+    pub(crate) is_lost: bool,
 }
 
 pub(crate) struct Store {
     /// Always there but while it is dropped.
     db: Option<Database>,
-    witness: Arc<dyn File>,
+    pub(crate) witness: Arc<dyn File>,
+    /// Always there but while it is opened.
+    journal: Option<Journal>,
+    /// What the journal has for whoever opens the log.
+    untold: Mutex<Changes>,
     pub(crate) files: Arc<dyn Files>,
     path: PathBuf,
     /// The archive as of the last look.
     archive: Mutex<Archive>,
-    second: Mutex<Second>,
+    pub(crate) second: Mutex<Second>,
     /// What has the log grow no larger than it has to, one at a time.
     pub(crate) chores: Arc<tokio::sync::Mutex<Chores>>,
     /// The view of the last commit, once somebody has looked; none while another is being made durable. Opening one
     /// costs as much as reading several rows, and a server looks several times to answer one question.
     shown: Mutex<Option<Snapshot>>,
     /// Which rows have changed since when.
-    marks: Arc<Marks>,
+    pub(crate) marks: Arc<Marks>,
     /// What it has done, in numbers.
     pub(crate) measures: Arc<Measures>,
     /// Dropped after the database is, which those who wait for it hear.
@@ -162,6 +171,11 @@ impl Store {
         if size_bytes == Some(0) {
             return Err(fail(damaged(&"it is empty")));
         }
+        let journal = files.open(&dir.join(JOURNAL), Open::Create).map_err(advise)?;
+        if size_bytes.is_none() {
+            // What a database left that is gone now.
+            journal.set_len(0).map_err(advise)?;
+        }
         let measures = Arc::<Measures>::default();
         // redb asserts where a damaged file breaks its invariants.
         let opened = catch_unwind(AssertUnwindSafe(|| {
@@ -185,8 +199,10 @@ impl Store {
             Err(_) => return Err(fail(damaged(&"it breaks the database's own invariants"))),
         };
         files.sync_dir(dir).map_err(advise)?;
-        let store = Self::of(db, witness, reach, path, measures);
+        let journal = Timed { file: journal, measures: measures.clone() };
+        let mut store = Self::of(db, witness, reach, path, measures);
         catch_unwind(AssertUnwindSafe(|| {
+            store.read_journal(Arc::new(journal), acknowledged)?;
             if let Some(mark) = store.snapshot()?.ended_mark()? {
                 store.open_second(mark)?;
             }
@@ -201,7 +217,50 @@ impl Store {
     pub(crate) fn look(file: Arc<dyn File>, path: &Path, files: Arc<dyn Files>) -> Result<Self, Error> {
         let db = database_in(file.clone());
         let db = db.map_err(|error| Error::Open { path: path.to_owned(), why: damaged(&error) })?;
-        Ok(Self::of(db, file, files, path.to_owned(), Arc::default()))
+        let mut store = Self::of(db, file, files, path.to_owned(), Arc::default());
+        match store.files.open(&store.dir().join(JOURNAL), Open::Read) {
+            // What goes on from where the log ends is not known where that is damaged.
+            Ok(_) if store.snapshot()?.head().is_err() => {}
+            Ok(journal) => {
+                store.read_journal(journal, None)?;
+                store.commit(&store.untold()).map_err(|error| store.not_opened(&error))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::read(error)),
+        }
+        Ok(store)
+    }
+
+    /// Opens the journal, and keeps what it has for whoever opens the log; it has to lead to what is said to have been
+    /// acknowledged last.
+    fn read_journal(
+        &mut self,
+        journal: Arc<dyn File>,
+        acknowledged: Option<(Seq, Hash)>,
+    ) -> Result<(), Error> {
+        let snapshot = self.snapshot()?;
+        let head = snapshot.head()?;
+        let opened = Journal::open(journal, snapshot.told()?, snapshot.incarnation()?, head);
+        let (journal, untold) = opened.map_err(Error::read)?;
+        if let Some((seq, hash)) = acknowledged.filter(|(seq, _)| *seq > head.seq) {
+            let path = self.path.clone();
+            match untold.heads.iter().find(|head| head.seq >= seq) {
+                Some(head) if (head.seq, head.hash) == (seq, hash) => {}
+                Some(_) => return Err(Error::Other { path, seq: seq.0 }),
+                None => {
+                    let found = untold.heads.last().unwrap_or(&head).seq.0;
+                    return Err(Error::Behind { path, found, acknowledged: seq.0 });
+                }
+            }
+        }
+        self.journal = Some(journal);
+        *lock(&self.untold) = untold.changes;
+        Ok(())
+    }
+
+    /// What was acknowledged and the database has to be told, without the rows it comes to.
+    pub(crate) fn untold(&self) -> Changes {
+        std::mem::take(&mut *lock(&self.untold))
     }
 
     fn of(
@@ -215,6 +274,8 @@ impl Store {
         Self {
             db: Some(db),
             witness,
+            journal: None,
+            untold: Mutex::default(),
             files,
             path,
             archive: Mutex::new(archive),
@@ -295,7 +356,11 @@ impl Store {
         self.here.subscribe()
     }
 
-    fn db(&self) -> &Database {
+    pub(crate) fn journal(&self) -> &Journal {
+        self.journal.as_ref().expect("an open log has one")
+    }
+
+    pub(crate) fn db(&self) -> &Database {
         self.db.as_ref().expect("it is taken out only by drop")
     }
 
@@ -336,7 +401,8 @@ impl Store {
         };
         let path = self.path.clone();
         if head.seq < seq {
-            return Err(Error::Behind { path, found: head.seq.0, acknowledged: seq.0 });
+            // It is in the journal.
+            return Ok(());
         }
         // The witness names the end of a commit, which is the end of a row.
         let snapshot = self.snapshot()?;
@@ -389,12 +455,12 @@ impl Store {
         self.marks.is_unchanged(prefix, since)
     }
 
-    fn shown(&self) -> MutexGuard<'_, Option<Snapshot>> {
+    pub(crate) fn shown(&self) -> MutexGuard<'_, Option<Snapshot>> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets go of the view of the last commit, which keeps pages in the file that nobody else needs.
-    fn show_anew(&self) {
+    pub(crate) fn show_anew(&self) {
         *self.shown() = None;
     }
 
@@ -404,85 +470,6 @@ impl Store {
         Error::Open { path: self.path.clone(), why: database_advice(error, dir) }
     }
 
-    /// Makes the changes durable. After an error nothing may be written any more.
-    pub(crate) fn commit(&self, changes: &Changes) -> Result<(), redb::Error> {
-        let begun = Instant::now();
-        self.show_anew();
-        self.marks.begin(&changes.rows);
-        #[cfg_attr(not(test), expect(unused_mut, reason = "for a planted fault"))]
-        let mut txn = self.db().begin_write()?;
-        #[cfg(test)]
-        if crate::planted::is(crate::planted::Planted::NoSync) {
-            txn.set_durability(redb::Durability::None).expect("it may be set");
-        }
-        {
-            let mut log = txn.open_table(LOG)?;
-            for (first, row) in &changes.log {
-                log.insert(first, row.as_slice())?;
-            }
-            if let Some(segment) = &changes.segment {
-                // Named and forgotten at once: each event is counted once at any moment.
-                log.retain_in(segment.first.0..=segment.last.0, |_, _| false)?;
-                let bytes = rmp_serde::to_vec_named(segment).expect("a segment is plain data");
-                let sealed = seal(&segment.first.0.to_be_bytes(), &bytes);
-                txn.open_table(SEGMENTS)?.insert(segment.first.0, sealed.as_slice())?;
-            }
-        }
-        write_rows(&txn, &changes.rows)?;
-        if let Some(moved) = &changes.moved {
-            let mut rows = txn.open_table(ROWS)?;
-            for key in &moved.keys {
-                rows.remove(key.as_slice())?;
-            }
-        }
-        if !changes.work.is_empty() {
-            let mut table = txn.open_table(WORK)?;
-            for (key, value) in &changes.work {
-                match value {
-                    Some(value) => _ = table.insert(key.as_slice(), seal(key, value).as_slice())?,
-                    None => _ = table.remove(key.as_slice())?,
-                }
-            }
-        }
-        {
-            let mut meta = txn.open_table(META)?;
-            if let Some(head) = &changes.head {
-                let head = rmp_serde::to_vec_named(head).expect("a head is plain data");
-                meta.insert(HEAD, seal(HEAD.as_bytes(), &head).as_slice())?;
-            }
-            if let Some(fold) = changes.fold {
-                meta.insert(FOLD, seal(FOLD.as_bytes(), &fold.to_le_bytes()).as_slice())?;
-            }
-            if let Some(incarnation) = changes.incarnation {
-                let sealed = seal(INCARNATION.as_bytes(), &incarnation.to_le_bytes());
-                meta.insert(INCARNATION, sealed.as_slice())?;
-            }
-            if let Some(moved) = &changes.moved {
-                let mark = rmp_serde::to_vec_named(&moved.mark).expect("a mark is plain data");
-                meta.insert(ENDED_MARK, seal(ENDED_MARK.as_bytes(), &mark).as_slice())?;
-            }
-        }
-        #[cfg(test)]
-        let is_seen = !crate::planted::is(crate::planted::Planted::StaleSecond);
-        #[cfg(not(test))]
-        let is_seen = true;
-        if let Some(moved) = changes.moved.as_ref().filter(|_| is_seen) {
-            // Before they are forgotten here, where they are still the same.
-            let mut second = lock(&self.second);
-            (second.rows, second.is_lost) = (Some(moved.rows.clone()), false);
-        }
-        let committed = txn.commit();
-        // Before anybody is told of it: whoever was told sees it.
-        self.marks.end();
-        self.show_anew();
-        committed?;
-        if let Some(head) = &changes.head {
-            self.measures.committed(head.seq.0, begun.elapsed());
-            self.witness.write_at(0, &witness::bytes(head)).map_err(redb::Error::Io)?;
-        }
-        Ok(())
-    }
-
     /// Changes the tables behind everybody's back.
     #[cfg(test)]
     pub(crate) fn tamper(&self, change: impl FnOnce(&redb::WriteTransaction)) {
@@ -490,16 +477,6 @@ impl Store {
         change(&txn);
         txn.commit().expect("the database commits");
         self.show_anew();
-    }
-
-    /// Saves the allocator's state, so that opening after a kill takes milliseconds. Two syncs, so
-    /// only when there is nothing else to do.
-    pub(crate) fn settle(&self) -> Result<(), redb::Error> {
-        self.show_anew();
-        let mut txn = self.db().begin_write()?;
-        txn.set_quick_repair(true);
-        txn.commit()?;
-        Ok(())
     }
 }
 
@@ -557,18 +534,4 @@ pub(crate) fn remove_if_there(files: &dyn Files, path: &Path) -> io::Result<()> 
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-fn write_rows(txn: &redb::WriteTransaction, changes: &Staged) -> Result<(), redb::Error> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let mut table = txn.open_table(ROWS)?;
-    for (key, value) in changes {
-        match value {
-            Some(value) => _ = table.insert(key.as_slice(), value.as_slice())?,
-            None => _ = table.remove(key.as_slice())?,
-        }
-    }
-    Ok(())
 }

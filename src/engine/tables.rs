@@ -12,7 +12,7 @@ use crate::chain::{self, Hash};
 use crate::ended::{EndedRows, Mark, may_hold};
 use crate::marks::Marks;
 use crate::seal::unseal;
-use crate::store::{ENDED_MARK, FOLD, HEAD, Head, INCARNATION};
+use crate::store::{ENDED_MARK, FOLD, HEAD, Head, INCARNATION, TOLD};
 
 /// Everything as of one commit. Reads of a damaged file may panic inside redb; whoever serves
 /// people catches that at the edge.
@@ -79,6 +79,12 @@ impl Snapshot {
 
     pub(crate) fn incarnation(&self) -> Result<u64, Error> {
         let bytes = self.meta(INCARNATION)?;
+        Ok(bytes.and_then(|bytes| bytes.try_into().ok().map(u64::from_le_bytes)).unwrap_or(0))
+    }
+
+    /// Up to which entry of the journal the database has them.
+    pub(crate) fn told(&self) -> Result<u64, Error> {
+        let bytes = self.meta(TOLD)?;
         Ok(bytes.and_then(|bytes| bytes.try_into().ok().map(u64::from_le_bytes)).unwrap_or(0))
     }
 

@@ -139,6 +139,16 @@ fn simulated_fault_no_sync_is_found() {
 }
 
 #[test]
+fn simulated_fault_journal_over_is_found() {
+    check_found(Planted::JournalOver);
+}
+
+#[test]
+fn simulated_fault_journal_untold_is_found() {
+    check_found(Planted::JournalUntold);
+}
+
+#[test]
 fn simulated_fault_no_wait_is_found() {
     check_found(Planted::NoWait);
 }

@@ -326,7 +326,8 @@ impl Run {
         let Ok(Some((known, _))) = known else { return };
         let opened = catch_unwind(AssertUnwindSafe(|| Store::open(disk.mount(), Path::new(DIR))));
         let Ok(Ok(store)) = opened else { return };
-        let found = store.snapshot().and_then(|snapshot| snapshot.head()).expect("the log reads").seq;
+        let in_database = store.snapshot().and_then(|snapshot| snapshot.head()).expect("the log reads");
+        let found = store.untold().head.unwrap_or(in_database).seq;
         if found < known {
             problems.push(format!(
                 "an older log was opened: it ends at {found}, {known} of {head} was acknowledged"

@@ -66,7 +66,7 @@ impl Drop for Writer {
 
 fn write_all(store: &Store, queue: &Queue, batches: &Receiver<Batch>) -> Result<(), redb::Error> {
     while let Some((changes, ticket)) = next(batches, queue.pace()) {
-        store.commit(&changes)?;
+        store.append(&changes)?;
         queue.written(ticket);
     }
     Ok(())

@@ -1,0 +1,171 @@
+//! What was acknowledged and is not yet in the database on disk is there at the next opening, and nothing else is.
+
+use std::path::Path;
+
+use event::Seq;
+use files::Files as _;
+
+use crate::journal::JOURNAL;
+use crate::store::{Changes, Store};
+use crate::tests_damage::quietly;
+use crate::tests_kit::*;
+use crate::{DATABASE, Damage, Engine, Error, State, examine};
+
+fn path(name: &str) -> String {
+    format!("{DIR}/{name}")
+}
+
+/// A house whose process was killed with so many operations done since it was opened.
+fn cut_off(operations: usize) -> House {
+    cut_off_with("x", "y", operations)
+}
+
+/// One in which other things are told of, before it was opened and since.
+fn cut_off_with(first: &str, note: &str, operations: usize) -> House {
+    let house = House::new();
+    house.run("before", [note_op(first)]);
+    house.crash(async |engine| {
+        for n in 0..operations {
+            engine
+                .run(actor(), &format!("r{n}"), Script(vec![note_op(note), make(&format!("k{n}"))]))
+                .await
+                .unwrap();
+        }
+        // The process is killed: what it wrote is there, synced or not.
+        house.disk.settle();
+    });
+    house
+}
+
+/// How many working rows there are, and how many of them the database has to be told.
+fn work_of(house: &House) -> (usize, usize) {
+    let store = Store::open(house.disk.mount(), Path::new(DIR)).unwrap();
+    let known = store.snapshot().unwrap().work_keys(b"t").unwrap();
+    let untold = store.untold().work;
+    let all: std::collections::BTreeSet<_> = known.iter().chain(untold.keys()).collect();
+    (all.len(), all.len() - known.len())
+}
+
+fn head(house: &House) -> Seq {
+    let engine = Engine::open(house.options()).expect("it opens");
+    assert!(engine.verify().unwrap().faults.is_empty());
+    engine.snapshot().unwrap().head().unwrap()
+}
+
+#[test]
+fn what_was_acknowledged_is_in_the_journal_and_told_to_the_database() {
+    let house = cut_off(3);
+    assert!(house.disk.get(path(JOURNAL)).unwrap().len() > 500);
+    let without = House::on(house.disk.fork(1));
+    without.disk.remove(Path::new(&path(JOURNAL))).unwrap();
+    let error = Engine::open(without.options()).err().expect("what was acknowledged is missing");
+    assert!(matches!(error, Error::Behind { .. }), "{error}");
+    house.live(async |engine| {
+        for n in 0..3 {
+            let id = engine.snapshot().unwrap().started_by(&format!("r{n}")).unwrap();
+            assert_eq!(engine.wait(id).await.unwrap().state, State::Done);
+        }
+    });
+    house.check();
+}
+
+#[test]
+fn a_commit_is_one_sync_and_the_database_is_written_when_the_journal_is_full() {
+    let house = House::new();
+    house.run("before", [note_op("x")]);
+    let store = Store::open(house.disk.mount(), Path::new(DIR)).unwrap();
+    let work = |n: u32| [(format!("t{n:04}").into_bytes(), Some(vec![7; 300]))].into();
+    let append = |n: u32| store.append(&Changes { work: work(n), ..Changes::default() }).unwrap();
+    let (mut largest, mut in_database) = (0, 0);
+    for n in 0..500 {
+        let (syncs, database) = (house.disk.syncs(), house.disk.get(path(DATABASE)));
+        append(n);
+        let grew = house.disk.get(path(DATABASE)).map(|file| file.len()) != database.as_ref().map(Vec::len);
+        assert!(house.disk.syncs() - syncs == 1 || grew, "commit {n}");
+        in_database += u32::from(house.disk.get(path(DATABASE)) != database);
+        largest = largest.max(house.disk.get(path(JOURNAL)).unwrap().len());
+    }
+    assert!((5..50).contains(&in_database), "{in_database} of 500 went to the database");
+    assert!((8 << 10..=16 << 10).contains(&largest), "{largest} bytes");
+    // Neither losing power nor closing in order takes anything, and what is there is not told twice.
+    let cut = House::on(house.disk.fork(3));
+    cut.disk.power_cut();
+    cut.disk.power_on();
+    let (all, untold) = work_of(&cut);
+    assert!(all == 500 && untold > 0, "{all} {untold}");
+    assert_eq!(work_of(&cut).0, 500);
+    drop(store);
+    assert_eq!(work_of(&house), (500, 0));
+}
+
+#[test]
+fn a_journal_that_is_damaged_anywhere_is_taken_up_to_there_and_what_is_missing_is_told() {
+    let house = cut_off(2);
+    let whole = house.disk.get(path(JOURNAL)).unwrap();
+    let end = head(&House::on(house.disk.fork(9)));
+    for place in (0..whole.len()).step_by(11) {
+        let copy = House::on(house.disk.fork(place as u64));
+        copy.disk.corrupt(path(JOURNAL), place as u64, &[whole[place] ^ 0x04]);
+        match quietly(|| Engine::open(copy.options())) {
+            // Behind what is wanted lies what was there before.
+            Ok(engine) => assert_eq!(engine.snapshot().unwrap().head().unwrap(), end, "byte {place}"),
+            Err(Error::Behind { found, acknowledged, .. }) => {
+                assert!(found < acknowledged && acknowledged == end.0, "byte {place}");
+            }
+            Err(error) => panic!("byte {place}: {error}"),
+        }
+    }
+    for length in (0..whole.len()).step_by(101) {
+        let copy = House::on(house.disk.fork(length as u64));
+        copy.disk.put(path(JOURNAL), &whole[..length]);
+        match quietly(|| Engine::open(copy.options())) {
+            Ok(engine) => assert_eq!(engine.snapshot().unwrap().head().unwrap(), end, "{length} bytes"),
+            Err(error) => assert!(matches!(error, Error::Behind { .. }), "{length} bytes: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_journal_of_another_house_or_another_time_tells_nothing() {
+    let house = cut_off(2);
+    let [ours, theirs, twins] = [&house, &cut_off_with("another", "y", 5), &cut_off_with("x", "another", 5)]
+        .map(|house| house.disk.get(path(JOURNAL)).unwrap());
+    let older = House::on(house.disk.fork(1));
+    house.disk.put(path(JOURNAL), &theirs);
+    let error = Engine::open(house.options()).err().expect("its own is missing");
+    assert!(matches!(error, Error::Behind { .. }), "{error}");
+    // One that goes on from the same place, if the two were committed alike, and elsewhere: nothing of it is taken.
+    house.disk.put(path(JOURNAL), &twins);
+    let error = Engine::open(house.options()).err().expect("its own is missing");
+    assert!(matches!(error, Error::Other { .. } | Error::Behind { .. }), "{error}");
+    house.disk.put(path(JOURNAL), &ours);
+    head(&house);
+    // One of a database that is gone is not of the one that comes after.
+    let fresh = House::new();
+    fresh.disk.create_dirs(Path::new(DIR)).unwrap();
+    fresh.disk.put(path(JOURNAL), &theirs);
+    fresh.run("first", [note_op("x")]);
+    assert_eq!(head(&fresh), Seq(3));
+    // What is left of the time before is passed over.
+    head(&older);
+    older.run("later", [note_op("x")]);
+    let end = head(&older);
+    older.run("last", [note_op("x")]);
+    assert_eq!(head(&older), Seq(end.0 + 3));
+}
+
+#[test]
+fn looking_at_a_log_takes_the_journal_with_it_and_changes_nothing() {
+    let house = cut_off(3);
+    let end = head(&House::on(house.disk.fork(1)));
+    let files: std::sync::Arc<dyn files::Files> = house.disk.mount();
+    let before = house.disk.snapshot();
+    let looked = examine(&files, Path::new(DIR), &[end]).unwrap();
+    assert_eq!((looked.verified.head, looked.verified.faults.as_slice()), (end, &[][..]));
+    assert!(looked.hashes[0].is_some());
+    assert!(house.disk.snapshot() == before, "looking changed it");
+    house.disk.put(path(JOURNAL), b"");
+    let looked = examine(&files, Path::new(DIR), &[]).unwrap();
+    assert_eq!(looked.verified.faults.len(), 1);
+    assert_eq!(looked.verified.faults[0].damage, Damage::CutOff);
+}
