@@ -5,10 +5,11 @@ use std::sync::Arc;
 use event::{Actor, Cause, Draft, FlowId, Scope};
 use tokio::sync::oneshot;
 
+use crate::child::parent;
 use crate::committer::{Origin, Slot};
 use crate::flow::Flow;
 use crate::fold::FlowRow;
-use crate::kinds::{Ended, Outcome, Started, TakesUp};
+use crate::kinds::{CancelRequested, Ended, Outcome, Started, TakesUp};
 use crate::queue::lock;
 use crate::shared::Shared;
 use crate::workflow::{Halt, Workflow};
@@ -46,7 +47,7 @@ pub(crate) async fn go_on<P: Send + Sync + 'static>(flow: &Flow<P>, next: Next) 
     let (sender, receiver) = oneshot::channel();
     let ticket = inner.shared.queue.submit(Box::new(move |batch| {
         let row = batch.flow(id).filter(|row| row.cancel.is_none() || row.committed);
-        let Some(actor) = row.map(|row| row.actor.clone()) else {
+        let Some((actor, cancel)) = row.map(|row| (row.actor.clone(), row.cancel.clone())) else {
             let _ = sender.send(None);
             return;
         };
@@ -60,6 +61,12 @@ pub(crate) async fn go_on<P: Send + Sync + 'static>(flow: &Flow<P>, next: Next) 
         let left = if crate::planted::is(crate::planted::Planted::NotHandedOn) { Vec::new() } else { left };
         for told in left {
             batch.append(&slot, Draft::of(&told));
+        }
+        #[cfg(test)]
+        let cancel = cancel.filter(|_| !crate::planted::is(crate::planted::Planted::AnewUncancelled));
+        if let Some(reason) = cancel {
+            // It was asked when there was no way back; there is one for the flow that begins.
+            batch.append(&slot, Draft::of(&CancelRequested { by: parent(id), reason }));
         }
         let ended = Ended { outcome: Outcome::Continued(next_id) };
         batch.append(&Slot { flow: id, path: "", scope: &scope }, Draft::of(&ended));
@@ -87,7 +94,8 @@ impl<P: Send + Sync + 'static> Shared<P> {
         Ok(row)
     }
 
-    /// Cancels the flow, or the last one that continues it, if it is not too late; says whether there is one.
+    /// Cancels the flow, or the last one that continues it, if it is not too late; says whether there is one. If it is
+    /// past its point of no return, the flow that continues it is cancelled as it begins.
     pub(crate) async fn cancel_last(
         self: &Arc<Self>,
         by: Actor,
@@ -98,6 +106,12 @@ impl<P: Send + Sync + 'static> Shared<P> {
         loop {
             match self.cancel(by.clone(), newest, reason).await {
                 Err(Error::NoFlow(_)) => return Ok(false),
+                // If it has just ended it is asked once more, and may have gone on as another.
+                Err(Error::Denied { denial: Denial::NoReturn, .. }) => {
+                    if self.note_cancel(by.clone(), newest, reason).await? {
+                        return Ok(true);
+                    }
+                }
                 // It may just have gone on as another.
                 Err(Error::Denied { denial: Denial::Ended, .. }) => {
                     let next = self.newest(id)?.map_or(id, |row| row.id);
@@ -110,6 +124,22 @@ impl<P: Send + Sync + 'static> Shared<P> {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Notes of a flow past its point of no return that it was to be cancelled; says no if it has ended.
+    async fn note_cancel(&self, by: Actor, id: FlowId, reason: &str) -> Result<bool, Error> {
+        let (sender, receiver) = oneshot::channel();
+        let request = CancelRequested { by, reason: reason.to_owned() };
+        let ticket = self.queue.submit(Box::new(move |batch| {
+            let row = batch.flow(id).cloned();
+            let _ = sender.send(row.is_some());
+            if let Some(row) = row.filter(|row| row.cancel.is_none()) {
+                batch.append(&Slot { flow: id, path: "", scope: &row.scope }, Draft::of(&request));
+            }
+        }));
+        let is_open = receiver.await.map_err(|_| self.queue.error())?;
+        self.queue.durable(ticket).await?;
+        Ok(is_open)
     }
 
     /// Waits until the flow, or the last one that continues it, has ended or parked.

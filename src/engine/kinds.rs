@@ -145,7 +145,7 @@ impl Turn {
     }
 }
 
-/// Somebody asked for the flow to be cancelled, and it was not too late.
+/// Somebody asked, and not too late, for the flow to be cancelled, or for the one that continues it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelRequested {
     /// Who.
@@ -265,7 +265,7 @@ pub enum ParentEnd {
     /// It goes on.
     Leave,
     /// It is cancelled if that is not too late; the parent's end does not wait for it. One that is past its point of no
-    /// return then goes on, also as the flow that continues it.
+    /// return then goes on to its end; a flow that continues it is cancelled as it begins.
     Cancel,
     /// The parent does not end before it has ended; if the parent turns, it is cancelled first.
     Wait,

@@ -67,6 +67,8 @@ pub(crate) enum Planted {
     ChildrenStay,
     /// What a flow was told and has not taken is not handed on to the one it goes on as.
     NotHandedOn,
+    /// A flow goes on anew as if nobody had asked to cancel it.
+    AnewUncancelled,
 }
 
 thread_local! {

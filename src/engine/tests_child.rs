@@ -292,3 +292,50 @@ fn a_child_that_goes_on_as_another_just_when_its_parent_ends_is_cancelled_as_wel
     assert!(last.cancel.is_some(), "{last:?}");
     house.check();
 }
+
+#[test]
+fn what_a_child_past_its_return_goes_on_as_is_cancelled_when_its_parent_has_ended() {
+    // Whether it is the parent's end that meets it or the parent's undo, and whatever ends in between.
+    for (turns, crashes) in [(false, false), (false, true), (true, false)] {
+        let house = House::new();
+        house.world.plan("c", [Plan::Gate("c"), Plan::Succeed]);
+        let next = vec![note_op("n"), more(More::GoOn(vec![signal("never")]))];
+        let child = vec![Op::Seal("s".to_owned()), Op::TryMake("c".to_owned()), more(More::GoOn(next))];
+        let mut ops = vec![begin(child, ParentEnd::Cancel), make("p")];
+        house.world.plan("p", [Plan::Gate("p")]);
+        ops.extend(turns.then_some(Op::Refuse));
+        let begun = async |engine: &crate::Engine<World>| {
+            let id = engine.start(actor(), "r", Script(ops.clone())).await.unwrap();
+            house.world.until_at_work("c").await;
+            house.world.open_gate("p");
+            let child = child_of(engine, id).id;
+            if turns {
+                let asked = || engine.snapshot().unwrap().flow(child).unwrap().cancel.is_some();
+                while !asked() {
+                    settle(engine).await;
+                }
+            } else {
+                assert_eq!(engine.wait(id).await.unwrap().state, State::Done);
+            }
+            (id, child)
+        };
+        let ends = async |engine: &crate::Engine<World>, (id, child): (FlowId, FlowId)| {
+            house.world.open_gate("c");
+            let last = engine.shared.wait_last(child).await.unwrap();
+            assert_eq!(last.state, State::Undone, "{last:?}");
+            assert_eq!((last.takes_up, last.records), (Some(TakesUp::Continues(child)), 4), "it did nothing");
+            assert_eq!(engine.snapshot().unwrap().flow(child).unwrap().state, State::Done);
+            assert!(engine.wait(id).await.unwrap().state.has_ended());
+        };
+        if crashes {
+            let ids = house.crash(begun);
+            house.live(async |engine| ends(engine, ids).await);
+        } else {
+            house.live(async |engine| {
+                let ids = begun(engine).await;
+                ends(engine, ids).await;
+            });
+        }
+        house.check();
+    }
+}

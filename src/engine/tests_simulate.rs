@@ -282,3 +282,8 @@ fn simulated_fault_children_stay_is_found() {
 fn simulated_fault_not_handed_on_is_found() {
     check_found(Planted::NotHandedOn);
 }
+
+#[test]
+fn simulated_fault_anew_uncancelled_is_found() {
+    check_found(Planted::AnewUncancelled);
+}

@@ -128,13 +128,9 @@ impl Case<'_> {
             ParentEnd::Leave => true,
             ParentEnd::Wait => self.truth.newest(*child).is_some_and(|(_, told)| told.is_over_at(over)),
             ParentEnd::Cancel => {
-                let last = told.steps.iter().map(|record| record.seq).filter(|at| *at < over).max();
-                let was_shut = self.chain(*child).any(|it| by(it.shut) && Some(it.last) > last);
-                was_shut
-                    || self.chain(*child).last().is_some_and(|told| {
-                        let turned = told.turn.as_ref().map(|(_, turned)| *turned);
-                        told.is_over_at(over) || by(told.cancelled) || by(told.shut) || by(turned)
-                    })
+                // Whichever went on then had been asked, and one that goes on anew is cancelled if the one before was.
+                let mut open = self.chain(*child).filter(|it| it.first < over && !it.is_over_at(over));
+                open.all(|it| by(it.cancelled) || by(it.turn.as_ref().map(|(_, turned)| *turned)))
             }
         };
         self.demand(right, || what("was not treated at its end as was said"));

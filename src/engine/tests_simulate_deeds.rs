@@ -37,10 +37,12 @@ pub(crate) enum Deed {
     CancelledAtEnd,
     /// One was cancelled because its parent turned.
     Settled,
+    /// One was past its point of no return then, and the flow that it went on as was cancelled.
+    CancelledAnew,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Joined,
         Self::Raced,
         Self::LoserUndone,
@@ -54,6 +56,7 @@ impl Deed {
         Self::Awaited,
         Self::CancelledAtEnd,
         Self::Settled,
+        Self::CancelledAnew,
     ];
 }
 
@@ -75,8 +78,9 @@ pub(crate) fn of(truth: &Truth, stories: &Stories<'_>) -> Deeds {
         forks(told, story, &mut did);
         if let Some(TakesUp::Continues(before)) = told.takes_up {
             did(Deed::Continued, 1);
-            let before = truth.flows.get(&before).is_some_and(|before| !before.signals.is_empty());
-            did(Deed::HandedOn, usize::from(before));
+            let before = truth.flows.get(&before);
+            did(Deed::HandedOn, usize::from(before.is_some_and(|before| !before.signals.is_empty())));
+            did(Deed::CancelledAnew, usize::from(before.is_some_and(|before| before.cancel.is_some())));
         }
         did(Deed::Awaited, story.awaited.len());
         let of_child = |record: &&event::Record| {

@@ -143,7 +143,7 @@ impl Mix {
             // Nothing may be left to undo, or it parks.
             match chance.below(10) {
                 0..=6 => script.ops.retain(|op| !leaves(op)),
-                7..=8 => script.ops.push(Op::Shut { at: script.at }),
+                7..=8 => script.ops.insert(chance.below(script.ops.len() + 1), Op::Shut { at: script.at }),
                 _ => {}
             }
         }
@@ -232,7 +232,12 @@ impl Mix {
             75..=79 if depth < 2 && within.is_none() => {
                 let child = self.child(chance, keys, depth + 1);
                 let anew = chance.in_thousand(self.anew);
-                let child = if anew { self.anew(chance, keys, child, depth + 1) } else { child };
+                let mut child = if anew { self.anew(chance, keys, child, depth + 1) } else { child };
+                if anew && chance.coin() {
+                    // For a while it is past its return, and goes on all the same.
+                    child.ops.insert(0, Op::Shut { at });
+                    child.ops.push(Op::Sleep(chance.below(9000) as u64));
+                }
                 let lines = chance.below(3);
                 Op::Beside {
                     child: Box::new(child),

@@ -29,9 +29,8 @@ pub(crate) struct Told {
     pub(crate) ended_ms: Option<i64>,
     pub(crate) committed: bool,
     pub(crate) cancel: Option<String>,
-    /// When it was cancelled, and when there was no way back any more.
+    /// When it was cancelled.
     pub(crate) cancelled: Option<Seq>,
-    pub(crate) shut: Option<Seq>,
     pub(crate) takes_up: Option<TakesUp>,
     pub(crate) turn: Option<(Turn, Seq)>,
     pub(crate) parked: Option<String>,
@@ -214,7 +213,6 @@ impl Truth {
             committed: false,
             cancel: None,
             cancelled: None,
-            shut: None,
             takes_up: started.takes_up,
             turn: None,
             parked: None,
@@ -264,9 +262,13 @@ impl Truth {
                 Turn::Reset { .. } => demand(false, "nobody resets these"),
             }
             (next.state, next.turn, next.parked) = (State::Unwinding, Some((cause, record.seq)), None);
-        } else if let Ok(CancelRequested { reason, .. }) = record.get() {
-            let in_time = flow.cancel.is_none() && flow.turn.is_none() && !flow.committed;
-            demand(in_time, "it was too late to cancel it");
+        } else if let Ok(CancelRequested { reason, by }) = record.get() {
+            let in_time = flow.cancel.is_none() && flow.turn.is_none();
+            // What it is part of may ask for the flow that it goes on as.
+            demand(
+                in_time && (!flow.committed || by.account.starts_with("workflow ")),
+                "it was too late to cancel it",
+            );
             (next.cancel, next.cancelled) = (Some(reason), Some(record.seq));
         } else if let Ok(Parked { why }) = record.get() {
             demand(!parked, "it was parked");
@@ -309,6 +311,7 @@ impl Truth {
                         // It begins in the same moment, with all that this one was told and did not take.
                         next.takes_up == Some(TakesUp::Continues(record.flow))
                             && next.last.next() == record.seq
+                            && next.cancel == flow.cancel
                             && next
                                 .signals
                                 .iter()
@@ -318,7 +321,7 @@ impl Truth {
                     if told.is_none() {
                         self.wrong(
                             record,
-                            "it goes on as no flow that takes it up, with all that it was told",
+                            "it goes on as no flow that takes it up, with all that it was told and asked",
                         );
                     }
                     State::Done
@@ -374,7 +377,6 @@ impl Truth {
             self.wrong(record, "its flow had been cancelled when it was decided");
         }
         next.committed |= path.ends_with('!');
-        next.shut = next.shut.or_else(|| path.ends_with('!').then_some(record.seq));
         if let Ok(TimerSet { .. }) = record.get() {
             next.timers.push(path.to_owned());
         }
