@@ -193,6 +193,7 @@ impl Queue {
     /// Everything up to a ticket is on disk.
     pub(crate) fn written(&self, ticket: Ticket) {
         if self.stopped.get().is_some() {
+            self.ends_writing();
             return;
         }
         let (woken, runtime) = {
@@ -202,8 +203,7 @@ impl Queue {
             let woken = std::mem::replace(&mut waiters.by_ticket, later);
             (Woken(woken.into_values().flatten().collect()), waiters.runtime.clone())
         };
-        lock(&self.state).writing = false;
-        self.wake.ring();
+        self.ends_writing();
         #[cfg(test)]
         let woken = if crate::planted::is(crate::planted::Planted::NoWaking) && ticket.0.is_multiple_of(7) {
             let mut woken = woken;
@@ -247,7 +247,14 @@ impl Queue {
         receiver.await.map_err(|_| self.error())
     }
 
-    /// Nothing more will become durable.
+    /// Nothing is on its way to the disk any more.
+    pub(crate) fn ends_writing(&self) {
+        lock(&self.state).writing = false;
+        self.wake.ring();
+    }
+
+    /// Nothing more will become durable. What is on its way to the disk still is: what has been taken meanwhile is not
+    /// decided without it.
     pub(crate) fn stop(&self, error: Error) {
         // The first failure is the one to tell.
         let _ = self.stopped.set(error);
@@ -255,7 +262,6 @@ impl Queue {
         let jobs = {
             let mut state = lock(&self.state);
             state.closed = true;
-            state.writing = false;
             std::mem::take(&mut state.jobs)
         };
         // Their answers are dropped with them, which tells those who wait.

@@ -111,6 +111,19 @@ fn if_a_batch_cannot_be_written_what_was_decided_on_top_of_it_never_was() {
     });
 }
 
+/// What prepares a piece of the archive stops the log when the disk fails under it, while a batch is with the writer.
+/// The committer took that for written: what it had taken by then it decided without the batch, and handed over as
+/// well. A seed of the simulation stood still there.
+#[test]
+fn a_log_that_is_stopped_still_writes_what_is_on_its_way() {
+    let queue = crate::queue::Queue::new(None);
+    queue.begin_writing();
+    queue.stop(crate::Error::Stopped { why: "the disk failed".into() });
+    assert!(queue.is_writing());
+    queue.written(crate::queue::Ticket(1));
+    assert!(!queue.is_writing());
+}
+
 #[test]
 fn rows_are_read_through_both_layers() {
     let house = House::new();

@@ -35,6 +35,7 @@ impl Writer {
             let worked = catch_unwind(AssertUnwindSafe(|| write_all(&store, &told, &arriving)));
             if !matches!(worked, Ok(Ok(()))) {
                 told.stop(why_stopped(worked));
+                told.ends_writing();
             }
         })?;
         Ok(Self { queue, batches: Some(batches), thread: Some(thread) })
