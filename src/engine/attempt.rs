@@ -68,12 +68,7 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
             wait_until(flow, tried.due_ms, undoing).await;
             inner.live.says(before);
         }
-        if let Some(rate) = rate {
-            // What stands still takes no place in the pace.
-            flow.gate().await?;
-            flow.paced(rate).await?;
-        }
-        flow.turn(path).await?;
+        comes_to(flow, path, rate).await?;
         if undoing {
             flow.open()?;
         } else {
@@ -151,6 +146,23 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
                 inner.shared.queue.durable(ticket).await?;
                 tried = Some(next);
             }
+        }
+    }
+}
+
+/// Waits for the flow's turn, and last of all for its pace, so that those which come late do not begin together. What was
+/// made to stand still while it waited takes another place in the pace when it goes on.
+async fn comes_to<P: Send + Sync + 'static>(
+    flow: &Flow<P>,
+    path: &str,
+    rate: Option<&Rate>,
+) -> Result<(), Halt> {
+    loop {
+        flow.turn(path).await?;
+        let Some(rate) = rate else { return Ok(()) };
+        flow.paced(rate).await?;
+        if !flow.stands_still() {
+            return Ok(());
         }
     }
 }

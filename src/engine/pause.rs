@@ -84,6 +84,17 @@ impl Pauses {
 }
 
 impl<P: Send + Sync + 'static> Flow<P> {
+    /// Whether the flow is to stand still; not if it is cancelled.
+    pub(crate) fn stands_still(&self) -> bool {
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::NoStanding) {
+            return false;
+        }
+        let inner = &self.inner;
+        let still = inner.shared.pauses.of(inner.id, &inner.name, inner.live.class()).is_some();
+        still && !inner.live.is_cancelled()
+    }
+
     /// Waits while the flow is to stand still; not if it is cancelled, or the engine closes.
     pub(crate) async fn gate(&self) -> Result<(), Halt> {
         let (inner, pauses) = (&self.inner, &self.inner.shared.pauses);

@@ -69,6 +69,8 @@ pub(crate) enum Planted {
     NotHandedOn,
     /// A flow goes on anew as if nobody had asked to cancel it.
     AnewUncancelled,
+    /// A step waits for no pace.
+    NoPace,
 }
 
 thread_local! {

@@ -99,8 +99,9 @@ impl<'a, P: Send + Sync + 'static, E: Event> Step<'a, P, E> {
         self
     }
 
-    /// At most `count` attempts under the same key begin within `period`, over all flows of this process; the others
-    /// wait. After a pause as many as that begin at once. A key is what is to be spared: a region, an account.
+    /// On the whole `count` attempts under the same key begin within `period`, over all flows of this process; the
+    /// others wait. They keep an even pace; after a pause `count` of them begin at once, and the next when its share
+    /// of the period is over. A key is what is to be spared: a region, an account.
     pub fn rate(mut self, key: impl Into<String>, count: u32, period: Duration) -> Self {
         self.rate = Some(Rate { key: key.into(), count, period });
         self

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::State;
 use crate::tests_kit::*;
+use crate::{State, Which};
 
 fn patient(key: &str, patience: Patience) -> Op {
     more(More::Patient(key.to_owned(), patience))
@@ -151,4 +151,36 @@ fn one_that_is_cancelled_while_it_waits_for_its_pace_does_not_begin() {
     });
     assert_eq!(row.state, State::Undone);
     assert_eq!(house.world.calls_of("b").len(), 0);
+}
+
+#[test]
+fn what_stood_still_while_it_waited_for_its_pace_keeps_it_when_it_goes_on() {
+    let house = House::new();
+    let rated = |key: &str| more(More::Rated(key.to_owned(), 1, 60_000));
+    let engine = crate::Engine::open(house.options()).unwrap();
+    // Time does not skip ahead before all of them stand still.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let took = runtime.block_on(async {
+        engine.drive().await.unwrap();
+        let mut ids = Vec::new();
+        for n in 0..4 {
+            let script = Script(vec![rated(&format!("k{n}"))]);
+            ids.push(engine.start(actor(), &format!("r{n}"), script).await.unwrap());
+        }
+        engine.wait(ids[0]).await.unwrap();
+        engine.pause(actor(), Which::All, "").await.unwrap();
+        tokio::time::pause();
+        // Each of them would have begun by then.
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        assert_eq!((1..4).map(|n| house.world.calls_of(&format!("k{n}")).len()).sum::<usize>(), 0);
+        let goes_on = tokio::time::Instant::now();
+        engine.resume(actor(), Which::All, "").await.unwrap();
+        for id in ids {
+            assert_eq!(engine.wait(id).await.unwrap().state, State::Done);
+        }
+        engine.close().await;
+        goes_on.elapsed()
+    });
+    assert!(took >= Duration::from_mins(2), "they began together: {took:?}");
+    house.check();
 }

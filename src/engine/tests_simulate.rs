@@ -287,3 +287,8 @@ fn simulated_fault_not_handed_on_is_found() {
 fn simulated_fault_anew_uncancelled_is_found() {
     check_found(Planted::AnewUncancelled);
 }
+
+#[test]
+fn simulated_fault_no_pace_is_found() {
+    check_found(Planted::NoPace);
+}

@@ -39,10 +39,12 @@ pub(crate) enum Deed {
     Settled,
     /// One was past its point of no return then, and the flow that it went on as was cancelled.
     CancelledAnew,
+    /// A step began as soon as its pace let it, and not before.
+    Paced,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Joined,
         Self::Raced,
         Self::LoserUndone,
@@ -57,6 +59,7 @@ impl Deed {
         Self::CancelledAtEnd,
         Self::Settled,
         Self::CancelledAnew,
+        Self::Paced,
     ];
 }
 

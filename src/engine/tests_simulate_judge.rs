@@ -3,6 +3,7 @@
 //! say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use event::{FlowId, Record, Rows, Seq};
 
@@ -25,6 +26,8 @@ pub(crate) struct Case<'a> {
     pub(crate) seen: &'a [u64],
     /// The clock was turned.
     pub(crate) jumped: bool,
+    /// How many calls had to wait for the pace of their key.
+    pub(crate) paced: usize,
     pub(crate) problems: Vec<String>,
 }
 
@@ -51,6 +54,7 @@ impl<'a> Case<'a> {
             self.call(call, &stories);
         }
         self.attempts(&stories);
+        self.paces();
         self.things(&stories);
         stories
     }
@@ -274,6 +278,34 @@ impl<'a> Case<'a> {
                     u64::try_from(pair[1].began.saturating_sub(ended).as_millis()).expect("not for ages");
                 let text = || format!("{id} {number}: tried again after {waited} ms, not {least}");
                 self.demand(self.jumped || waited + 1 >= least / 2, text);
+            }
+        }
+    }
+
+    /// Never more begin than the pace of their key lets, which each life begins anew: so many at once, and besides that
+    /// as many as their period has room for one after another.
+    fn paces(&mut self) {
+        let mut begun = BTreeMap::<(usize, u8), Vec<Duration>>::new();
+        for call in self.calls {
+            if let Some(rate) = call.act.as_ref().and_then(|act| act.rate) {
+                begun.entry((call.life, rate)).or_default().push(call.began);
+            }
+        }
+        for ((life, rate), begun) in begun {
+            let (count, period_ms) = RATES[usize::from(rate)];
+            let may = |first: Duration, last: Duration| {
+                let passed = last.saturating_sub(first).as_millis();
+                u128::from(count) + passed * u128::from(count) / u128::from(period_ms)
+            };
+            for (at, last) in begun.iter().enumerate() {
+                // From each before it up to this one.
+                let mut firsts = begun[..=at].iter().rev().zip(1..);
+                let over = firsts.clone().find(|(first, number)| *number > may(**first, *last));
+                self.demand(over.is_none(), || {
+                    format!("{over:?} began at pace {rate} of life {life} up to {last:?}, which is too many")
+                });
+                let is_full = firsts.any(|(first, number)| number > 1 && number == may(*first, *last));
+                self.paced += usize::from(is_full && at >= count as usize);
             }
         }
     }

@@ -506,6 +506,7 @@ impl Life<'_> {
             things: &was.things,
             seen: &self.run.ledger.moments,
             jumped: self.run.jumped,
+            paced: 0,
             problems: truth.problems.clone(),
         };
         if verified.fault.is_some() || verified.events != seen.len() as u64 {
@@ -522,6 +523,7 @@ impl Life<'_> {
             (Deed::Archived, archived.segments),
             (Deed::RowsMoved, archived.ended_rows),
             (Deed::TakenUpFromArchive, across as u64),
+            (Deed::Paced, case.paced as u64),
         ] {
             deeds::count(&mut self.run.deeds, deed, usize::try_from(times).expect("small"));
         }

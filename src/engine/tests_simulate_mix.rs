@@ -44,6 +44,8 @@ pub(crate) struct Mix {
     lines: usize,
     /// How many of a thousand scripts go on anew.
     anew: usize,
+    /// How many of a thousand steps keep a pace.
+    rate: usize,
 }
 
 /// How a life ends, if nothing else ends it before.
@@ -94,6 +96,7 @@ impl Mix {
             names: 1 + chance.below(3),
             lines: 1 + chance.below(7),
             anew: chance.below(2) * 400,
+            rate: chance.below(2) * 400,
         }
     }
 
@@ -256,6 +259,7 @@ impl Mix {
                 // want the other's might wait for each other.
                 place: chance.in_thousand(250).then(|| if within.is_some() { 0 } else { place(chance, 3) }),
                 within,
+                rate: chance.in_thousand(self.rate).then(|| u8::from(chance.coin())),
                 undone: chance.in_thousand(850),
                 tries: chance.in_thousand(300),
             }),

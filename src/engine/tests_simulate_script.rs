@@ -99,6 +99,8 @@ pub(crate) struct Act {
     pub(crate) place: Option<u8>,
     /// The place that the story keeps around it.
     pub(crate) within: Option<u8>,
+    /// The pace that its attempts keep.
+    pub(crate) rate: Option<u8>,
     pub(crate) undone: bool,
     /// A final failure is handled by saying it.
     pub(crate) tries: bool,
@@ -315,7 +317,7 @@ async fn do_act(flow: &Flow<World>, act: Act) -> Result<String, Halt> {
         backoff_ms_max: act.backoff_ms * 4,
         ..Policy::default()
     };
-    let (place, undone, undo) = (act.place, act.undone, act.clone());
+    let (place, rate, undone, undo) = (act.place, act.rate, act.undone, act.clone());
     let undone_path = path.clone();
     let mut step = flow
         .step(move |at: At<World>| {
@@ -328,6 +330,10 @@ async fn do_act(flow: &Flow<World>, act: Act) -> Result<String, Halt> {
         .policy(policy);
     if let Some(place) = place {
         step = step.limit(place_key(place), PLACES[usize::from(place)]);
+    }
+    if let Some(rate) = rate {
+        let (count, period_ms) = RATES[usize::from(rate)];
+        step = step.rate(format!("rate-{rate}"), count, Duration::from_millis(period_ms));
     }
     let acted = if undone {
         let taken_back = move |at: At<World>| {

@@ -11,6 +11,9 @@ pub(crate) const HELD_MAX: usize = 3;
 /// Places under a key, by its number.
 pub(crate) const PLACES: [usize; 3] = [1, 1, 2];
 
+/// How many steps may begin in how many milliseconds under a key, by its number.
+pub(crate) const RATES: [(u32, u64); 2] = [(1, 400), (3, 1500)];
+
 macro_rules! events {
     ($($name:ident $kind:literal { $($field:ident: $type:ty),* })*) => {
         $(

@@ -46,6 +46,8 @@ pub(crate) struct Call {
     /// Of the step in its story.
     pub(crate) step: String,
     pub(crate) undo: bool,
+    /// What it is to do; nothing for an undo.
+    pub(crate) act: Option<Act>,
     pub(crate) attempt: Attempt,
     pub(crate) life: usize,
     pub(crate) moment: u64,
@@ -134,8 +136,7 @@ impl World {
 
     /// Makes a thing, if nothing comes in between.
     pub(crate) async fn act(&self, at: &At<Self>, step: &str, act: &Act) -> Result<(), Failure> {
-        let places = [act.place, act.within];
-        self.work(at, step, false, places, |was, flow| {
+        self.work(at, step, Some(act), |was, flow| {
             was.things.insert(act.key.clone(), flow);
         })
         .await
@@ -143,7 +144,7 @@ impl World {
 
     /// Takes it back, however far that came.
     pub(crate) async fn take_back(&self, at: &At<Self>, step: &str, key: &str) -> Result<(), Failure> {
-        self.work(at, step, true, [None, None], |was, _| _ = was.things.remove(key)).await
+        self.work(at, step, None, |was, _| _ = was.things.remove(key)).await
     }
 
     /// Takes back what these flows made.
@@ -153,7 +154,7 @@ impl World {
         step: &str,
         ids: &[FlowId],
     ) -> Result<(), Failure> {
-        self.work(at, step, true, [None, None], |was, _| {
+        self.work(at, step, None, |was, _| {
             if let Some(id) = ids.iter().find(|id| was.at_work.iter().any(|(flow, _)| flow == *id)) {
                 was.problems.push(format!("part {id} is at work while its parent takes it back"));
             }
@@ -166,11 +167,11 @@ impl World {
         &self,
         at: &At<Self>,
         step: &str,
-        undo: bool,
-        places: [Option<u8>; 2],
+        act: Option<&Act>,
         change: impl Fn(&mut Was, FlowId),
     ) -> Result<(), Failure> {
-        let mut work = self.begin(at, step, undo, places).await;
+        let undo = act.is_none();
+        let mut work = self.begin(at, step, act).await;
         let fate = self.fate(at.flow(), step, undo);
         if fate.makes_first {
             change(&mut lock(&self.state), work.flow);
@@ -208,7 +209,7 @@ impl World {
         }
     }
 
-    async fn begin(&self, at: &At<Self>, step: &str, undo: bool, places: [Option<u8>; 2]) -> AtWork<'_> {
+    async fn begin(&self, at: &At<Self>, step: &str, act: Option<&Act>) -> AtWork<'_> {
         let (flow, attempt) = (at.flow(), at.attempt());
         let cut = {
             let mut was = lock(&self.state);
@@ -216,7 +217,7 @@ impl World {
                 *left = left.saturating_sub(1);
                 *left == 0
             });
-            was.begins(flow, step, undo, attempt, places);
+            was.begins(flow, step, act, attempt);
             cut
         };
         if cut {
@@ -224,6 +225,7 @@ impl World {
             std::future::pending::<()>().await;
         }
         let call = lock(&self.state).calls.len() - 1;
+        let places = places_of(act);
         AtWork { world: self, flow, call, places, came: Came::Stopped }
     }
 
@@ -275,6 +277,10 @@ impl World {
     }
 }
 
+fn places_of(act: Option<&Act>) -> [Option<u8>; 2] {
+    act.map_or([None, None], |act| [act.place, act.within])
+}
+
 impl Was {
     fn passed(&self) -> Duration {
         // A call of a life that is over is dropped with its runtime.
@@ -282,10 +288,12 @@ impl Was {
         self.born.filter(|_| here).map_or(Duration::ZERO, |born| born.elapsed())
     }
 
-    fn begins(&mut self, flow: FlowId, step: &str, undo: bool, attempt: Attempt, places: [Option<u8>; 2]) {
+    fn begins(&mut self, flow: FlowId, step: &str, act: Option<&Act>, attempt: Attempt) {
+        let (undo, places) = (act.is_none(), places_of(act));
         let (life, moment) = (self.life, self.moment);
         let began = self.passed();
-        let call = Call { flow, step: step.to_owned(), undo, attempt, life, moment, began, ended: None };
+        let (step_at, act) = (step.to_owned(), act.cloned());
+        let call = Call { flow, step: step_at, undo, act, attempt, life, moment, began, ended: None };
         if !self.at_work.insert((flow, line_of(step).to_owned())) {
             self.problems.push(format!("two attempts of a line of {flow} at once, one at {}", call.path()));
         }
