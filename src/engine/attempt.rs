@@ -150,8 +150,8 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
     }
 }
 
-/// Waits for the flow's turn, and last of all for its pace, so that those which come late do not begin together. What was
-/// made to stand still while it waited takes another place in the pace when it goes on.
+/// Waits for the flow's turn, and last of all for its pace, so that those which come late do not begin together. What
+/// was made to stand still while it waited takes another place in the pace when it goes on.
 async fn comes_to<P: Send + Sync + 'static>(
     flow: &Flow<P>,
     path: &str,

@@ -72,17 +72,20 @@ pub(crate) struct Place {
     pub(crate) pending_now: Option<oneshot::Receiver<i64>>,
     /// The step that is under way.
     pub(crate) under_way: Option<String>,
+    /// Something new was done in it since the flow was taken up, or the flow was begun here: nothing of it happened
+    /// without this telling of the story knowing.
+    pub(crate) fresh: bool,
 }
 
 impl Branch {
     /// The trunk of a story whose first record has this time.
-    pub(crate) fn trunk(now_ms: i64) -> Arc<Self> {
+    pub(crate) fn trunk(now_ms: i64, fresh: bool) -> Arc<Self> {
         Arc::new(Self {
             prefix: String::new(),
             may_lose: false,
             parent: None,
             stopped: AtomicBool::new(false),
-            line: Mutex::new(Place { now_ms, ..Place::default() }),
+            line: Mutex::new(Place { now_ms, fresh, ..Place::default() }),
         })
     }
 
@@ -252,6 +255,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
             return Err(Halt::Park(why));
         }
         let now_ms = self.now_ms().await;
+        let fresh = lock(&self.branch.line).fresh;
         let order = self.inner.shared.order.clone().map(|order| (order, self.inner.id));
         let mut telling = Telling { branches: Vec::new(), lines: Vec::new(), ends: Vec::new(), order };
         telling.are_more(isize::try_from(lines.len()).unwrap_or_default() - 1);
@@ -261,7 +265,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
                 may_lose,
                 parent: Some(self.branch.clone()),
                 stopped: AtomicBool::new(false),
-                line: Mutex::new(Place { now_ms, ..Place::default() }),
+                line: Mutex::new(Place { now_ms, fresh, ..Place::default() }),
             });
             let flow = Flow { inner: self.inner.clone(), branch: branch.clone() };
             telling.branches.push(branch);
@@ -283,12 +287,14 @@ impl<P: Send + Sync + 'static> Flow<P> {
         }
     }
 
-    /// What comes after several lines is later than all of them.
+    /// What comes after several lines is later than all of them, and new if anything in them is.
     async fn rejoin(&self, branches: &[Arc<Branch>]) {
         let mut newest = self.now_ms().await;
         for branch in branches {
             let flow = Self { inner: self.inner.clone(), branch: branch.clone() };
             newest = newest.max(flow.now_ms().await);
+            let fresh = lock(&branch.line).fresh;
+            lock(&self.branch.line).fresh |= fresh;
         }
         self.met(newest);
     }

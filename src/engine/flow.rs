@@ -67,9 +67,6 @@ pub(crate) struct Told<P> {
     pub(crate) turned: bool,
     /// The newest thing submitted.
     pub(crate) last: Ticket,
-    /// Something new was done since it was taken up, or it was begun here: nothing of it happened without this
-    /// telling of the story knowing.
-    pub(crate) fresh: bool,
     /// Which way it goes where the story was patched, as far as that was asked.
     pub(crate) patches: HashMap<String, bool>,
     /// Children that go on beside it, and what becomes of each when it ends.
@@ -265,10 +262,12 @@ impl<P: Send + Sync + 'static> Flow<P> {
 
     /// Something new of the story is on its way into the log.
     pub(crate) fn submitted(&self, ticket: Ticket) {
-        let mut told = lock(&self.inner.told);
-        // Of two lines the one that submitted first may note it last.
-        told.last = told.last.max(ticket);
-        told.fresh = true;
+        {
+            let mut told = lock(&self.inner.told);
+            // Of two lines the one that submitted first may note it last.
+            told.last = told.last.max(ticket);
+        }
+        lock(&self.branch.line).fresh = true;
     }
 
     /// Waits until all that this flow has submitted is on disk.

@@ -14,30 +14,44 @@ impl<P: Send + Sync + 'static> Flow<P> {
     /// Keep the old way in the story until no flow needs it (`kiln workflow list --open`), then take out both the
     /// question and the old way: what the log holds of the question is passed over.
     ///
-    /// A flow that was taken up from the log and has done nothing new yet counts as one that may have gone past:
-    /// what a step does before its event leaves no trace in the log.
+    /// A flow that was taken up from the log and has done nothing new yet in this line of its story counts as one that
+    /// may have gone past: what a step does before its event leaves no trace in the log. One that only undoes what it
+    /// did goes the old way, unless the log has it that it went the new one.
     #[must_use = "the old way has to be there as long as flows need it"]
     pub fn patched(&self, name: &str) -> bool {
         let path = path_of(name);
-        let goes = {
+        let goes_forward = self.forward().is_ok();
+        let record = {
             let mut told = lock(&self.inner.told);
             if let Some(known) = told.patches.get(name) {
                 return *known;
             }
-            let marked = told.journal.remove(&path).is_some();
-            let goes = marked || (told.fresh && told.journal.is_empty() && !told.turned);
-            if marked || !goes {
-                told.patches.insert(name.to_owned(), goes);
-                return goes;
-            }
-            goes
+            told.journal.remove(&path)
         };
-        // A line that only undoes settles nothing for the others.
-        if goes && self.forward().is_ok() {
+        if let Some(record) = record {
+            self.met(record.time_ms);
             lock(&self.inner.told).patches.insert(name.to_owned(), true);
+            return true;
+        }
+        // A line that only undoes settles nothing for the others, and nothing of the new way has begun in it.
+        if !goes_forward {
+            return false;
+        }
+        let goes = self.is_fresh() && !self.came_further();
+        lock(&self.inner.told).patches.insert(name.to_owned(), goes);
+        if goes {
             self.append(&path, Draft::of(&Patched { name: name.to_owned() }));
         }
         goes
+    }
+
+    /// Whether nothing of this line of the story happened without this telling knowing.
+    fn is_fresh(&self) -> bool {
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::PatchAnew) {
+            return true;
+        }
+        lock(&self.branch.line).fresh
     }
 }
 

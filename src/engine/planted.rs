@@ -71,6 +71,8 @@ pub(crate) enum Planted {
     AnewUncancelled,
     /// A step waits for no pace.
     NoPace,
+    /// A flow goes the new way at a change that it may have gone past.
+    PatchAnew,
 }
 
 thread_local! {

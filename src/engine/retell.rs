@@ -44,7 +44,6 @@ impl<P: Send + Sync + 'static> Engine<P> {
             committed: false,
             turned,
             last: Ticket::default(),
-            fresh: false,
             patches: HashMap::new(),
             children: Vec::new(),
             // Of one that went to its end, whatever is not in the log is a difference.
@@ -56,7 +55,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let (id, scope, name) = (first.flow, first.scope, started.name.clone());
         let (shared, told) = (self.shared.clone(), Mutex::new(told));
         let inner = Inner { id, work: id, resets: 0, name, scope, shared, live, told };
-        let flow = Flow { inner: Arc::new(inner), branch: Branch::trunk(first.time_ms) };
+        let flow = Flow { inner: Arc::new(inner), branch: Branch::trunk(first.time_ms, false) };
         let result = Caught(story(flow.clone(), started.input)).await;
         let told = lock(&flow.inner.told);
         match (result, &outcome) {

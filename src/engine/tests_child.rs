@@ -339,3 +339,60 @@ fn what_a_child_past_its_return_goes_on_as_is_cancelled_when_its_parent_has_ende
         house.check();
     }
 }
+
+/// That something new was done in one line said that another had not been where the story was changed: one that was
+/// kept waiting for a place while it was told again.
+#[test]
+fn a_line_that_may_have_gone_past_a_patch_keeps_to_the_old_way_whatever_other_lines_have_done() {
+    let house = House::new();
+    house.world.plan("w", [Plan::Gate("w")]);
+    house.world.plan("x", [Plan::Gate("never"), Plan::Succeed]);
+    house.world.plan("y", [Plan::Gate("never"), Plan::Gate("y")]);
+    let hold = |ops| Op::Hold("h".to_owned(), 1, ops);
+    let patched = more(More::Patched("p".to_owned(), vec![make("new")], vec![make("old")]));
+    let changed = Op::InMood("changed".to_owned(), vec![patched]);
+    let id = house.crash(async |engine| {
+        let other = vec![make("w"), hold(vec![note_op("other"), make("y")])];
+        engine.start(actor(), "other", Script(other)).await.unwrap();
+        house.world.until_at_work("w").await;
+        let lines = [vec![make("x")], vec![hold(vec![note_op("held")]), changed]];
+        let id = engine.start(actor(), "r", Script(vec![join(lines)])).await.unwrap();
+        while NOTES.get(&engine.snapshot().unwrap(), &scope(), &[]).is_none() {
+            settle(engine).await;
+        }
+        house.world.open_gate("w");
+        house.world.until_at_work("y").await;
+        id
+    });
+    lock(&house.world.moods).insert("changed".to_owned());
+    house.live(async |engine| {
+        house.world.until(|world| world.calls_of("x ends").len() == 1).await;
+        settle(engine).await;
+        house.world.open_gate("y");
+        assert_eq!(engine.wait(id).await.unwrap().state, State::Done);
+    });
+    assert_eq!((house.world.calls_of("new").len(), house.world.calls_of("old").len()), (0, 1));
+    house.check();
+}
+
+/// A question in one line was taken for a step of the trunk, after which the no of another line was not the newest any
+/// more: it was never asked for again.
+#[test]
+fn a_no_past_the_point_of_no_return_is_asked_for_again_also_if_another_line_came_to_a_patch() {
+    let house = House::new();
+    house.world.plan("b", [Plan::Gate("b")]);
+    let patched = more(More::Patched("p".to_owned(), vec![], vec![]));
+    let ops = [Op::Seal("s".to_owned()), join([vec![Op::Refuse], vec![make("b"), patched]])];
+    let id = house.live(async |engine| {
+        let id = engine.start(actor(), "r", Script(ops.to_vec())).await.unwrap();
+        house.world.until_at_work("b").await;
+        house.world.open_gate("b");
+        assert_eq!(engine.wait(id).await.unwrap().state, State::Parked);
+        engine.retry(actor(), id, "once more").await.unwrap();
+        assert_eq!(engine.wait(id).await.unwrap().state, State::Parked);
+        engine.abandon(actor(), id, "enough").await.unwrap();
+        id
+    });
+    assert_eq!(house.story(id).iter().filter(|line| line.ends_with("flow.refused/1")).count(), 2);
+    house.check();
+}

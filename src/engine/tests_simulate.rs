@@ -292,3 +292,8 @@ fn simulated_fault_anew_uncancelled_is_found() {
 fn simulated_fault_no_pace_is_found() {
     check_found(Planted::NoPace);
 }
+
+#[test]
+fn simulated_fault_patch_anew_is_found() {
+    check_found(Planted::PatchAnew);
+}

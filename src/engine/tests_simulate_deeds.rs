@@ -41,10 +41,14 @@ pub(crate) enum Deed {
     CancelledAnew,
     /// A step began as soon as its pace let it, and not before.
     Paced,
+    /// A flow went the new way where its story was changed.
+    Patched,
+    /// One kept to the old way, as it may have gone past.
+    KeptOld,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Joined,
         Self::Raced,
         Self::LoserUndone,
@@ -60,6 +64,8 @@ impl Deed {
         Self::Settled,
         Self::CancelledAnew,
         Self::Paced,
+        Self::Patched,
+        Self::KeptOld,
     ];
 }
 
@@ -85,6 +91,7 @@ pub(crate) fn of(truth: &Truth, stories: &Stories<'_>) -> Deeds {
             did(Deed::HandedOn, usize::from(before.is_some_and(|before| !before.signals.is_empty())));
             did(Deed::CancelledAnew, usize::from(before.is_some_and(|before| before.cancel.is_some())));
         }
+        did(Deed::Patched, story.patched.len());
         did(Deed::Awaited, story.awaited.len());
         let of_child = |record: &&event::Record| {
             record.get::<Superseded>().is_ok_and(|superseded| superseded.what.starts_with("its child"))

@@ -10,7 +10,7 @@ use event::{FlowId, Record, Rows, Seq};
 use crate::kinds::{
     ChildEnded, ChildStarted, Failed, Gathered, Outcome, Refused, SignalTaken, TimerFired, TimerSet,
 };
-use crate::tests_simulate_script::{Op, Script, Word, word_name};
+use crate::tests_simulate_script::{Act, Op, Script, Word, word_name};
 use crate::tests_simulate_toy::*;
 use crate::tests_simulate_truth::{Told, Truth};
 use crate::tests_simulate_walk::{self as walked, Fork, Line, Story, What, before, call_of, walk};
@@ -63,6 +63,7 @@ impl<'a> Case<'a> {
         self.problems.extend(story.problems.iter().map(|problem| format!("{id} {problem}")));
         let lines = &story.lines;
         let mut paths: BTreeSet<String> = told.races.keys().cloned().collect();
+        paths.extend(story.patched.iter().map(|name| walked::path_of(name)));
         self.order(id, told, story);
         for Line { path: number, what, now_ms, minted } in lines {
             let Some(record) = told.call(number) else { continue };
@@ -230,6 +231,12 @@ impl<'a> Case<'a> {
         let has_come =
             if call.undo { told.turn.is_some() || lost.is_some() } else { stories[&id].has(&call.step) };
         self.demand(has_come, || format!("{id} came to {path} before what comes before it was on disk"));
+        let is_told = |act: &Act| {
+            let mut lines = stories[&id].lines.iter().filter(|line| line.path == call.step);
+            lines.any(|line| matches!(line.what, What::Op(Op::Act(told)) if told == act))
+        };
+        let text = || format!("{id} came to {path} as {:?}, which is not its story's way", call.act);
+        self.demand(call.act.as_ref().is_none_or(is_told), text);
         let recorded: Vec<&Record> = told.steps.iter().filter(|record| record.path.0 == path).collect();
         // One that may ask again for what it was refused may not have come to anything else since.
         if let [record] = recorded[..]
@@ -435,7 +442,12 @@ fn fits(record: &Record, op: &Op) -> bool {
         Op::Hear { within_ms: None, .. } => record.get::<SignalTaken>().is_ok(),
         Op::Each { .. } => record.get::<Gathered>().is_ok(),
         Op::Beside { end, .. } => record.get::<ChildStarted>().is_ok_and(|begun| begun.parent_end == *end),
-        Op::BadRule { .. } | Op::BadStory | Op::Hold { .. } | Op::Join(_) | Op::Race(_) => false,
+        Op::BadRule { .. }
+        | Op::BadStory
+        | Op::Hold { .. }
+        | Op::Join(_)
+        | Op::Race(_)
+        | Op::Patched { .. } => false,
     };
     fits && marked == matches!(op, Op::Shut { .. })
 }

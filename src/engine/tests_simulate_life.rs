@@ -227,7 +227,9 @@ impl Life<'_> {
                 format!("the {:?} waits for a flow that is said to be ahead, and none moves", paused.hand);
             self.run.ledger.problems.push(what);
         }
+        // It reads what nobody need have read before, which a disk may refuse.
         if self.run.chance.in_thousand(100)
+            && !self.strikes
             && let Ok(snapshot) = self.engine.snapshot()
         {
             self.run.ledger.compare(&self.engine, &snapshot);
@@ -524,6 +526,7 @@ impl Life<'_> {
             (Deed::RowsMoved, archived.ended_rows),
             (Deed::TakenUpFromArchive, across as u64),
             (Deed::Paced, case.paced as u64),
+            (Deed::KeptOld, was.kept_old as u64),
         ] {
             deeds::count(&mut self.run.deeds, deed, usize::try_from(times).expect("small"));
         }

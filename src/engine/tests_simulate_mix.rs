@@ -46,6 +46,9 @@ pub(crate) struct Mix {
     anew: usize,
     /// How many of a thousand steps keep a pace.
     rate: usize,
+    /// How many of a thousand lines of a script were changed, and in which life.
+    patched: usize,
+    pub(crate) changed_in: usize,
 }
 
 /// How a life ends, if nothing else ends it before.
@@ -77,8 +80,9 @@ impl Mix {
         let (jump, over, pass) = (some(250, 20), some(400, 60), some(500, 100));
         let (tell, stand, archive) = (some(500, 60), some(300, 30), some(400, 60));
         let (cuts, kills, fails) = (some(700, 1) > 0, some(500, 1) > 0, some(300, 1) > 0);
+        let lives = if quiet { 1 } else { 1 + chance.below(LIVES_MAX) };
         Self {
-            lives: if quiet { 1 } else { 1 + chance.below(LIVES_MAX) },
+            lives,
             asked: 1 + chance.below(ASKED_MAX),
             trouble,
             turns: 20 + chance.below(400),
@@ -97,6 +101,9 @@ impl Mix {
             lines: 1 + chance.below(7),
             anew: chance.below(2) * 400,
             rate: chance.below(2) * 400,
+            patched: chance.below(2) * 150,
+            // The last one, which comes after these, is no longer than it has to be.
+            changed_in: chance.below(lives + 1),
         }
     }
 
@@ -194,6 +201,14 @@ impl Mix {
     fn op(&self, chance: &mut Chance, keys: &mut Keys, depth: usize, within: Option<u8>) -> Op {
         let at = 1 + u8::from(chance.in_thousand(200));
         let name = format!("n{}", chance.below(self.names));
+        if depth < 2 && chance.in_thousand(self.patched) {
+            let mut way = |chance: &mut Chance, most: usize| -> Vec<Op> {
+                let lines = chance.below(most);
+                (0..lines).map(|_| self.op(chance, keys, depth + 1, within)).collect()
+            };
+            let (new, old) = (way(chance, 3), way(chance, 3));
+            return Op::Patched { name: keys.next(), new, old, again: chance.coin() };
+        }
         match chance.below(100) {
             0..=17 => Op::Count { at, name, add: [1, -1, 2, 5][chance.below(4)] },
             18..=31 => Op::Reserve { at, name, tries: chance.coin() },
@@ -279,6 +294,7 @@ fn leaves(op: &Op) -> bool {
         Op::Each { undone, .. } => *undone,
         Op::Beside { end, ops, .. } => *end != ParentEnd::Leave || ops.iter().any(leaves),
         Op::Hold { ops, .. } => ops.iter().any(leaves),
+        Op::Patched { new, old, .. } => new.iter().chain(old).any(leaves),
         Op::Join(lines) | Op::Race(lines) => lines.iter().flatten().any(leaves),
         _ => false,
     }

@@ -136,6 +136,7 @@ pub(crate) fn play(seed: u64) -> Result<Played, Vec<String>> {
         jumped: false,
         deeds: Deeds::new(),
     };
+    lock(&run.world.state).changed_in = run.mix.changed_in;
     // What the engine asserts, and what this code expects of it, is found as well as what is judged.
     let whole = catch_unwind(AssertUnwindSafe(|| run.whole()));
     whole.unwrap_or_else(|panic| {

@@ -74,6 +74,13 @@ pub(crate) enum Op {
     Join(Vec<Vec<Op>>),
     /// Several lines at once, and whichever is first.
     Race(Vec<Vec<Op>>),
+    /// The new way or the old way, where the story was changed; and whether it is asked once more then.
+    Patched {
+        name: String,
+        new: Vec<Op>,
+        old: Vec<Op>,
+        again: bool,
+    },
     /// A decide that panics.
     BadRule {
         at: u8,
@@ -174,11 +181,35 @@ fn tell<'a>(
                     told.push(won(winner));
                     told.extend(words);
                 }
+                Op::Patched { name, new, old, again } => {
+                    let goes = goes_new(flow, &name);
+                    told.push(way(goes, &name));
+                    tell(flow, if goes { new } else { old }, told).await?;
+                    if again {
+                        told.push(way(goes_new(flow, &name), &name));
+                    }
+                }
                 op => told.push(tell_one(flow, op).await?),
             }
         }
         Ok(())
     })
+}
+
+/// Whether the story goes the new way at a change; it knows of none in the lives before.
+fn goes_new(flow: &Flow<World>, name: &str) -> bool {
+    let world = &flow.inner.shared.ports;
+    let asks = lock(&world.state).is_changed();
+    let goes = asks && flow.patched(name);
+    if asks && !goes {
+        lock(&world.state).kept_old += 1;
+    }
+    goes
+}
+
+/// What a story says of a change.
+pub(crate) fn way(goes: bool, name: &str) -> String {
+    format!("{} way at {name}", if goes { "new" } else { "old" })
 }
 
 fn branches(lines: Vec<Vec<Op>>) -> Vec<Branching<World, Vec<String>>> {
@@ -248,7 +279,7 @@ async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
             bad.nothing_to_undo("it never happens").await.map(|said| said.text)
         }
         Op::BadStory => panic!("a story that panics"),
-        Op::Hold { .. } | Op::Beside { .. } | Op::Join(_) | Op::Race(_) => {
+        Op::Hold { .. } | Op::Beside { .. } | Op::Join(_) | Op::Race(_) | Op::Patched { .. } => {
             unreachable!("these are told by their lines")
         }
     }

@@ -98,8 +98,10 @@ impl Told {
     /// Calls whose no is the newest thing of its line, when no line around it has gone on since.
     fn last_noes(&self) -> BTreeSet<String> {
         let noes = self.steps.iter().enumerate().filter(|(at, record)| {
-            let (line, later) = (line_of(record.path.as_str()), &self.steps[at + 1..]);
-            let newer = later.iter().any(|other| line.starts_with(line_of(other.path.as_str())));
+            let line = line_of(record.path.as_str());
+            // Whoever asks after a change does no step.
+            let later = self.steps[at + 1..].iter().filter(|other| !other.path.as_str().starts_with('?'));
+            let newer = later.clone().any(|other| line.starts_with(line_of(other.path.as_str())));
             Self::is_no(record) && !newer
         });
         noes.map(|(_, record)| call_of(record.path.as_str()).to_owned()).collect()

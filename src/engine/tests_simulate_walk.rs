@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use event::{Record, Refusal};
 
 use crate::kinds::{Failed, Refused};
-use crate::tests_simulate_script::{Act, NOTHING, Op, Word, won};
+use crate::tests_simulate_script::{Act, NOTHING, Op, Word, way, won};
 use crate::tests_simulate_toy::{Counted, Said};
 use crate::tests_simulate_truth::Told;
 
@@ -50,6 +50,8 @@ pub(crate) struct Story<'a> {
     pub(crate) forks: Vec<(String, Fork)>,
     /// Where it has waited for a child, and where that was begun.
     pub(crate) awaited: BTreeMap<String, String>,
+    /// Changes at which it goes the new way, by name.
+    pub(crate) patched: Vec<String>,
 }
 
 /// Where a story is told in several lines.
@@ -79,6 +81,7 @@ pub(crate) fn walk(told: &Told) -> Story<'_> {
         problems: Vec::new(),
         forks: Vec::new(),
         awaited: BTreeMap::new(),
+        patched: Vec::new(),
     };
     let mut walk = Walk { told, story };
     let mut trunk = Place { prefix: String::new(), number: 0, minted: 0, now_ms: told.started_ms };
@@ -121,6 +124,7 @@ impl<'a> Walk<'a> {
                 Op::Beside { ops, awaited, .. } => self.beside(place, op, ops, *awaited),
                 Op::Join(lines) => self.join(place, lines),
                 Op::Race(lines) => self.race(place, lines),
+                Op::Patched { name, new, old, again } => self.patched(place, name, [old, new], *again),
                 op => self.op(place, op),
             };
             match came {
@@ -144,6 +148,29 @@ impl<'a> Walk<'a> {
             words.push("beside:".to_owned());
         }
         Came::Words(words)
+    }
+
+    /// It goes the new way if the log says so, and then nothing that comes after the question is older.
+    fn patched(&mut self, place: &mut Place, name: &str, ways: [&'a [Op]; 2], again: bool) -> Came {
+        let record = self.told.at(&path_of(name));
+        let goes = record.is_some();
+        let (asked, begun) = (record.map(|record| record.seq), self.story.lines.len());
+        if let Some(record) = record {
+            self.story.patched.push(name.to_owned());
+            place.now_ms = record.time_ms;
+        }
+        let came = self.ops(place, ways[usize::from(goes)]);
+        let told = self.told;
+        let mut records = self.story.lines[begun..].iter().filter_map(|line| told.call(&line.path));
+        if let Some(early) = records.find(|record| Some(record.seq) < asked) {
+            self.story
+                .problems
+                .push(format!("{}: it came before the change {name} that it is part of", early.path));
+        }
+        let Came::Words(words) = came else { return came };
+        let word = way(goes, name);
+        let again = again.then(|| word.clone());
+        Came::Words([word].into_iter().chain(words).chain(again).collect())
     }
 
     fn branches(&mut self, path: &str, now_ms: i64, lines: &'a [Vec<Op>]) -> Vec<(Came, i64)> {
@@ -260,9 +287,15 @@ pub(crate) fn line_of(path: &str) -> &str {
     path.rfind('/').map_or("", |end| &path[..=end])
 }
 
+/// Where the log has a change that a story went the new way at.
+pub(crate) fn path_of(name: &str) -> String {
+    format!("?{name}")
+}
+
 /// Whether a story comes to one call only after another, whatever else it tells at once.
 pub(crate) fn before(earlier: &str, later: &str) -> bool {
     let number = |call: &str| call.split('.').next().and_then(|number| number.parse::<u32>().ok());
     let mut pairs = earlier.split('/').zip(later.split('/'));
-    pairs.find(|(a, b)| a != b).is_some_and(|(a, b)| number(a) < number(b))
+    let numbers = pairs.find(|(a, b)| a != b).and_then(|(a, b)| number(a).zip(number(b)));
+    numbers.is_some_and(|(a, b)| a < b)
 }

@@ -80,6 +80,10 @@ pub(crate) struct Was {
     /// Undos that were stopped, which only a log that has stopped may do.
     pub(crate) stopped: Vec<String>,
     pub(crate) life: usize,
+    /// The first life in which stories know that they were changed.
+    pub(crate) changed_in: usize,
+    /// How often one that knows kept to the old way.
+    pub(crate) kept_old: usize,
     /// When this life began.
     pub(crate) born: Option<Instant>,
     /// Counts the times at which nothing moved.
@@ -282,6 +286,10 @@ fn places_of(act: Option<&Act>) -> [Option<u8>; 2] {
 }
 
 impl Was {
+    pub(crate) fn is_changed(&self) -> bool {
+        self.life >= self.changed_in
+    }
+
     fn passed(&self) -> Duration {
         // A call of a life that is over is dropped with its runtime.
         let here = tokio::runtime::Handle::try_current().is_ok();

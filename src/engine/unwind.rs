@@ -124,15 +124,15 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         committed: false,
         turned: false,
         last: Ticket::default(),
-        fresh: false,
         patches: HashMap::new(),
         children: Vec::new(),
         broken: None,
     };
     let mut origin = Origin { work: id, resets: 0 };
+    let mut fresh = false;
     let Loaded { scope, started, turn, time_ms, account } = if let Some(begin) = begin {
         told.last = begin.ticket;
-        told.fresh = true;
+        fresh = true;
         let Begin { scope, started, time_ms, account, .. } = begin;
         Loaded { scope, started, turn: None, time_ms, account }
     } else {
@@ -151,7 +151,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
     let (shared_ours, live) = (shared.clone(), live.clone());
     let Origin { work, resets } = origin;
     let inner = Inner { id, work, resets, name, scope, shared: shared_ours, live, told: Mutex::new(told) };
-    let flow = Flow { inner: Arc::new(inner), branch: Branch::trunk(time_ms) };
+    let flow = Flow { inner: Arc::new(inner), branch: Branch::trunk(time_ms, fresh) };
     let story = match shared.book.find(&started.name, started.version) {
         Ok(story) => story,
         Err(error) => return park(shared, id, &error.to_string()).await,
@@ -257,7 +257,9 @@ pub(crate) fn journal(records: Vec<Record>) -> HashMap<String, Record> {
             }
         }
         let path = record.path.as_str();
-        if !path.is_empty() {
+        if patch::is_passed_over(path) {
+            journal.insert(path.to_owned(), record);
+        } else if !path.is_empty() {
             committed |= path.ends_with('!');
             let line = path.rfind('/').map_or("", |end| &path[..=end]).to_owned();
             // A line goes on when the lines that began in it before are over.
