@@ -144,6 +144,8 @@ mod tests_simulate_life;
 #[cfg(test)]
 mod tests_simulate_mix;
 #[cfg(test)]
+mod tests_simulate_query;
+#[cfg(test)]
 mod tests_simulate_run;
 #[cfg(test)]
 mod tests_simulate_script;

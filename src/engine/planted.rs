@@ -73,6 +73,8 @@ pub(crate) enum Planted {
     NoPace,
     /// A flow goes the new way at a change that it may have gone past.
     PatchAnew,
+    /// What a story shows stays what it showed first.
+    FirstShown,
 }
 
 thread_local! {

@@ -272,6 +272,11 @@ impl crate::live::Live {
     }
 
     fn show(&self, name: &str, value: Vec<u8>) {
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::FirstShown) {
+            lock(&self.shown).entry(name.to_owned()).or_insert(value);
+            return;
+        }
         lock(&self.shown).insert(name.to_owned(), value);
     }
 

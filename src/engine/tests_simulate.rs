@@ -297,3 +297,8 @@ fn simulated_fault_no_pace_is_found() {
 fn simulated_fault_patch_anew_is_found() {
     check_found(Planted::PatchAnew);
 }
+
+#[test]
+fn simulated_fault_first_shown_is_found() {
+    check_found(Planted::FirstShown);
+}

@@ -45,10 +45,12 @@ pub(crate) enum Deed {
     Patched,
     /// One kept to the old way, as it may have gone past.
     KeptOld,
+    /// A story that showed something was asked.
+    Queried,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Joined,
         Self::Raced,
         Self::LoserUndone,
@@ -66,6 +68,7 @@ impl Deed {
         Self::Paced,
         Self::Patched,
         Self::KeptOld,
+        Self::Queried,
     ];
 }
 

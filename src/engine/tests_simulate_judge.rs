@@ -447,7 +447,8 @@ fn fits(record: &Record, op: &Op) -> bool {
         | Op::Hold { .. }
         | Op::Join(_)
         | Op::Race(_)
-        | Op::Patched { .. } => false,
+        | Op::Patched { .. }
+        | Op::Show(_) => false,
     };
     fits && marked == matches!(op, Op::Shut { .. })
 }

@@ -234,6 +234,9 @@ impl Life<'_> {
         {
             self.run.ledger.compare(&self.engine, &snapshot);
         }
+        if self.run.chance.in_thousand(self.run.mix.query) {
+            self.query();
+        }
         lock(&self.run.world.state).moment += 1;
     }
 
@@ -527,6 +530,7 @@ impl Life<'_> {
             (Deed::TakenUpFromArchive, across as u64),
             (Deed::Paced, case.paced as u64),
             (Deed::KeptOld, was.kept_old as u64),
+            (Deed::Queried, self.run.queried),
         ] {
             deeds::count(&mut self.run.deeds, deed, usize::try_from(times).expect("small"));
         }

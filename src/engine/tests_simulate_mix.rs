@@ -46,6 +46,9 @@ pub(crate) struct Mix {
     anew: usize,
     /// How many of a thousand steps keep a pace.
     rate: usize,
+    /// After how many of a thousand lines a story shows something, and how often in a thousand looks somebody asks.
+    shows: usize,
+    pub(crate) query: usize,
     /// How many of a thousand lines of a script were changed, and in which life.
     patched: usize,
     pub(crate) changed_in: usize,
@@ -101,6 +104,8 @@ impl Mix {
             lines: 1 + chance.below(7),
             anew: chance.below(2) * 400,
             rate: chance.below(2) * 400,
+            shows: chance.below(2) * 600,
+            query: chance.below(2) * 1000,
             patched: chance.below(2) * 150,
             // The last one, which comes after these, is no longer than it has to be.
             changed_in: chance.below(lives + 1),
@@ -140,7 +145,7 @@ impl Mix {
 
     /// Something to ask for.
     pub(crate) fn script(&self, chance: &mut Chance, request: usize) -> Script {
-        let mut keys = Keys { request, used: 0 };
+        let mut keys = Keys { request, used: 0, shown: 0 };
         let script = self.one(chance, &mut keys);
         if chance.in_thousand(self.anew) { self.anew(chance, &mut keys, script, 0) } else { script }
     }
@@ -174,6 +179,10 @@ impl Mix {
         let mut ops = Vec::new();
         for _ in 0..lines {
             ops.push(self.op(chance, keys, 0, None));
+            if chance.in_thousand(self.shows) {
+                keys.shown += 1;
+                ops.push(Op::Show(keys.shown));
+            }
         }
         if chance.in_thousand(300) {
             let joins = ops
@@ -304,6 +313,7 @@ fn leaves(op: &Op) -> bool {
 struct Keys {
     request: usize,
     used: usize,
+    shown: u32,
 }
 
 impl Keys {

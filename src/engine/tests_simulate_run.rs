@@ -111,6 +111,8 @@ pub(crate) struct Run {
     /// How often somebody was told something.
     pub(crate) told: usize,
     pub(crate) jumped: bool,
+    /// How often a story was asked what it shows, and showed something.
+    pub(crate) queried: u64,
     pub(crate) deeds: Deeds,
 }
 
@@ -134,6 +136,7 @@ pub(crate) fn play(seed: u64) -> Result<Played, Vec<String>> {
         asked: Vec::new(),
         told: 0,
         jumped: false,
+        queried: 0,
         deeds: Deeds::new(),
     };
     lock(&run.world.state).changed_in = run.mix.changed_in;

@@ -81,6 +81,8 @@ pub(crate) enum Op {
         old: Vec<Op>,
         again: bool,
     },
+    /// Shows a number; in the trunk of a story alone.
+    Show(u32),
     /// A decide that panics.
     BadRule {
         at: u8,
@@ -189,6 +191,7 @@ fn tell<'a>(
                         told.push(way(goes_new(flow, &name), &name));
                     }
                 }
+                Op::Show(number) => flow.show(SHOWN, &number),
                 op => told.push(tell_one(flow, op).await?),
             }
         }
@@ -206,6 +209,9 @@ fn goes_new(flow: &Flow<World>, name: &str) -> bool {
     }
     goes
 }
+
+/// The name under which stories show something.
+pub(crate) const SHOWN: &str = "number";
 
 /// What a story says of a change.
 pub(crate) fn way(goes: bool, name: &str) -> String {
@@ -279,7 +285,12 @@ async fn tell_one(flow: &Flow<World>, op: Op) -> Result<String, Halt> {
             bad.nothing_to_undo("it never happens").await.map(|said| said.text)
         }
         Op::BadStory => panic!("a story that panics"),
-        Op::Hold { .. } | Op::Beside { .. } | Op::Join(_) | Op::Race(_) | Op::Patched { .. } => {
+        Op::Hold { .. }
+        | Op::Beside { .. }
+        | Op::Join(_)
+        | Op::Race(_)
+        | Op::Patched { .. }
+        | Op::Show(_) => {
             unreachable!("these are told by their lines")
         }
     }

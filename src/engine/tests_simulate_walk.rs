@@ -50,6 +50,8 @@ pub(crate) struct Story<'a> {
     pub(crate) forks: Vec<(String, Fork)>,
     /// Where it has waited for a child, and where that was begun.
     pub(crate) awaited: BTreeMap<String, String>,
+    /// What it has shown, and how many of the calls there were before.
+    pub(crate) shown: Vec<(usize, u32)>,
     /// Changes at which it goes the new way, by name.
     pub(crate) patched: Vec<String>,
 }
@@ -81,6 +83,7 @@ pub(crate) fn walk(told: &Told) -> Story<'_> {
         problems: Vec::new(),
         forks: Vec::new(),
         awaited: BTreeMap::new(),
+        shown: Vec::new(),
         patched: Vec::new(),
     };
     let mut walk = Walk { told, story };
@@ -121,6 +124,10 @@ impl<'a> Walk<'a> {
             let came = match op {
                 Op::Hold { ops, .. } => self.ops(place, ops),
                 Op::BadStory => Came::Open,
+                Op::Show(number) => {
+                    self.story.shown.push((self.story.lines.len(), *number));
+                    Came::Words(Vec::new())
+                }
                 Op::Beside { ops, awaited, .. } => self.beside(place, op, ops, *awaited),
                 Op::Join(lines) => self.join(place, lines),
                 Op::Race(lines) => self.race(place, lines),
