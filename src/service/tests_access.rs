@@ -71,8 +71,12 @@ async fn a_key_tells_its_secret_to_who_made_it_and_to_who_verifies_with_it_and_t
         assert!(told.contains(&made.access_key_id) && !told.contains(&secret), "{told}");
     }
     // Not as it is, and not as the bytes of it: the log's file holds it sealed alone.
-    let database = std::fs::read(place.path().join("data/kiln.redb")).unwrap();
-    assert!(!database.windows(secret.len()).any(|window| window == secret.as_bytes()));
+    let log = ["data/kiln.redb", "data/kiln.journal"]
+        .map(|name| std::fs::read(place.path().join(name)).unwrap())
+        .concat();
+    let id = made.access_key_id.as_bytes();
+    assert!(log.windows(id.len()).any(|window| window == id), "the log is there");
+    assert!(!log.windows(secret.len()).any(|window| window == secret.as_bytes()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
