@@ -5,9 +5,9 @@
 //! step at which it waits. The peer of the first figure is a bare redb that opens, and so repairs, a copy of the
 //! same file and commits one row; of the second, a process that was not killed and goes on from the same place.
 //!
-//! Expected on paper: the engine opens like bare redb, reads a row for each open flow and commits once, by which
-//! each flow is counted as taken up; then the first step is tried. That is one commit of ten thousand small rows
-//! beside one of one row, some 30 ms more. Of what is left of the work a recovery adds reading each flow's records.
+//! Expected on paper: the engine opens like bare redb, folds what its journal has, reads a row for each open flow and
+//! commits; then some dozens of flows are counted as taken up, and the first step is tried, while the others follow
+//! in portions. Of what is left of the work a recovery adds reading each flow's records.
 //!
 //! `cargo bench -p engine --bench recover -- [--dir DIR] [--flows N] [--quick]`
 

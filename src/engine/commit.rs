@@ -29,7 +29,8 @@ impl Store {
         self.acknowledges(changes, begun)
     }
 
-    fn put_durably(&self, changes: &Changes) -> Result<(), redb::Error> {
+    /// The same, and nothing is said of what was acknowledged.
+    pub(crate) fn put_durably(&self, changes: &Changes) -> Result<(), redb::Error> {
         self.put(changes, changes.told, Durability::Immediate)?;
         self.journal().is_kept(changes);
         Ok(())

@@ -223,7 +223,7 @@ impl Store {
             Ok(_) if store.snapshot()?.head().is_err() => {}
             Ok(journal) => {
                 store.read_journal(journal, None)?;
-                store.commit(&store.untold()).map_err(|error| store.not_opened(&error))?;
+                store.put_durably(&store.untold()).map_err(|error| store.not_opened(&error))?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::read(error)),

@@ -1,6 +1,7 @@
 //! What was acknowledged and is not yet in the database on disk is there at the next opening, and nothing else is.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use event::Seq;
 use files::Files as _;
@@ -67,6 +68,23 @@ fn what_was_acknowledged_is_in_the_journal_and_told_to_the_database() {
         }
     });
     house.check();
+}
+
+#[test]
+fn a_journal_is_told_to_code_that_folds_otherwise_and_kept_for_code_that_knows_it() {
+    for version in [1, 2] {
+        let mut house = cut_off(3);
+        let known = House::on(house.disk.fork(1));
+        house.fold = Arc::new(Toy { version, unknown: "thing.made/1", ..Toy::default() });
+        // Twice: what was refused once is there as it was.
+        for _ in 0..2 {
+            let error = Engine::open(house.options()).err().expect("it does not know what is in the journal");
+            assert!(matches!(&error, Error::UnknownKind { kind } if kind == "thing.made/1"), "{error}");
+        }
+        house.fold = Arc::new(Toy { version, ..Toy::default() });
+        assert_eq!(head(&house), head(&known));
+        house.live(async |engine| assert_eq!(engine.rebuild().unwrap().differing, 0));
+    }
 }
 
 #[test]
@@ -158,7 +176,7 @@ fn a_journal_of_another_house_or_another_time_tells_nothing() {
 fn looking_at_a_log_takes_the_journal_with_it_and_changes_nothing() {
     let house = cut_off(3);
     let end = head(&House::on(house.disk.fork(1)));
-    let files: std::sync::Arc<dyn files::Files> = house.disk.mount();
+    let files: Arc<dyn files::Files> = house.disk.mount();
     let before = house.disk.snapshot();
     let looked = examine(&files, Path::new(DIR), &[end]).unwrap();
     assert_eq!((looked.verified.head, looked.verified.faults.as_slice()), (end, &[][..]));
