@@ -188,7 +188,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
     }
 }
 
-/// The log's file, with its syncs timed.
+/// A file of the log, the journal or the database, with its syncs timed.
 #[derive(Debug)]
 pub(crate) struct Timed {
     pub(crate) file: Arc<dyn File>,

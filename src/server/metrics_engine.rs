@@ -13,7 +13,7 @@ const BATCH: Metric =
 const COMMIT: Metric =
     ("kiln_engine_commit_seconds", "histogram", "seconds", "Time to make a commit durable, syncs included.");
 const SYNC: Metric =
-    ("kiln_engine_sync_seconds", "histogram", "seconds", "Time of one sync of the log's file.");
+    ("kiln_engine_sync_seconds", "histogram", "seconds", "Time of one sync of the journal or the database.");
 const WAITING: Metric =
     ("kiln_engine_queue_depth", "gauge", "requests", "Requests to the log that wait to be decided.");
 const FAILED: Metric = (
