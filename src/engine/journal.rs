@@ -47,6 +47,8 @@ struct State {
     number: u64,
     /// Where the next one goes.
     end: u64,
+    /// There are entries behind that which are of another database, or of this one as it is no longer.
+    has_strangers: bool,
     /// The incarnation it is written in.
     life: u64,
     /// Where the log ends.
@@ -69,12 +71,13 @@ impl Journal {
     pub(crate) fn open(file: Arc<dyn File>, known: u64, life: u64, head: Head) -> io::Result<(Self, Untold)> {
         let mut bytes = vec![0; usize::try_from(file.identity()?.size_bytes).unwrap_or(usize::MAX)];
         file.read_at(0, &mut bytes)?;
-        let mut state = State { number: known, end: 0, life, head, bytes: Vec::new() };
+        let mut state = State { number: known, end: 0, has_strangers: false, life, head, bytes: Vec::new() };
         let mut untold = Untold::default();
         let mut rest = bytes.as_slice();
         let mut last = None;
         while let Some((number, payload)) = whole(&mut rest) {
             if last.is_some_and(|last| number != last + 1) || number > state.number + 1 {
+                state.has_strangers = number > state.number;
                 break;
             }
             last = Some(number);
@@ -83,7 +86,10 @@ impl Journal {
             }
             let follows =
                 |(life, before, _): &(u64, Head, Changes)| (*life, *before) == (state.life, state.head);
-            let Some((_, _, changes)) = decoded(payload).filter(follows) else { break };
+            let Some((_, _, changes)) = decoded(payload).filter(follows) else {
+                state.has_strangers = true;
+                break;
+            };
             state.head = changes.head.unwrap_or(state.head);
             (state.number, state.end) = (number, (bytes.len() - rest.len()) as u64);
             #[cfg(test)]
@@ -98,6 +104,16 @@ impl Journal {
         Ok((Self { file, state: Mutex::new(state) }, untold))
     }
 
+    /// Removes entries that are not of this database as it is: a later incarnation might take them for its own.
+    pub(crate) fn forget_strangers(&self) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        if std::mem::take(&mut state.has_strangers) {
+            self.file.set_len(state.end)?;
+            self.file.sync()?;
+        }
+        Ok(())
+    }
+
     /// Takes changes, durably, if they are a plain commit for which there is room; their number.
     pub(crate) fn take(&self, changes: &Changes) -> io::Result<Option<u64>> {
         // Rows that come of no record would be lost.
@@ -110,7 +126,7 @@ impl Journal {
             return Ok(None);
         }
         let mut state = lock(&self.state);
-        let State { number, end, life, head, bytes } = &mut *state;
+        let State { number, end, life, head, bytes, .. } = &mut *state;
         encode(bytes, *number + 1, *life, head, changes);
         if *end + bytes.len() as u64 > BYTES_MAX {
             return Ok(None);

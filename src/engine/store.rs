@@ -203,6 +203,7 @@ impl Store {
         let mut store = Self::of(db, witness, reach, path, measures);
         catch_unwind(AssertUnwindSafe(|| {
             store.read_journal(Arc::new(journal), acknowledged)?;
+            store.journal().forget_strangers().map_err(Error::read)?;
             if let Some(mark) = store.snapshot()?.ended_mark()? {
                 store.open_second(mark)?;
             }
@@ -219,8 +220,8 @@ impl Store {
         let db = db.map_err(|error| Error::Open { path: path.to_owned(), why: damaged(&error) })?;
         let mut store = Self::of(db, file, files, path.to_owned(), Arc::default());
         match store.files.open(&store.dir().join(JOURNAL), Open::Read) {
-            // What goes on from where the log ends is not known where that is damaged.
-            Ok(_) if store.snapshot()?.head().is_err() => {}
+            // What goes on from where the log ends is not known where that is damaged, which is told by who asks for it.
+            Ok(_) if !store.knows_its_end()? => {}
             Ok(journal) => {
                 store.read_journal(journal, None)?;
                 store.put_durably(&store.untold()).map_err(|error| store.not_opened(&error))?;
@@ -229,6 +230,12 @@ impl Store {
             Err(error) => return Err(Error::read(error)),
         }
         Ok(store)
+    }
+
+    /// Whether what a journal goes on from can be read.
+    fn knows_its_end(&self) -> Result<bool, Error> {
+        let snapshot = self.snapshot()?;
+        Ok(snapshot.head().is_ok() && snapshot.told().is_ok() && snapshot.incarnation().is_ok())
     }
 
     /// Opens the journal, and keeps what it has for whoever opens the log; it has to lead to what is said to have been

@@ -7,10 +7,10 @@ use event::Seq;
 use files::Files as _;
 
 use crate::journal::JOURNAL;
-use crate::store::{Changes, Store};
-use crate::tests_damage::quietly;
+use crate::store::{Changes, META, Store};
+use crate::tests_damage::{quietly, tamper};
 use crate::tests_kit::*;
-use crate::{DATABASE, Damage, Engine, Error, State, examine};
+use crate::{DATABASE, Damage, Engine, Error, State, WITNESS, examine};
 
 fn path(name: &str) -> String {
     format!("{DIR}/{name}")
@@ -170,6 +170,37 @@ fn a_journal_of_another_house_or_another_time_tells_nothing() {
     let end = head(&older);
     older.run("last", [note_op("x")]);
     assert_eq!(head(&older), Seq(end.0 + 3));
+}
+
+#[test]
+fn a_database_that_was_rolled_back_with_its_witness_takes_nothing_of_what_came_after_it() {
+    let house = House::new();
+    house.run("before", [note_op("x")]);
+    let older = [DATABASE, WITNESS].map(|name| (name, house.disk.get(path(name)).unwrap()));
+    house.run("later", [note_op("x")]);
+    older.iter().for_each(|(name, bytes)| house.disk.put(path(name), bytes));
+    // The second time it is in the incarnation in which the journal was written.
+    for _ in 0..4 {
+        assert_eq!(head(&house), Seq(3));
+    }
+    house.run("other", [note_op("y")]);
+    assert_eq!(head(&house), Seq(6));
+    house.check();
+}
+
+#[test]
+fn a_damaged_note_beside_the_log_keeps_nobody_from_looking() {
+    for name in ["head", "journal", "incarnation"] {
+        let house = cut_off(2);
+        house.run("later", [note_op("x")]);
+        tamper(&house, |txn| {
+            txn.open_table(META).unwrap().insert(name, b"not what was sealed".as_slice()).unwrap();
+        });
+        let files: Arc<dyn files::Files> = house.disk.mount();
+        let looked = examine(&files, Path::new(DIR), &[]).unwrap();
+        assert!(looked.verified.events > 5, "{name}");
+        assert!(Engine::open(house.options()).is_err(), "{name}");
+    }
 }
 
 #[test]
