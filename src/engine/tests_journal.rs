@@ -178,7 +178,9 @@ fn a_database_that_was_rolled_back_with_its_witness_takes_nothing_of_what_came_a
     house.run("before", [note_op("x")]);
     let older = [DATABASE, WITNESS].map(|name| (name, house.disk.get(path(name)).unwrap()));
     house.run("later", [note_op("x")]);
-    older.iter().for_each(|(name, bytes)| house.disk.put(path(name), bytes));
+    for (name, bytes) in &older {
+        house.disk.put(path(name), bytes);
+    }
     // The second time it is in the incarnation in which the journal was written.
     for _ in 0..4 {
         assert_eq!(head(&house), Seq(3));
