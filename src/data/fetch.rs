@@ -11,7 +11,7 @@ use files::File;
 
 use crate::chunker::CHUNK_BYTES_MAX;
 use crate::fault::{self, Result};
-use crate::index::{Domain, Kind, Place};
+use crate::index::{Domain, Kind, PACKS, PackRow, Place, decode};
 use crate::manifest::{ChunkRef, PAGE_BYTES_MAX, page_id};
 use crate::pace::Toll;
 use crate::pack::{FRAME_HEADER_BYTES, frame_header};
@@ -232,8 +232,14 @@ impl<'a> Fetcher<'a> {
         Ok(file)
     }
 
+    /// Whether the pack should be there: one that is doomed goes before its row does, and what was left of it lies
+    /// elsewhere.
     fn is_listed(&self, pack: u64) -> Result<bool> {
-        self.store.index.read(|tx| Ok(tx.open_table(crate::index::PACKS)?.get(pack)?.is_some()))
+        self.store.index.read(|tx| {
+            let row =
+                tx.open_table(PACKS)?.get(pack)?.map(|row| decode::<PackRow>(row.value())).transpose()?;
+            Ok(row.is_some_and(|row| !row.doomed))
+        })
     }
 
     fn charge(&self, bytes: u64) {
