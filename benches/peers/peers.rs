@@ -14,9 +14,9 @@
 //!
 //! Expected on paper: a workflow alone is 6 syncs on Kiln and on bare redb (its start, four steps, the last step
 //! with its end), 1 when it runs ahead, and one for each of DBOS's transactions. Kiln's are of a journal, one write
-//! each, where bare redb writes its trees, so Kiln may well be the faster of the two alone. At 1,000 the processor is what
-//! is short, and Kiln pays for what bare redb lacks: a record is decided, folded and chained, and a task is woken
-//! for it; half of the bare bound is the goal.
+//! each, where bare redb writes its trees, so Kiln may well be the faster of the two alone. At 1,000 the processor
+//! is what is short, and Kiln pays for what bare redb lacks: a record is decided, folded and chained, and a task is
+//! woken for it; half of the bare bound is the goal.
 //!
 //! A system that cannot be had or fails says so in its row; there is never a figure that was not measured.
 //!

@@ -220,7 +220,7 @@ impl Store {
         let db = db.map_err(|error| Error::Open { path: path.to_owned(), why: damaged(&error) })?;
         let mut store = Self::of(db, file, files, path.to_owned(), Arc::default());
         match store.files.open(&store.dir().join(JOURNAL), Open::Read) {
-            // What goes on from where the log ends is not known where that is damaged, which is told by who asks for it.
+            // What goes on from where the log ends is not known where that is damaged: whoever asks for it is told.
             Ok(_) if !store.knows_its_end()? => {}
             Ok(journal) => {
                 store.read_journal(journal, None)?;
