@@ -5,7 +5,7 @@
 //! | `log` | first sequence in the row | 32 bytes of chain hash, then records, about 4 KB in all |
 //! | `rows` | `table 0 scope 0 part…` | one projection row |
 //! | `work` | flow, path, name | working rows: attempts, saved states; neither history nor truth |
-//! | `meta` | name | the head of the log, the fold's version, the incarnation, moves of ended flows |
+//! | `meta` | name | the head of the log, version of the fold, incarnation, moves of ended flows, journal entries had |
 //! | `segments` | first sequence | a segment of the archive: what it holds, and the digest of its file |
 //!
 //! Values of `work`, `meta` and `segments`, which no chain and no fold can prove, begin with 8 bytes of check.
