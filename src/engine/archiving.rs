@@ -26,7 +26,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::archive::ARCHIVE;
 use crate::chain::GENESIS;
 use crate::ended::{ENDED, Moved, TABLES};
-use crate::fold::{self, FLOWS, OPEN, house};
+use crate::fold::{self, FLOWS, house};
 use crate::index;
 use crate::queue::Queue;
 use crate::refold::Row;
@@ -34,7 +34,7 @@ use crate::segment::{Opened, Packing, SEGMENT, SEGMENT_BYTES, Segment};
 use crate::settled::Settled;
 use crate::store::{self, DATABASE, Store, get_row, remove_if_there};
 use crate::writer::why_stopped;
-use crate::{Engine, Error, Snapshot, audit, pace};
+use crate::{Engine, Error, Snapshot, audit, open, pace};
 
 /// How long what was written stays in the log's database, if nothing else is said: what people look at is mostly of
 /// the last weeks.
@@ -419,8 +419,7 @@ fn settled_rows(
     if upto == Seq(0) || chores.settled_at == Some(upto) {
         return Ok(Vec::new());
     }
-    let open =
-        OPEN.list(snapshot, &house(), &[]).into_iter().filter_map(|open| fold::flow(snapshot, open.id));
+    let open = open::all(snapshot).into_iter().filter_map(|open| fold::flow(snapshot, open.id));
     let settled = Settled::new(open.map(|flow| (flow.id, flow.first)), upto);
     let flow = |id: FlowId| {
         let row = get_row(&snapshot.rows, &FLOWS.key(&house(), &[&id.to_string()]));

@@ -1,9 +1,11 @@
 //! How a commit is made: durable in the journal and seen in the database, or both in the database.
 
+use std::io;
 use std::time::Instant;
 
 use redb::Durability;
 
+use crate::aside::Aside;
 use crate::queue::lock;
 use crate::seal::seal;
 use crate::store::{
@@ -12,11 +14,16 @@ use crate::store::{
 use crate::witness;
 
 impl Store {
-    /// Makes what was decided durable: in the journal, if it can. After an error nothing may be written any more.
-    pub(crate) fn append(&self, changes: &Changes) -> Result<(), redb::Error> {
+    /// Makes what was decided durable: in the journal, if it can, which is synced aside where that pays. After an error
+    /// nothing may be written any more.
+    pub(crate) fn append(&self, changes: &Changes, aside: Option<&Aside>) -> Result<(), redb::Error> {
         let begun = Instant::now();
-        match self.journal().take(changes).map_err(redb::Error::Io)? {
-            Some(number) => self.put(changes, Some(number), Durability::None)?,
+        let journal = self.journal();
+        match journal.take(changes).map_err(redb::Error::Io)? {
+            Some(number) => {
+                let syncing = Aside::sync(aside, journal, changes).map_err(redb::Error::Io)?;
+                self.put(changes, Some(number), Durability::None, || syncing.wait())?;
+            }
             None => self.put_durably(changes)?,
         }
         self.acknowledges(changes, begun)
@@ -31,7 +38,7 @@ impl Store {
 
     /// The same, and nothing is said of what was acknowledged.
     pub(crate) fn put_durably(&self, changes: &Changes) -> Result<(), redb::Error> {
-        self.put(changes, changes.told, Durability::Immediate)?;
+        self.put(changes, changes.told, Durability::Immediate, || Ok(()))?;
         self.journal().is_kept(changes);
         Ok(())
     }
@@ -44,8 +51,15 @@ impl Store {
         Ok(())
     }
 
-    /// Puts the changes into the database, which has the journal's entries up to `told` then.
-    fn put(&self, changes: &Changes, told: Option<u64>, durability: Durability) -> Result<(), redb::Error> {
+    /// Puts the changes into the database, which has the journal's entries up to `told` then; they are seen once
+    /// `may_show` says that they may be.
+    fn put(
+        &self,
+        changes: &Changes,
+        told: Option<u64>,
+        durability: Durability,
+        may_show: impl FnOnce() -> io::Result<()>,
+    ) -> Result<(), redb::Error> {
         self.show_anew();
         self.marks.begin(&changes.rows);
         let mut txn = self.db().begin_write()?;
@@ -104,6 +118,7 @@ impl Store {
                 meta.insert(ENDED_MARK, seal(ENDED_MARK.as_bytes(), &mark).as_slice())?;
             }
         }
+        may_show().map_err(redb::Error::Io)?;
         #[cfg(test)]
         let is_seen = !crate::planted::is(crate::planted::Planted::StaleSecond);
         #[cfg(not(test))]

@@ -16,15 +16,14 @@ use crate::kinds::{
     Signalled, Started, TakesUp, TimerFired, TimerSet, Turn, Turned, Which,
 };
 use crate::measure::Tally;
+use crate::open::{self, Come, Moved};
 
 /// Raised when the code below would fold the same records to other rows.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 /// The version of no fold: the rows are not those of the log.
 pub(crate) const NO_FOLD: u32 = 0;
 
 pub(crate) const FLOWS: Table<FlowRow> = Table::new("flow");
-/// A row for each flow that has not ended: what an opening has to look at.
-pub(crate) const OPEN: Table<OpenRow> = Table::new("flow-open");
 pub(crate) const TIMERS: Table<i64> = Table::new("timer");
 pub(crate) const REQUESTS: Table<FlowId> = Table::new("request");
 /// What stands still, by the kind of its flows, or all.
@@ -157,15 +156,6 @@ impl FlowRow {
     }
 }
 
-/// How far a flow that has not ended has come. A row of its own, and a small one: every record of
-/// the flow changes it, while the flow's own row changes only with its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OpenRow {
-    pub(crate) id: FlowId,
-    last: Seq,
-    records: u64,
-}
-
 /// One flow, as far as it has come.
 pub(crate) fn flow(rows: &dyn event::Rows, id: FlowId) -> Option<FlowRow> {
     FLOWS.get(rows, &house(), &[&id.to_string()]).map(|flow| come(rows, flow))
@@ -176,8 +166,8 @@ pub(crate) fn come(rows: &dyn event::Rows, flow: FlowRow) -> FlowRow {
     if flow.state.has_ended() {
         return flow;
     }
-    match OPEN.get(rows, &house(), &[&flow.id.to_string()]) {
-        Some(OpenRow { last, records, .. }) => FlowRow { last, records, ..flow },
+    match open::come(rows, flow.id, flow.first) {
+        Some(Come { last, records, .. }) => FlowRow { last, records, ..flow },
         None => flow,
     }
 }
@@ -188,11 +178,13 @@ pub(crate) struct EngineFold {
     pub(crate) flows: HashMap<FlowId, FlowRow>,
     /// Flows with new records since the last flush; whether their state changed as well.
     dirty: HashMap<FlowId, bool>,
-    /// Flows that have a row of how far they have come, with what they are listed under; one that begins and ends
-    /// in one commit never has.
+    /// Flows of which it is written how far they have come, with what they are listed under; of one that begins and
+    /// ends in one commit it never is.
     marked: HashMap<FlowId, Listed>,
     /// Lists that flows have come into or left since the last flush.
     lists: Pending,
+    /// How far flows have come since.
+    moved: Moved,
     /// Where it is told how many flows stand where; the log's own fold does, none that looks at the past.
     tally: Option<Arc<Tally>>,
     kinds: HashSet<String>,
@@ -232,6 +224,7 @@ impl EngineFold {
             dirty: HashMap::new(),
             marked: HashMap::new(),
             lists: Pending::default(),
+            moved: Moved::default(),
             tally: None,
             kinds: HashSet::new(),
         }
@@ -241,10 +234,10 @@ impl EngineFold {
     pub(crate) fn resume(domain: Arc<dyn Fold>, rows: &dyn event::Rows) -> Self {
         let mut fold = Self::new(domain);
         let house = house();
-        let open = OPEN.list(rows, &house, &[]);
+        let open = open::all(rows);
         fold.marked.reserve(open.len());
         fold.flows.reserve(open.len());
-        for OpenRow { id, last, records } in open {
+        for Come { id, last, records } in open {
             if let Some(row) = FLOWS.get(rows, &house, &[&id.to_string()]) {
                 fold.marked.insert(id, Listed::of(&row));
                 fold.flows.insert(id, FlowRow { last, records, ..row });
@@ -316,7 +309,6 @@ impl EngineFold {
         let house = house();
         let mut moves = Vec::new();
         for (id, changed) in std::mem::take(&mut self.dirty) {
-            let text = id.to_string();
             let Some(flow) = self.flows.get_mut(&id) else { continue };
             let ended = flow.state.has_ended();
             let (last, records) = (flow.last, flow.records);
@@ -346,19 +338,17 @@ impl EngineFold {
                 // By place and not by name: there are many of them, and its fields change only
                 // together with the fold's version.
                 let row = rmp_serde::to_vec(flow).expect("a row is plain data");
-                rows.set(FLOWS.key(&house, &[&text]), Some(row));
+                rows.set(FLOWS.key(&house, &[&id.to_string()]), Some(row));
                 (flow.last, flow.records) = (last, records);
+            }
+            if !ended || was_marked {
+                self.moved.set(flow.first, (!ended).then_some(Come { id, last, records }));
             }
             if ended {
                 self.flows.remove(&id);
-                if was_marked {
-                    OPEN.remove(rows, &house, &[&text]);
-                }
-            } else {
-                let row = rmp_serde::to_vec(&OpenRow { id, last, records }).expect("a row is plain data");
-                rows.set(OPEN.key(&house, &[&text]), Some(row));
             }
         }
+        self.moved.flush(rows);
         self.lists.flush(rows);
         if let Some(tally) = self.tally.as_ref().filter(|_| !moves.is_empty()) {
             tally.moved(moves.iter().map(|(name, before, now)| (&**name, *before, *now)));

@@ -70,6 +70,11 @@ pub(crate) fn block_of(seq: Seq) -> u64 {
     seq.0 / BLOCK_SEQS
 }
 
+/// The place of a flow's first record in its block.
+pub(crate) fn place_of(seq: Seq) -> u8 {
+    u8::try_from(seq.0 % BLOCK_SEQS).expect("a block has 256 places")
+}
+
 /// The last place in a block.
 pub(crate) fn last_of(block: u64) -> Seq {
     Seq(block.saturating_mul(BLOCK_SEQS).saturating_add(BLOCK_SEQS - 1))
@@ -135,8 +140,7 @@ impl Pending {
     /// A flow, by its first record, is or is no longer in a list.
     pub(crate) fn set(&mut self, facet: Facet<'_>, first: Seq, id: FlowId, belongs: bool) {
         let key = key(&facet.prefix(), block_of(first));
-        let place = u8::try_from(first.0 % BLOCK_SEQS).expect("a block has 256 places");
-        self.blocks.entry(key).or_default().insert(place, (id, belongs));
+        self.blocks.entry(key).or_default().insert(place_of(first), (id, belongs));
     }
 
     /// Makes them rows: the same ones however many changes come together.

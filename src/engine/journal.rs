@@ -114,7 +114,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Takes changes, durably, if they are a plain commit for which there is room; their number.
+    /// Takes changes, if they are a plain commit for which there is room; their number. They are durable when it has been
+    /// synced.
     pub(crate) fn take(&self, changes: &Changes) -> io::Result<Option<u64>> {
         // Rows that come of no record would be lost.
         let is_plain = changes.fold.is_none()
@@ -132,12 +133,6 @@ impl Journal {
             return Ok(None);
         }
         self.file.write_at(*end, bytes)?;
-        #[cfg(test)]
-        if !crate::planted::is(crate::planted::Planted::NoSync) {
-            self.file.sync()?;
-        }
-        #[cfg(not(test))]
-        self.file.sync()?;
         *number += 1;
         *end += bytes.len() as u64;
         #[cfg(test)]
@@ -146,6 +141,15 @@ impl Journal {
         }
         *head = changes.head.unwrap_or(*head);
         Ok(Some(*number))
+    }
+
+    /// Makes what it took durable. After an error nothing may be written any more.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::NoSync) {
+            return Ok(());
+        }
+        self.file.sync()
     }
 
     /// The database is on disk with all there is, these last: the next entry goes to the beginning.

@@ -4,9 +4,9 @@
 
 use event::{FlowId, Record, Refusal, Rows, Seq};
 
-use crate::fold::{self, FLOWS, FlowRow, OPEN, house};
+use crate::fold::{self, FLOWS, FlowRow, house};
 use crate::index::{self, Facet};
-use crate::{Error, audit, unwind};
+use crate::{Error, audit, open, unwind};
 
 /// Everything as of one commit. Reading a damaged file may panic inside redb; catch that where
 /// people are answered.
@@ -63,8 +63,7 @@ impl Snapshot {
 
     /// Flows that have not ended, oldest first.
     pub fn open_flows(&self) -> Vec<FlowRow> {
-        let ids = OPEN.list(&self.0, &house(), &[]);
-        ids.into_iter().filter_map(|open| self.flow(open.id)).collect()
+        open::all(&self.0).into_iter().filter_map(|open| self.flow(open.id)).collect()
     }
 
     /// One record.

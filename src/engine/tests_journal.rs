@@ -93,7 +93,7 @@ fn a_commit_is_one_sync_and_the_database_is_written_when_the_journal_is_full() {
     house.run("before", [note_op("x")]);
     let store = Store::open(house.disk.mount(), Path::new(DIR)).unwrap();
     let work = |n: u32| [(format!("t{n:04}").into_bytes(), Some(vec![7; 300]))].into();
-    let append = |n: u32| store.append(&Changes { work: work(n), ..Changes::default() }).unwrap();
+    let append = |n: u32| store.append(&Changes { work: work(n), ..Changes::default() }, None).unwrap();
     let (mut largest, mut in_database) = (0, 0);
     for n in 0..500 {
         let (syncs, database) = (house.disk.syncs(), house.disk.get(path(DATABASE)));

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use event::{Hand, Until};
 
 use crate::Error;
+use crate::aside::Aside;
 use crate::committer::panic_text;
 use crate::pace::{self, Paced};
 use crate::queue::{Queue, Ticket};
@@ -31,8 +32,12 @@ impl Writer {
         // The committer hands over only when nothing is being written, so there is never more than one.
         let (batches, arriving) = sync_channel(1);
         let told = queue.clone();
+        // In a simulation all that is written is written by one thread.
+        let aside = queue.pace().is_none().then(|| Aside::spawn(store.clone())).transpose()?;
         let thread = pace::spawn(Hand::Writer, queue.pace().clone(), move || {
-            let worked = catch_unwind(AssertUnwindSafe(|| write_all(&store, &told, &arriving)));
+            let aside = aside;
+            let worked =
+                catch_unwind(AssertUnwindSafe(|| write_all(&store, aside.as_ref(), &told, &arriving)));
             if !matches!(worked, Ok(Ok(()))) {
                 told.stop(why_stopped(worked));
                 told.ends_writing();
@@ -65,9 +70,14 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(store: &Store, queue: &Queue, batches: &Receiver<Batch>) -> Result<(), redb::Error> {
+fn write_all(
+    store: &Store,
+    aside: Option<&Aside>,
+    queue: &Queue,
+    batches: &Receiver<Batch>,
+) -> Result<(), redb::Error> {
     while let Some((changes, ticket)) = next(batches, queue.pace()) {
-        store.append(&changes)?;
+        store.append(&changes, aside)?;
         queue.written(ticket);
     }
     Ok(())
