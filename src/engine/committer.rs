@@ -1,7 +1,7 @@
 //! The one thread that decides: it takes what waits, decides it in order at the head of the log, and has it
 //! written together with the projections it changes, while it decides what has come meanwhile.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::at::work_key;
 use crate::chain::Packer;
 use crate::ended::Moved;
 use crate::fold::{EngineFold, FlowRow, State};
+use crate::keyed::KeyedSet;
 use crate::queue::{Found, Job, Queue, Ticket};
 use crate::segment::Segment;
 use crate::store::{Changes, Head, Snapshot, Staged, Store};
@@ -96,7 +97,7 @@ pub(crate) struct Batch<'a> {
     segment: Option<Segment>,
     moved: Option<Moved>,
     /// Flows that have, or may have, working rows.
-    workers: &'a mut HashSet<FlowId>,
+    workers: &'a mut KeyedSet<FlowId>,
     now_ms: i64,
 }
 
@@ -302,7 +303,7 @@ pub(crate) struct Committer {
     pub(crate) fold: EngineFold,
     pub(crate) head: Head,
     /// Flows that have, or may have, working rows.
-    pub(crate) workers: HashSet<FlowId>,
+    pub(crate) workers: KeyedSet<FlowId>,
 }
 
 impl Committer {

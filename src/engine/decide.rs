@@ -180,6 +180,11 @@ impl<'a, P: Send + Sync + 'static, E: Event> Decide<'a, P, E> {
     fn run(self, mark: &str, undo: Option<DecideUndo>) -> impl Future<Output = Result<E, Halt>> + Send + 'a {
         let Decide { flow, scope, rule } = self;
         let path = flow.next_path(mark);
-        flow.alone(path.clone(), flow.decide_now(path, scope, rule, undo))
+        async move {
+            let whole = flow.begins_alone(path.clone())?;
+            let done = flow.decide_now(path, scope, rule, undo).await;
+            whole.is_over();
+            done
+        }
     }
 }

@@ -121,21 +121,26 @@ impl<P: Send + Sync + 'static> Flow<P> {
         path: String,
         doing: impl Future<Output = Result<T, Halt>> + Send,
     ) -> Result<T, Halt> {
-        {
-            let mut line = lock(&self.branch.line);
-            if let Some(other) = &line.under_way {
-                let why = format!(
-                    "step {path} was begun while step {other} was under way; use `join`, `race` or `each` for that"
-                );
-                lock(&self.inner.told).broken = Some(why.clone());
-                return Err(Halt::Park(why));
-            }
-            line.under_way = Some(path.clone());
-        }
-        let mut whole = Whole { flow: self, path: Some(path) };
+        let whole = self.begins_alone(path)?;
         let done = doing.await;
-        whole.path = None;
+        whole.is_over();
         done
+    }
+
+    /// The same, for what is large or frequent and would be moved into another future for it: what is held until it is
+    /// over.
+    pub(crate) fn begins_alone(&self, path: String) -> Result<Whole<'_, P>, Halt> {
+        let mut line = lock(&self.branch.line);
+        if let Some(other) = &line.under_way {
+            let why = format!(
+                "step {path} was begun while step {other} was under way; use `join`, `race` or `each` for that"
+            );
+            lock(&self.inner.told).broken = Some(why.clone());
+            return Err(Halt::Park(why));
+        }
+        line.under_way = Some(path.clone());
+        drop(line);
+        Ok(Whole { flow: self, path: Some(path) })
     }
 
     /// The flow waits for its turn, a time or its parts, so it is not what took a process down.
@@ -287,9 +292,16 @@ impl<P: Send + Sync + 'static> Flow<P> {
 }
 
 /// Notices when a step's future is dropped before its end.
-struct Whole<'a, P> {
+pub(crate) struct Whole<'a, P> {
     flow: &'a Flow<P>,
     path: Option<String>,
+}
+
+impl<P> Whole<'_, P> {
+    /// It has come to its end.
+    pub(crate) fn is_over(mut self) {
+        self.path = None;
+    }
 }
 
 impl<P> Drop for Whole<'_, P> {

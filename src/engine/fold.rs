@@ -3,7 +3,6 @@
 //! Flows that have not ended stay resident between commits; a rebuild folds the same code over the
 //! whole log, so what is on disk can be compared with it bit for bit.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use event::{Actor, Cause, Event, FlowId, Fold, Record, Refusal, RowsMut, Scope, Seq, Subject, Table};
@@ -15,6 +14,7 @@ use crate::kinds::{
     CancelRequested, Class, Ended, KINDS, Outcome, Parked, Paused, Raced, Released, Resumed, SignalTaken,
     Signalled, Started, TakesUp, TimerFired, TimerSet, Turn, Turned, Which,
 };
+use crate::keyed::{KeyedMap, KeyedSet};
 use crate::measure::Tally;
 use crate::open::{self, Come, Moved};
 
@@ -175,19 +175,19 @@ pub(crate) fn come(rows: &dyn event::Rows, flow: FlowRow) -> FlowRow {
 /// The engine's fold beside the domain's.
 pub(crate) struct EngineFold {
     domain: Arc<dyn Fold>,
-    pub(crate) flows: HashMap<FlowId, FlowRow>,
+    pub(crate) flows: KeyedMap<FlowId, FlowRow>,
     /// Flows with new records since the last flush; whether their state changed as well.
-    dirty: HashMap<FlowId, bool>,
+    dirty: KeyedMap<FlowId, bool>,
     /// Flows of which it is written how far they have come, with what they are listed under; of one that begins and
     /// ends in one commit it never is.
-    marked: HashMap<FlowId, Listed>,
+    marked: KeyedMap<FlowId, Listed>,
     /// Lists that flows have come into or left since the last flush.
     lists: Pending,
     /// How far flows have come since.
     moved: Moved,
     /// Where it is told how many flows stand where; the log's own fold does, none that looks at the past.
     tally: Option<Arc<Tally>>,
-    kinds: HashSet<String>,
+    kinds: KeyedSet<String>,
 }
 
 /// What a flow is listed under that changes with its state.
@@ -220,13 +220,13 @@ impl EngineFold {
     pub(crate) fn new(domain: Arc<dyn Fold>) -> Self {
         Self {
             domain,
-            flows: HashMap::new(),
-            dirty: HashMap::new(),
-            marked: HashMap::new(),
+            flows: KeyedMap::default(),
+            dirty: KeyedMap::default(),
+            marked: KeyedMap::default(),
             lists: Pending::default(),
             moved: Moved::default(),
             tally: None,
-            kinds: HashSet::new(),
+            kinds: KeyedSet::default(),
         }
     }
 

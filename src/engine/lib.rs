@@ -40,6 +40,7 @@ mod fresh;
 mod hold;
 mod index;
 mod journal;
+mod keyed;
 mod kinds;
 mod lineage;
 mod live;

@@ -15,6 +15,7 @@ use crate::committer::{Origin, Slot};
 use crate::fold::{self, FLOWS, FlowRow, REQUESTS, State, house};
 use crate::hold::{Returning, Returns};
 use crate::kinds::{CancelRequested, Class, Released, Started, Turn};
+use crate::keyed::KeyedMap;
 use crate::live::Live;
 use crate::pause::Pauses;
 use crate::places::Places;
@@ -41,11 +42,11 @@ pub(crate) struct Shared<P> {
     pub(crate) order: Option<Arc<dyn Order>>,
     pub(crate) incarnation: u64,
     pub(crate) driving: AtomicBool,
-    pub(crate) live: Mutex<HashMap<FlowId, Arc<Live>>>,
+    pub(crate) live: Mutex<KeyedMap<FlowId, Arc<Live>>>,
     pub(crate) limits: Mutex<HashMap<String, Weak<Places>>>,
     /// Number of the last attempt that failed at a step or its undo in this incarnation: a later one
     /// fences those before, whatever made it be tried again.
-    pub(crate) numbers: Mutex<HashMap<FlowId, HashMap<String, u32>>>,
+    pub(crate) numbers: Mutex<KeyedMap<FlowId, HashMap<String, u32>>>,
     /// When what steps with a rate were let begin is spent.
     pub(crate) rates: Mutex<Rates>,
     /// What stands still.

@@ -135,7 +135,12 @@ impl<'a, P: Send + Sync + 'static, E: Event> Step<'a, P, E> {
     fn run(self, undo: Option<StepUndo<P>>) -> impl Future<Output = Result<E, Halt>> + Send + 'a {
         let flow = self.flow;
         let path = flow.next_path("");
-        flow.alone(path.clone(), async move { self.run_at(path, undo).await })
+        async move {
+            let whole = flow.begins_alone(path.clone())?;
+            let done = self.run_at(path, undo).await;
+            whole.is_over();
+            done
+        }
     }
 
     async fn run_at(self, path: String, undo: Option<StepUndo<P>>) -> Result<E, Halt> {
