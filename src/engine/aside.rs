@@ -1,11 +1,14 @@
-//! Syncing the journal on a thread of its own, while the writer puts the same records into the database.
+//! The disk's work that goes on beside the writer: the journal is synced while the writer puts the same records into
+//! the database, and the database goes to the disk behind everybody's back.
 //!
-//! Of a crowd's commit the two take about as long. Nothing is seen and nobody is told before both are done.
+//! Of a crowd's commit the first two take about as long. Nothing is seen and nobody is told before both are done.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+
+use files::Backend;
 
 use crate::journal::Journal;
 use crate::store::{Changes, Store};
@@ -14,29 +17,38 @@ use crate::store::{Changes, Store};
 /// than that takes.
 const ROWS_MIN: usize = 4;
 
-/// The thread, and how it is asked and answers.
+/// The threads, and how the one that syncs the journal is asked and answers.
 pub(crate) struct Aside {
     ask: Option<SyncSender<()>>,
     answer: Receiver<io::Result<()>>,
-    thread: Option<JoinHandle<()>>,
+    backend: Backend,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// A sync that is under way.
 pub(crate) struct Syncing<'a>(Option<&'a Aside>);
 
 impl Aside {
-    /// Begins the thread, for the journal of an open log.
+    /// Begins the threads, for the files of an open log.
     pub(crate) fn spawn(store: Arc<Store>) -> io::Result<Self> {
         // One is asked for at a time.
         let ((ask, asked), (tell, answer)) = (sync_channel(1), sync_channel(1));
-        let thread = std::thread::Builder::new().name("syncer".to_owned()).spawn(move || {
+        let backend = store.backend.clone();
+        let mut aside = Self { ask: Some(ask), answer, backend: backend.clone(), threads: Vec::new() };
+        aside.begin("carrier", move || backend.carry())?;
+        aside.begin("syncer", move || {
             while asked.recv().is_ok() {
                 if tell.send(store.journal().sync()).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self { ask: Some(ask), answer, thread: Some(thread) })
+        Ok(aside)
+    }
+
+    fn begin(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.threads.push(std::thread::Builder::new().name(name.to_owned()).spawn(work)?);
+        Ok(())
     }
 
     /// Has the journal synced: by the thread, if there is one and it pays; or now.
@@ -81,7 +93,8 @@ impl Drop for Syncing<'_> {
 impl Drop for Aside {
     fn drop(&mut self) {
         drop(self.ask.take());
-        if let Some(thread) = self.thread.take() {
+        self.backend.dismiss();
+        for thread in self.threads.drain(..) {
             // A panic in it was an answer.
             let _ = thread.join();
         }

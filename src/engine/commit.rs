@@ -3,9 +3,11 @@
 use std::io;
 use std::time::Instant;
 
+use files::Syncs;
 use redb::Durability;
 
 use crate::aside::Aside;
+use crate::journal::Taken;
 use crate::queue::lock;
 use crate::seal::seal;
 use crate::store::{
@@ -14,19 +16,43 @@ use crate::store::{
 use crate::witness;
 
 impl Store {
-    /// Makes what was decided durable: in the journal, if it can, which is synced aside where that pays. After an error
-    /// nothing may be written any more.
-    pub(crate) fn append(&self, changes: &Changes, aside: Option<&Aside>) -> Result<(), redb::Error> {
+    /// Makes what was decided durable: in the journal, if it can, which is synced aside where that pays. Says whether the
+    /// database is to be written behind it. After an error nothing may be written any more.
+    pub(crate) fn append(&self, changes: &Changes, aside: Option<&Aside>) -> Result<bool, redb::Error> {
         let begun = Instant::now();
         let journal = self.journal();
-        match journal.take(changes).map_err(redb::Error::Io)? {
-            Some(number) => {
-                let syncing = Aside::sync(aside, journal, changes).map_err(redb::Error::Io)?;
-                self.put(changes, Some(number), Durability::None, || syncing.wait())?;
-            }
-            None => self.put_durably(changes)?,
+        let taken = journal.take(changes, || self.is_written()).map_err(redb::Error::Io)?;
+        if let Some(Taken { number, .. }) = taken {
+            let syncing = Aside::sync(aside, journal, changes).map_err(redb::Error::Io)?;
+            self.backend.sync_as(Syncs::Length);
+            let put = self.put(changes, Some(number), Durability::None, || syncing.wait());
+            self.backend.sync_as(Syncs::Now);
+            put?;
+        } else {
+            self.put_durably(changes)?;
         }
-        self.acknowledges(changes, begun)
+        self.acknowledges(changes, begun)?;
+        Ok(taken.is_some_and(|taken| taken.turns))
+    }
+
+    /// Has the database written as it is, and waits for nothing: until it is on disk, the journal has what it lacks.
+    pub(crate) fn write_behind(&self) -> Result<(), redb::Error> {
+        self.show_anew();
+        self.backend.wait().map_err(redb::Error::Io)?;
+        let txn = self.db().begin_write()?;
+        self.backend.sync_as(Syncs::Behind);
+        let committed = txn.commit();
+        self.backend.sync_as(Syncs::Now);
+        Ok(committed?)
+    }
+
+    /// Waits until the database that was last written behind is on disk.
+    fn is_written(&self) -> io::Result<()> {
+        #[cfg(test)]
+        if crate::planted::is(crate::planted::Planted::JournalEarly) {
+            return Ok(());
+        }
+        self.backend.wait()
     }
 
     /// Makes the changes durable in the database. After an error nothing may be written any more.
@@ -38,6 +64,8 @@ impl Store {
 
     /// The same, and nothing is said of what was acknowledged.
     pub(crate) fn put_durably(&self, changes: &Changes) -> Result<(), redb::Error> {
+        // Before redb locks anything.
+        self.backend.wait().map_err(redb::Error::Io)?;
         self.put(changes, changes.told, Durability::Immediate, || Ok(()))?;
         self.journal().is_kept(changes);
         Ok(())
@@ -139,6 +167,7 @@ impl Store {
     /// only when there is nothing else to do.
     pub(crate) fn settle(&self) -> Result<(), redb::Error> {
         self.show_anew();
+        self.backend.wait().map_err(redb::Error::Io)?;
         let mut txn = self.db().begin_write()?;
         txn.set_quick_repair(true);
         txn.commit()?;

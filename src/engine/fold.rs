@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::index::{Facet, Pending};
+use crate::keyed::{KeyedMap, KeyedSet};
 use crate::kinds::{
     CancelRequested, Class, Ended, KINDS, Outcome, Parked, Paused, Raced, Released, Resumed, SignalTaken,
     Signalled, Started, TakesUp, TimerFired, TimerSet, Turn, Turned, Which,
 };
-use crate::keyed::{KeyedMap, KeyedSet};
 use crate::measure::Tally;
 use crate::open::{self, Come, Moved};
 

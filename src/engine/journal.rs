@@ -2,13 +2,15 @@
 //!
 //! redb is the log of record, and it needs a dozen pages for a commit of one event. So a commit is one sync of a few
 //! hundred bytes behind those before it in `kiln.journal`; then the database takes it, seen by everybody at once and
-//! written when it is written next: when the journal is full, when nothing is to do, and with whatever is no plain
-//! commit. From then on the journal is written from its beginning again. Projections are not in it: whoever opens the
-//! log folds the records.
+//! written when it is written next: when a half of the journal is full, when nothing is to do, and with whatever is no
+//! plain commit. Projections are not in it: whoever opens the log folds the records.
+//!
+//! When a half is full the other is written from its beginning on, and the database behind everybody's back, so that
+//! nobody waits for it. Only when a half is full again has that to be over: then what the other half has is not needed.
 //!
 //! ```text
-//! kiln.journal   | 41 | 42 | 43 | 38 | 39 | 40 |     of which 41 to 43 are not on disk in the database, and what
-//!                                                    follows is left from the time before
+//! kiln.journal   | 41 | 42 | 43 | 30 | 31 |  | 36 | 37 | 38 | 39 | 40 |
+//!                of which 36 to 43 may not be on disk in the database, and 30 and 31 are left from the time before
 //! entry          number, length, check, incarnation, head before, head, log rows, working rows
 //! ```
 //!
@@ -17,6 +19,7 @@
 //! incarnation or another head is of another database, or of this one as it is no longer, and is no next one.
 
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use event::Seq;
@@ -29,10 +32,10 @@ use crate::store::{Changes, Head};
 /// The name of the journal in the data directory.
 pub const JOURNAL: &str = "kiln.journal";
 
-/// How large it becomes. The database is written once for so much, which takes some 10 ms in which nothing else is
-/// acknowledged, and once for a few hundred workflows one at a time; an opening folds at most so much, in about 15 ms.
-/// Four times as much brought nothing that could be told from noise.
-const BYTES_MAX: u64 = if cfg!(test) { 16 << 10 } else { 1 << 20 };
+/// How large a half of it becomes. The database is written once for so much, and once for a few hundred workflows one at
+/// a time; an opening folds at most twice as much, in about 30 ms. Four times as much brought nothing that could be
+/// told from noise.
+const HALF_BYTES: u64 = if cfg!(test) { 2 << 10 } else { 1 << 20 };
 /// Number, length and check.
 const HEADER_BYTES: usize = 8 + 4 + 16;
 
@@ -45,10 +48,11 @@ pub(crate) struct Journal {
 struct State {
     /// The number of the last entry.
     number: u64,
-    /// Where the next one goes.
+    /// Where the half begins in which it is, and where the next one goes.
+    half: u64,
     end: u64,
-    /// There are entries behind that which are of another database, or of this one as it is no longer.
-    has_strangers: bool,
+    /// Where there are entries of another database, or of this one as it is no longer.
+    strangers: Vec<Range<u64>>,
     /// The incarnation it is written in.
     life: u64,
     /// Where the log ends.
@@ -65,58 +69,45 @@ pub(crate) struct Untold {
     pub(crate) heads: Vec<Head>,
 }
 
+/// An entry that has been written.
+pub(crate) struct Taken {
+    pub(crate) number: u64,
+    /// It is the first in its half: the database is to be written, with what the other one has.
+    pub(crate) turns: bool,
+}
+
 impl Journal {
     /// The journal of a database, which has all up to entry `known`, is in its incarnation `life` and ends at `head`;
     /// and what it has to be told, with the heads that were come to.
     pub(crate) fn open(file: Arc<dyn File>, known: u64, life: u64, head: Head) -> io::Result<(Self, Untold)> {
         let mut bytes = vec![0; usize::try_from(file.identity()?.size_bytes).unwrap_or(usize::MAX)];
         file.read_at(0, &mut bytes)?;
-        let mut state = State { number: known, end: 0, has_strangers: false, life, head, bytes: Vec::new() };
+        let mut state =
+            State { number: known, half: 0, end: 0, strangers: Vec::new(), life, head, bytes: Vec::new() };
         let mut untold = Untold::default();
-        let mut rest = bytes.as_slice();
-        let mut last = None;
-        while let Some((number, payload)) = whole(&mut rest) {
-            if last.is_some_and(|last| number != last + 1) || number > state.number + 1 {
-                state.has_strangers = number > state.number;
-                break;
-            }
-            last = Some(number);
-            if number <= known {
-                continue;
-            }
-            let follows =
-                |(life, before, _): &(u64, Head, Changes)| (*life, *before) == (state.life, state.head);
-            let Some((_, _, changes)) = decoded(payload).filter(follows) else {
-                state.has_strangers = true;
-                break;
-            };
-            state.head = changes.head.unwrap_or(state.head);
-            (state.number, state.end) = (number, (bytes.len() - rest.len()) as u64);
-            #[cfg(test)]
-            if crate::planted::is(crate::planted::Planted::JournalUntold) {
-                continue;
-            }
-            untold.heads.extend(changes.head);
-            untold.changes.log.extend(changes.log);
-            untold.changes.work.extend(changes.work);
-            (untold.changes.head, untold.changes.told) = (Some(state.head), Some(number));
+        for (half, half_bytes) in halves(&bytes) {
+            state.read(half, half_bytes, known, &mut untold);
         }
         Ok((Self { file, state: Mutex::new(state) }, untold))
     }
 
     /// Removes entries that are not of this database as it is: a later incarnation might take them for its own.
     pub(crate) fn forget_strangers(&self) -> io::Result<()> {
-        let mut state = lock(&self.state);
-        if std::mem::take(&mut state.has_strangers) {
-            self.file.set_len(state.end)?;
-            self.file.sync()?;
+        let strangers = std::mem::take(&mut lock(&self.state).strangers);
+        for piece in &strangers {
+            let length = usize::try_from(piece.end - piece.start).unwrap_or(usize::MAX);
+            self.file.write_at(piece.start, &vec![0; length])?;
         }
-        Ok(())
+        if strangers.is_empty() { Ok(()) } else { self.file.sync() }
     }
 
-    /// Takes changes, if they are a plain commit for which there is room; their number. They are durable when it has been
-    /// synced.
-    pub(crate) fn take(&self, changes: &Changes) -> io::Result<Option<u64>> {
+    /// Takes changes, if they are a plain commit for which there can be room. They are durable when it has been synced.
+    /// `frees` waits until the database is on disk with what the other half has, which is needed no more then.
+    pub(crate) fn take(
+        &self,
+        changes: &Changes,
+        frees: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<Option<Taken>> {
         // Rows that come of no record would be lost.
         let is_plain = changes.fold.is_none()
             && changes.incarnation.is_none()
@@ -127,20 +118,26 @@ impl Journal {
             return Ok(None);
         }
         let mut state = lock(&self.state);
-        let State { number, end, life, head, bytes, .. } = &mut *state;
+        let State { number, half, end, life, head, bytes, .. } = &mut *state;
         encode(bytes, *number + 1, *life, head, changes);
-        if *end + bytes.len() as u64 > BYTES_MAX {
+        if bytes.len() as u64 > HALF_BYTES {
             return Ok(None);
+        }
+        let turns = *end + bytes.len() as u64 > *half + HALF_BYTES;
+        if turns {
+            frees()?;
+            *half = HALF_BYTES - *half;
+            *end = *half;
         }
         self.file.write_at(*end, bytes)?;
         *number += 1;
         *end += bytes.len() as u64;
         #[cfg(test)]
         if crate::planted::is(crate::planted::Planted::JournalOver) {
-            *end = 0;
+            *end = *half;
         }
         *head = changes.head.unwrap_or(*head);
-        Ok(Some(*number))
+        Ok(Some(Taken { number: *number, turns }))
     }
 
     /// Makes what it took durable. After an error nothing may be written any more.
@@ -152,13 +149,60 @@ impl Journal {
         self.file.sync()
     }
 
-    /// The database is on disk with all there is, these last: the next entry goes to the beginning.
+    /// The database is on disk with all there is, these last: the next entry goes to the beginning of a half.
     pub(crate) fn is_kept(&self, changes: &Changes) {
         let mut state = lock(&self.state);
-        state.end = 0;
+        state.end = state.half;
         state.head = changes.head.unwrap_or(state.head);
         state.life = changes.incarnation.unwrap_or(state.life);
     }
+}
+
+impl State {
+    /// Goes through the entries of a half, and tells those that come next.
+    fn read(&mut self, half: u64, bytes: &[u8], known: u64, untold: &mut Untold) {
+        let mut rest = bytes;
+        let mut last = None;
+        loop {
+            let place = half + (bytes.len() - rest.len()) as u64;
+            let Some((number, payload)) = whole(&mut rest) else { return };
+            let is_left = last.is_some_and(|last| number != last + 1);
+            last = Some(number);
+            if number <= known {
+                if is_left {
+                    return;
+                }
+                continue;
+            }
+            let follows =
+                |(life, before, _): &(u64, Head, Changes)| (*life, *before) == (self.life, self.head);
+            let next = decoded(payload).filter(follows).filter(|_| !is_left && number == self.number + 1);
+            let Some((_, _, changes)) = next else {
+                self.strangers.push(place..half + bytes.len() as u64);
+                return;
+            };
+            self.head = changes.head.unwrap_or(self.head);
+            (self.number, self.half) = (number, half);
+            self.end = half + (bytes.len() - rest.len()) as u64;
+            #[cfg(test)]
+            if crate::planted::is(crate::planted::Planted::JournalUntold) {
+                continue;
+            }
+            untold.heads.extend(changes.head);
+            untold.changes.log.extend(changes.log);
+            untold.changes.work.extend(changes.work);
+            (untold.changes.head, untold.changes.told) = (Some(self.head), Some(number));
+        }
+    }
+}
+
+/// The halves of a journal with where they begin, the older one first.
+fn halves(bytes: &[u8]) -> [(u64, &[u8]); 2] {
+    let middle = usize::try_from(HALF_BYTES).map_or(bytes.len(), |middle| middle.min(bytes.len()));
+    let (one, other) = bytes.split_at(middle);
+    let mut halves = [(0, one), (HALF_BYTES, other)];
+    halves.sort_by_key(|(_, bytes)| whole(&mut &**bytes).map_or(u64::MAX, |(number, _)| number));
+    halves
 }
 
 /// The next entry, if there is one that is whole.

@@ -40,20 +40,26 @@ pub(crate) struct Mixed {
     factor: u64,
 }
 
+impl Mixed {
+    fn mix(&self, word: u64) -> u64 {
+        let product = u128::from(self.mixed ^ word) * u128::from(self.factor);
+        // Both halves: the low bits of a product know nothing of the high ones of what was multiplied.
+        let [low, high] = [product, product >> 64].map(|half| (half & u128::from(u64::MAX)) as u64);
+        low ^ high
+    }
+}
+
 impl Hasher for Mixed {
     fn write(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
-            let product = u128::from(self.mixed ^ u64::from_le_bytes(word)) * u128::from(self.factor);
-            // Both halves: the low bits of a product know nothing of the high ones of what was multiplied.
-            let [low, high] = [product, product >> 64].map(|half| (half & u128::from(u64::MAX)) as u64);
-            self.mixed = low ^ high.rotate_left(23);
+            self.mixed = self.mix(u64::from_le_bytes(word));
         }
     }
 
     fn finish(&self) -> u64 {
-        self.mixed
+        self.mix(0)
     }
 }
 
@@ -74,6 +80,10 @@ mod tests {
             assert!(hashes(48, place).len() > 3_700, "high bits, ids that differ at {place}");
         }
         assert_ne!(keyed.hash_one("one"), keyed.hash_one("two"));
-        assert_ne!(Keyed::default().hash_one("one"), Keyed::default().hash_one("one"), "each map has its own");
+        assert_ne!(
+            Keyed::default().hash_one("one"),
+            Keyed::default().hash_one("one"),
+            "each map has its own"
+        );
     }
 }

@@ -59,6 +59,8 @@ pub(crate) enum Planted {
     JournalOver,
     /// What the journal has is not told to the database at an opening.
     JournalUntold,
+    /// A half of the journal is written over before the database is on disk with what it has.
+    JournalEarly,
     /// A segment is not synced before its rows are forgotten.
     LooseSegment,
     /// What was moved into the second file is not looked for there until a restart.

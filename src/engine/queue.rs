@@ -190,11 +190,29 @@ impl Queue {
         lock(&self.state).writing
     }
 
-    /// Everything up to a ticket is on disk.
+    /// Everything up to a ticket is on disk, and the next commit may be written.
     pub(crate) fn written(&self, ticket: Ticket) {
+        let told = self.tells(ticket);
+        self.ends_writing();
+        drop(told);
+    }
+
+    /// Everything up to a ticket is on disk, and the writer has something to do before the next commit.
+    pub(crate) fn written_before<E>(
+        &self,
+        ticket: Ticket,
+        next: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        drop(self.tells(ticket));
+        next()?;
+        self.ends_writing();
+        Ok(())
+    }
+
+    /// Those who wait for a ticket or an earlier one, who are told when it is dropped or a moment later.
+    fn tells(&self, ticket: Ticket) -> Woken {
         if self.stopped.get().is_some() {
-            self.ends_writing();
-            return;
+            return Woken(Vec::new());
         }
         let (woken, runtime) = {
             let mut waiters = lock(&self.waiters);
@@ -203,7 +221,6 @@ impl Queue {
             let woken = std::mem::replace(&mut waiters.by_ticket, later);
             (Woken(woken.into_values().flatten().collect()), waiters.runtime.clone())
         };
-        self.ends_writing();
         #[cfg(test)]
         let woken = if crate::planted::is(crate::planted::Planted::NoWaking) && ticket.0.is_multiple_of(7) {
             let mut woken = woken;
@@ -212,9 +229,13 @@ impl Queue {
         } else {
             woken
         };
-        if let Some(runtime) = runtime.filter(|_| woken.0.len() >= CROWD) {
+        match runtime.filter(|_| woken.0.len() >= CROWD) {
             // A crowd is woken where it lives, which is cheaper, and while the next commit is written.
-            runtime.spawn(async move { drop(woken) });
+            Some(runtime) => {
+                runtime.spawn(async move { drop(woken) });
+                Woken(Vec::new())
+            }
+            None => woken,
         }
     }
 

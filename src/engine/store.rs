@@ -128,6 +128,8 @@ pub(crate) struct Second {
 pub(crate) struct Store {
     /// Always there but while it is dropped.
     db: Option<Database>,
+    /// What the database writes to.
+    pub(crate) backend: Backend,
     pub(crate) witness: Arc<dyn File>,
     /// Always there but while it is opened.
     journal: Option<Journal>,
@@ -193,14 +195,14 @@ impl Store {
             }
             database(files, &path, measures.clone())
         }));
-        let db = match opened {
+        let (db, backend) = match opened {
             Ok(Ok(db)) => db,
             Ok(Err(error)) => return Err(fail(database_advice(&error, dir))),
             Err(_) => return Err(fail(damaged(&"it breaks the database's own invariants"))),
         };
         files.sync_dir(dir).map_err(advise)?;
         let journal = Timed { file: journal, measures: measures.clone() };
-        let mut store = Self::of(db, witness, reach, path, measures);
+        let mut store = Self::of(db, backend, witness, reach, path, measures);
         catch_unwind(AssertUnwindSafe(|| {
             store.read_journal(Arc::new(journal), acknowledged)?;
             store.journal().forget_strangers().map_err(Error::read)?;
@@ -216,9 +218,10 @@ impl Store {
 
     /// Opens a log whose file may be damaged, to look at it: nothing about its end is checked.
     pub(crate) fn look(file: Arc<dyn File>, path: &Path, files: Arc<dyn Files>) -> Result<Self, Error> {
-        let db = database_in(file.clone());
-        let db = db.map_err(|error| Error::Open { path: path.to_owned(), why: damaged(&error) })?;
-        let mut store = Self::of(db, file, files, path.to_owned(), Arc::default());
+        let opened = database_in(file.clone());
+        let (db, backend) =
+            opened.map_err(|error| Error::Open { path: path.to_owned(), why: damaged(&error) })?;
+        let mut store = Self::of(db, backend, file, files, path.to_owned(), Arc::default());
         match store.files.open(&store.dir().join(JOURNAL), Open::Read) {
             // What goes on from where the log ends is not known where that is damaged: whoever asks for it is told.
             Ok(_) if !store.knows_its_end()? => {}
@@ -272,6 +275,7 @@ impl Store {
 
     fn of(
         db: Database,
+        backend: Backend,
         witness: Arc<dyn File>,
         files: Arc<dyn Files>,
         path: PathBuf,
@@ -280,6 +284,7 @@ impl Store {
         let archive = Archive::empty(files.clone(), path.parent().unwrap_or(Path::new("")));
         Self {
             db: Some(db),
+            backend,
             witness,
             journal: None,
             untold: Mutex::default(),
@@ -505,15 +510,20 @@ impl Drop for Store {
     }
 }
 
-fn database(files: &dyn Files, path: &Path, measures: Arc<Measures>) -> Result<Database, redb::Error> {
+fn database(
+    files: &dyn Files,
+    path: &Path,
+    measures: Arc<Measures>,
+) -> Result<(Database, Backend), redb::Error> {
     let file = files.open(path, Open::Write).map_err(redb::Error::Io)?;
     database_in(Arc::new(Timed { file, measures }))
 }
 
-fn database_in(file: Arc<dyn File>) -> Result<Database, redb::Error> {
+fn database_in(file: Arc<dyn File>) -> Result<(Database, Backend), redb::Error> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
-    Ok(builder.create_with_backend(Backend::new(file))?)
+    let backend = Backend::new(file);
+    Ok((builder.create_with_backend(backend.clone())?, backend))
 }
 
 /// Makes an empty log. Under another name at first: a database whose making was cut short is not
@@ -522,7 +532,7 @@ fn begin(files: &dyn Files, dir: &Path, path: &Path) -> Result<(), redb::Error> 
     let unborn = dir.join(UNBORN);
     remove_if_there(files, &unborn).map_err(redb::Error::Io)?;
     files.open(&unborn, Open::CreateNew).map_err(redb::Error::Io)?;
-    let db = database(files, &unborn, Arc::default())?;
+    let (db, _) = database(files, &unborn, Arc::default())?;
     let txn = db.begin_write()?;
     txn.open_table(LOG)?;
     txn.open_table(ROWS)?;

@@ -149,6 +149,11 @@ fn simulated_fault_journal_untold_is_found() {
 }
 
 #[test]
+fn simulated_a_half_of_the_journal_that_is_written_over_early_is_found() {
+    check_found(Planted::JournalEarly);
+}
+
+#[test]
 fn simulated_fault_no_wait_is_found() {
     check_found(Planted::NoWait);
 }

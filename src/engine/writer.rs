@@ -77,8 +77,11 @@ fn write_all(
     batches: &Receiver<Batch>,
 ) -> Result<(), redb::Error> {
     while let Some((changes, ticket)) = next(batches, queue.pace()) {
-        store.append(&changes, aside)?;
-        queue.written(ticket);
+        if store.append(&changes, aside)? {
+            queue.written_before(ticket, || store.write_behind())?;
+        } else {
+            queue.written(ticket);
+        }
     }
     Ok(())
 }

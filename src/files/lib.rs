@@ -22,7 +22,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use backend::Backend;
+pub use backend::{Backend, Syncs};
 pub use real::RealFiles;
 
 /// How to open a file.

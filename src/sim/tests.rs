@@ -4,12 +4,13 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use files::{Backend, File, Files, Identity, Kind, Open};
+use files::{Backend, File, Files, Identity, Kind, Open, Syncs};
 use redb::{Database, ReadableDatabase, TableDefinition};
 
 use crate::{Entry, Loss, SimFiles, is_power_loss};
 
 const NUMBERS: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
+const PAGES: TableDefinition<u64, &[u8]> = TableDefinition::new("pages");
 
 fn path(path: &str) -> &Path {
     Path::new(path)
@@ -452,6 +453,84 @@ fn a_database_holds_the_acknowledged_commits_or_one_more_after_a_cut_at_every_ca
         }
     }
     assert!(between > 50, "only {between} cuts fell between the first and the last commit");
+}
+
+/// A database that changes many pages in each commit and has its syncs put off; says how many commits were waited for,
+/// and how many were made.
+fn count_up_behind(sim: &SimFiles, target: u64) -> (u64, u64) {
+    let opened = || -> Result<(Database, Backend), redb::Error> {
+        drop(open_database(sim)?);
+        let backend = Backend::new(sim.mount().open(path("/db"), Open::Write)?);
+        let database = Database::builder().set_cache_size(1 << 20).create_with_backend(backend.clone())?;
+        Ok((database, backend))
+    };
+    let Ok((database, backend)) = opened() else { return (0, 0) };
+    let commit = |number: u64| -> Result<(), redb::Error> {
+        // Seen at once, and durable with a later one.
+        backend.sync_as(Syncs::Length);
+        let mut write = database.begin_write()?;
+        write.set_durability(redb::Durability::None).unwrap();
+        write.open_table(NUMBERS)?.insert(number, number * number)?;
+        for page in 0..8 {
+            let bytes = [number.to_le_bytes()[0]; 3000];
+            write.open_table(PAGES)?.insert((number + page) % 24, bytes.as_slice())?;
+        }
+        let committed = write.commit();
+        backend.sync_as(Syncs::Now);
+        committed?;
+        if !number.is_multiple_of(3) {
+            return Ok(());
+        }
+        backend.sync_as(Syncs::Behind);
+        let write = database.begin_write()?;
+        let committed = write.commit();
+        backend.sync_as(Syncs::Now);
+        Ok(committed?)
+    };
+    let mut waited = 0;
+    for number in 1..=target {
+        if commit(number).is_err() {
+            return (waited, number);
+        }
+        if number.is_multiple_of(6) {
+            if backend.wait().is_err() {
+                return (waited, number);
+            }
+            waited = number;
+        }
+    }
+    (waited, target)
+}
+
+/// The power goes at every single call of a database whose syncs are put off: afterwards it holds what was waited for,
+/// and of what came after it the first commits, as if the power had gone earlier.
+#[test]
+fn a_database_whose_syncs_are_put_off_is_one_that_lost_its_power_earlier() {
+    const COMMITS: u64 = 40;
+    let empty = SimFiles::new(0);
+    let whole = empty.fork(0);
+    assert_eq!(count_up_behind(&whole, COMMITS), (COMMITS / 6 * 6, COMMITS));
+    let (mut later, mut earlier) = (0, 0);
+    for call in 1..=whole.calls() {
+        for seed in 0..4 {
+            let sim = empty.fork(call * 10 + seed);
+            if seed % 2 == 0 {
+                sim.cut_after(call);
+            } else {
+                sim.tear_after(call);
+            }
+            let (waited, made) = count_up_behind(&sim, COMMITS);
+            sim.power_on();
+            let found = held(&open_database(&sim).unwrap());
+            assert!(
+                (waited..=made).contains(&found),
+                "call {call}, seed {seed}: {waited} waited for, {made} made, {found} found",
+            );
+            later += u32::from(found > waited);
+            earlier += u32::from(found < made);
+        }
+    }
+    assert!(later > 50 && earlier > 50, "{later} had more than was waited for, {earlier} less than was made");
 }
 
 /// How many numbers a database holds, which have to be the first ones with their squares.
