@@ -256,12 +256,14 @@ impl Batch<'_> {
         if !self.workers.contains(&flow) {
             return;
         }
-        let chosen = |key: &[u8]| key.starts_with(&flow.0) && key.ends_with(name.as_bytes());
         let stored = self.overlay.base.work_keys(&flow.0).expect("the database reads");
-        let stored = stored.into_iter().filter(|key| chosen(key));
-        let staged = [&self.overlay.written.work, &self.work].into_iter().flat_map(|layer| layer.keys());
-        let staged: Vec<_> = staged.filter(|key| chosen(key)).cloned().collect();
-        self.work.extend(stored.chain(staged).map(|key| (key, None)));
+        let staged = [&self.overlay.written.work, &self.work].into_iter().flat_map(|layer| {
+            let from = layer.range::<[u8], _>((Bound::Included(flow.0.as_slice()), Bound::Unbounded));
+            from.map(|(key, _)| key).take_while(|key| key.starts_with(&flow.0))
+        });
+        let mut keys: Vec<_> = stored.into_iter().chain(staged.cloned()).collect();
+        keys.retain(|key| key.ends_with(name.as_bytes()));
+        self.work.extend(keys.into_iter().map(|key| (key, None)));
         if name.is_empty() {
             self.workers.remove(&flow);
         }
