@@ -163,7 +163,7 @@ pub(crate) fn one(bytes: &[u8], from: usize) -> Result<(Range<usize>, Record), S
     Ok((from..bytes.len() - rest.len(), record))
 }
 
-/// What lies behind one MessagePack value; none if it is cut off. Several times quicker than to decode what is passed
+/// What lies behind one `MessagePack` value; none if it is cut off. Several times quicker than to decode what is passed
 /// over: a flow's records are looked for by their place in a row, of which each has a dozen.
 fn behind(bytes: &[u8]) -> Option<&[u8]> {
     /// The value of a number of so many bytes, and what lies behind it.

@@ -183,7 +183,7 @@ impl<'a, P: Send + Sync + 'static, E: Event> Decide<'a, P, E> {
         async move {
             let whole = flow.begins_alone(path.clone())?;
             let done = flow.decide_now(path, scope, rule, undo).await;
-            whole.is_over();
+            whole.ends();
             done
         }
     }

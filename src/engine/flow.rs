@@ -123,7 +123,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
     ) -> Result<T, Halt> {
         let whole = self.begins_alone(path)?;
         let done = doing.await;
-        whole.is_over();
+        whole.ends();
         done
     }
 
@@ -299,7 +299,7 @@ pub(crate) struct Whole<'a, P> {
 
 impl<P> Whole<'_, P> {
     /// It has come to its end.
-    pub(crate) fn is_over(mut self) {
+    pub(crate) fn ends(mut self) {
         self.path = None;
     }
 }

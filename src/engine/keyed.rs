@@ -44,7 +44,9 @@ impl Mixed {
     fn mix(&self, word: u64) -> u64 {
         let product = u128::from(self.mixed ^ word) * u128::from(self.factor);
         // Both halves: the low bits of a product know nothing of the high ones of what was multiplied.
-        let [low, high] = [product, product >> 64].map(|half| (half & u128::from(u64::MAX)) as u64);
+        let bytes = product.to_le_bytes();
+        let low = u64::from_le_bytes(*bytes.first_chunk().expect("it has 16 bytes"));
+        let high = u64::from_le_bytes(*bytes.last_chunk().expect("it has 16 bytes"));
         low ^ high
     }
 }

@@ -116,12 +116,12 @@ mod tests {
         let id = |first: u64| FlowId::derive(0, &first.to_be_bytes());
         // Places that fill blocks and lie on their borders; some come further, some end, one begins and ends at once.
         let begun = (0..1000).step_by(7).chain([255, 256, 511]);
-        let mut moves: Vec<(u64, u64)> = begun.map(|first| (first, 1)).collect();
-        moves.extend((0..1000).step_by(21).map(|first| (first, 2)));
-        moves.extend([(0, 0), (255, 9), (256, 0), (511, 3), (70_000, 1), (70_000, 0), (7, 0), (42, 0)]);
-        let told = |step: usize| {
+        let mut told: Vec<(u64, u64)> = begun.map(|first| (first, 1)).collect();
+        told.extend((0..1000).step_by(21).map(|first| (first, 2)));
+        told.extend([(0, 0), (255, 9), (256, 0), (511, 3), (70_000, 1), (70_000, 0), (7, 0), (42, 0)]);
+        let rows_of = |step: usize| {
             let mut rows = Fresh::default();
-            for some in moves.chunks(step) {
+            for some in told.chunks(step) {
                 let mut moved = Moved::default();
                 for (first, records) in some {
                     let come = Come { id: id(*first), last: Seq(first + records), records: *records };
@@ -132,12 +132,12 @@ mod tests {
             rows
         };
         let mut expected = BTreeMap::new();
-        for (first, records) in &moves {
+        for (first, records) in &told {
             expected.insert(*first, *records);
         }
         expected.retain(|_, records| *records > 0);
-        for step in [1, 2, 7, 100, moves.len()] {
-            let rows = told(step);
+        for step in [1, 2, 7, 100, told.len()] {
+            let rows = rows_of(step);
             let found: Vec<_> = all(&rows).iter().map(|come| (come.id, come.records)).collect();
             let wanted: Vec<_> = expected.iter().map(|(first, records)| (id(*first), *records)).collect();
             assert_eq!(found, wanted, "{step} at a time");

@@ -138,7 +138,7 @@ impl<'a, P: Send + Sync + 'static, E: Event> Step<'a, P, E> {
         async move {
             let whole = flow.begins_alone(path.clone())?;
             let done = self.run_at(path, undo).await;
-            whole.is_over();
+            whole.ends();
             done
         }
     }

@@ -10,7 +10,7 @@ use redb::{Database, ReadableDatabase, TableDefinition};
 use crate::{Entry, Loss, SimFiles, is_power_loss};
 
 const NUMBERS: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
-const PAGES: TableDefinition<u64, &[u8]> = TableDefinition::new("pages");
+const PAGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pages");
 
 fn path(path: &str) -> &Path {
     Path::new(path)
