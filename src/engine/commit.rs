@@ -16,8 +16,8 @@ use crate::store::{
 use crate::witness;
 
 impl Store {
-    /// Makes what was decided durable: in the journal, if it can, which is synced aside where that pays. Says whether the
-    /// database is to be written behind it. After an error nothing may be written any more.
+    /// Makes what was decided durable: in the journal, if it can, which is synced aside where that pays. Says whether
+    /// the database is to be written behind it. After an error nothing may be written any more.
     pub(crate) fn append(&self, changes: &Changes, aside: Option<&Aside>) -> Result<bool, redb::Error> {
         let begun = Instant::now();
         let journal = self.journal();

@@ -32,8 +32,8 @@ use crate::store::{Changes, Head};
 /// The name of the journal in the data directory.
 pub const JOURNAL: &str = "kiln.journal";
 
-/// How large a half of it becomes. The database is written once for so much, and once for a few hundred workflows one at
-/// a time; an opening folds at most twice as much, in about 30 ms. Four times as much brought nothing that could be
+/// How large a half of it becomes. The database is written once for so much, and once for a few hundred workflows one
+/// at a time; an opening folds at most twice as much, in about 30 ms. Four times as much brought nothing that could be
 /// told from noise.
 const HALF_BYTES: u64 = if cfg!(test) { 2 << 10 } else { 1 << 20 };
 /// Number, length and check.

@@ -76,7 +76,7 @@ mod tests {
             let ids = (0..4096_u128).map(|n| event::FlowId((n << place).to_le_bytes()));
             ids.map(|id| keyed.hash_one(id) >> bits & 0xffff).collect()
         };
-        // Of 4,096 thrown into 65,536 places some 3,970 are expected to be alone or first; far fewer would be a pattern.
+        // Of 4,096 thrown into 65,536 places some 3,970 are expected to be first; far fewer would be a pattern.
         for place in [0, 20, 52, 64, 100] {
             assert!(hashes(0, place).len() > 3_700, "low bits, ids that differ at {place}");
             assert!(hashes(48, place).len() > 3_700, "high bits, ids that differ at {place}");

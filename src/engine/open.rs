@@ -6,7 +6,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `flow-open 0 kiln 0 block` | 33 bytes for each flow, oldest first: its place in the block, its id, its last record, how many it has |
+//! | `flow-open 0 kiln 0 block` | 33 bytes for each flow, oldest first: place in the block, id, last record, records |
 
 use std::collections::BTreeMap;
 
