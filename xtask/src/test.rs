@@ -22,7 +22,7 @@ Usage: cargo xtask test [--quick]
 
 Stages: set-up (installs missing Debian packages), formatting, clippy, docs, licences, test disks, the
 official clients, tests, doc tests.
-Together they have 36 minutes; whatever still runs then is killed and counts as failed. The last line is
+Together they have 39 minutes; whatever still runs then is killed and counts as failed. The last line is
 `N passed, N failed`.
 
 Options:
@@ -36,8 +36,9 @@ Environment:
   CI                when set, snapshots are never written
 ";
 
-/// What all stages have together. A run that takes longer is one people stop waiting for.
-const BUDGET_MINUTES: u64 = 36;
+/// What all stages have together: 40 minutes are what a run may take on two cores, and it ends before that. On a
+/// machine in a slow hour a run has taken 37; on most it takes 26 to 34.
+const BUDGET_MINUTES: u64 = 39;
 
 /// Tests with these words in their names take minutes, the real disks or the official clients;
 /// `.config/nextest.toml` runs
