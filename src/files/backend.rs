@@ -153,7 +153,7 @@ impl Backend {
     pub fn carry(&self) {
         let mut pages = self.0.pages();
         while !pages.is_over {
-            pages = if pages.under_way.is_some() && !pages.is_carried {
+            pages = if pages.under_way.is_some() && !pages.is_carried && pages.failed.is_none() {
                 self.0.carries(pages)
             } else {
                 self.0.waits(pages)

@@ -3,11 +3,12 @@
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use files::{Backend, File, Files, Identity, Kind, Open, Syncs};
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
 
-use crate::{Entry, Loss, SimFiles, is_power_loss};
+use crate::{Entry, Loss, OnSync, SimFiles, is_power_loss};
 
 const NUMBERS: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
 const PAGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pages");
@@ -531,6 +532,40 @@ fn a_database_whose_syncs_are_put_off_is_one_that_lost_its_power_earlier() {
         }
     }
     assert!(later > 50 && earlier > 50, "{later} had more than was waited for, {earlier} less than was made");
+}
+
+/// What a sync could not make durable the kernel may have dropped: a thread that carries does not ask once more, and
+/// whoever waits or writes is told from then on.
+#[test]
+fn pages_that_could_not_be_made_durable_are_tried_once_and_fail_whoever_comes_later() {
+    let sim = SimFiles::new(0);
+    drop(create(&sim, "/pages"));
+    let syncs = Arc::new(AtomicU32::new(0));
+    let counted = syncs.clone();
+    let files = OnSync::new(sim.mount(), move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Err(std::io::Error::other("the disk is gone"))
+    });
+    let backend = Backend::new(files.open(path("/pages"), Open::Write).unwrap());
+    let carrier = std::thread::spawn({
+        let backend = backend.clone();
+        move || backend.carry()
+    });
+    backend.write(0, &[7; 4096]).unwrap();
+    backend.sync_as(Syncs::Behind);
+    backend.sync_data().unwrap();
+    backend.sync_as(Syncs::Now);
+    for _ in 0..1000 {
+        assert!(backend.wait().unwrap_err().to_string().contains("the disk is gone"));
+        std::thread::yield_now();
+    }
+    assert!(backend.sync_data().is_err());
+    let mut page = [0; 4096];
+    backend.read(0, &mut page).unwrap();
+    assert_eq!(page, [7; 4096], "it is read still");
+    backend.dismiss();
+    carrier.join().unwrap();
+    assert_eq!(syncs.load(Ordering::SeqCst), 1);
 }
 
 /// How many numbers a database holds, which have to be the first ones with their squares.
