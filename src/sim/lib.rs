@@ -50,6 +50,8 @@ mod race;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_behind;
+#[cfg(test)]
 mod tests_random;
 
 use std::collections::BTreeMap;

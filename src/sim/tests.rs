@@ -3,21 +3,19 @@
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use files::{Backend, File, Files, Identity, Kind, Open, Syncs};
-use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
+use files::{Backend, File, Files, Identity, Kind, Open};
+use redb::{Database, ReadableDatabase, TableDefinition};
 
-use crate::{Entry, Loss, OnSync, SimFiles, is_power_loss};
+use crate::{Entry, Loss, SimFiles, is_power_loss};
 
-const NUMBERS: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
-const PAGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pages");
+pub(crate) const NUMBERS: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
 
-fn path(path: &str) -> &Path {
+pub(crate) fn path(path: &str) -> &Path {
     Path::new(path)
 }
 
-fn create(sim: &SimFiles, name: &str) -> Arc<dyn File> {
+pub(crate) fn create(sim: &SimFiles, name: &str) -> Arc<dyn File> {
     sim.open(path(name), Open::Create).unwrap()
 }
 
@@ -408,7 +406,7 @@ fn count_up(sim: &SimFiles, target: u64) -> u64 {
 
 /// Opens the database. It is made under another name and renamed when whole, because redb refuses a
 /// file whose making was interrupted.
-fn open_database(sim: &SimFiles) -> Result<Database, redb::Error> {
+pub(crate) fn open_database(sim: &SimFiles) -> Result<Database, redb::Error> {
     let (mount, made, named) = (sim.mount(), path("/db.new"), path("/db"));
     if mount.identity(named).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         let file = mount.open(made, Open::Create)?;
@@ -456,120 +454,8 @@ fn a_database_holds_the_acknowledged_commits_or_one_more_after_a_cut_at_every_ca
     assert!(between > 50, "only {between} cuts fell between the first and the last commit");
 }
 
-/// A database that changes many pages in each commit and has its syncs put off; says how many commits were waited for,
-/// and how many were made.
-fn count_up_behind(sim: &SimFiles, target: u64) -> (u64, u64) {
-    let opened = || -> Result<(Database, Backend), redb::Error> {
-        drop(open_database(sim)?);
-        let backend = Backend::new(sim.mount().open(path("/db"), Open::Write)?);
-        let database = Database::builder().set_cache_size(1 << 20).create_with_backend(backend.clone())?;
-        Ok((database, backend))
-    };
-    let Ok((database, backend)) = opened() else { return (0, 0) };
-    let commit = |number: u64| -> Result<(), redb::Error> {
-        // Seen at once, and durable with a later one.
-        backend.sync_as(Syncs::Length);
-        let mut write = database.begin_write()?;
-        write.set_durability(redb::Durability::None).unwrap();
-        write.open_table(NUMBERS)?.insert(number, number * number)?;
-        for page in 0..8 {
-            let bytes = [number.to_le_bytes()[0]; 3000];
-            write.open_table(PAGES)?.insert((number + page) % 24, bytes.as_slice())?;
-        }
-        let committed = write.commit();
-        backend.sync_as(Syncs::Now);
-        committed?;
-        if !number.is_multiple_of(3) {
-            return Ok(());
-        }
-        backend.sync_as(Syncs::Behind);
-        let write = database.begin_write()?;
-        let committed = write.commit();
-        backend.sync_as(Syncs::Now);
-        Ok(committed?)
-    };
-    let mut waited = 0;
-    for number in 1..=target {
-        if commit(number).is_err() {
-            return (waited, number);
-        }
-        if number.is_multiple_of(6) {
-            if backend.wait().is_err() {
-                return (waited, number);
-            }
-            waited = number;
-        }
-    }
-    (waited, target)
-}
-
-/// The power goes at every single call of a database whose syncs are put off: afterwards it holds what was waited for,
-/// and of what came after it the first commits, as if the power had gone earlier.
-#[test]
-fn a_database_whose_syncs_are_put_off_is_one_that_lost_its_power_earlier() {
-    const COMMITS: u64 = 40;
-    let empty = SimFiles::new(0);
-    let whole = empty.fork(0);
-    assert_eq!(count_up_behind(&whole, COMMITS), (COMMITS / 6 * 6, COMMITS));
-    let (mut later, mut earlier) = (0, 0);
-    for call in 1..=whole.calls() {
-        for seed in 0..4 {
-            let sim = empty.fork(call * 10 + seed);
-            if seed % 2 == 0 {
-                sim.cut_after(call);
-            } else {
-                sim.tear_after(call);
-            }
-            let (waited, made) = count_up_behind(&sim, COMMITS);
-            sim.power_on();
-            let found = held(&open_database(&sim).unwrap());
-            assert!(
-                (waited..=made).contains(&found),
-                "call {call}, seed {seed}: {waited} waited for, {made} made, {found} found",
-            );
-            later += u32::from(found > waited);
-            earlier += u32::from(found < made);
-        }
-    }
-    assert!(later > 50 && earlier > 50, "{later} had more than was waited for, {earlier} less than was made");
-}
-
-/// What a sync could not make durable the kernel may have dropped: a thread that carries does not ask once more, and
-/// whoever waits or writes is told from then on.
-#[test]
-fn pages_that_could_not_be_made_durable_are_tried_once_and_fail_whoever_comes_later() {
-    let sim = SimFiles::new(0);
-    drop(create(&sim, "/pages"));
-    let syncs = Arc::new(AtomicU32::new(0));
-    let counted = syncs.clone();
-    let files = OnSync::new(sim.mount(), move || {
-        counted.fetch_add(1, Ordering::SeqCst);
-        Err(std::io::Error::other("the disk is gone"))
-    });
-    let backend = Backend::new(files.open(path("/pages"), Open::Write).unwrap());
-    let carrier = std::thread::spawn({
-        let backend = backend.clone();
-        move || backend.carry()
-    });
-    backend.write(0, &[7; 4096]).unwrap();
-    backend.sync_as(Syncs::Behind);
-    backend.sync_data().unwrap();
-    backend.sync_as(Syncs::Now);
-    for _ in 0..1000 {
-        assert!(backend.wait().unwrap_err().to_string().contains("the disk is gone"));
-        std::thread::yield_now();
-    }
-    assert!(backend.sync_data().is_err());
-    let mut page = [0; 4096];
-    backend.read(0, &mut page).unwrap();
-    assert_eq!(page, [7; 4096], "it is read still");
-    backend.dismiss();
-    carrier.join().unwrap();
-    assert_eq!(syncs.load(Ordering::SeqCst), 1);
-}
-
 /// How many numbers a database holds, which have to be the first ones with their squares.
-fn held(database: &Database) -> u64 {
+pub(crate) fn held(database: &Database) -> u64 {
     let read = database.begin_read().unwrap();
     let table = match read.open_table(NUMBERS) {
         Ok(table) => table,
