@@ -9,7 +9,7 @@ use crate::child::parent;
 use crate::committer::{Origin, Slot};
 use crate::flow::Flow;
 use crate::fold::FlowRow;
-use crate::kinds::{CancelRequested, Ended, Outcome, Started, TakesUp};
+use crate::kinds::{CancelRequested, Ended, Outcome, Started, TakesUp, Turn};
 use crate::queue::lock;
 use crate::shared::Shared;
 use crate::workflow::{Halt, Workflow};
@@ -85,16 +85,19 @@ pub(crate) async fn go_on<P: Send + Sync + 'static>(flow: &Flow<P>, next: Next) 
 }
 
 impl<P: Send + Sync + 'static> Shared<P> {
-    /// The flow, or the last one that continues it.
+    /// The flow, or the last one that takes it up.
     pub(crate) fn newest(&self, id: FlowId) -> Result<Option<FlowRow>, Error> {
         let mut row = self.flow_row(id)?;
-        while let Some(Outcome::Continued(next)) = row.as_ref().and_then(|row| row.outcome.clone()) {
-            row = self.flow_row(next)?;
+        while let Some(next) = row.as_ref().and_then(taken_up_by) {
+            match self.flow_row(next)? {
+                None => break,
+                next => row = next,
+            }
         }
         Ok(row)
     }
 
-    /// Cancels the flow, or the last one that continues it, if it is not too late; says whether there is one. If it is
+    /// Cancels the flow, or the last one that takes it up, if it is not too late; says whether there is one. If it is
     /// past its point of no return, the flow that continues it is cancelled as it begins.
     pub(crate) async fn cancel_last(
         self: &Arc<Self>,
@@ -142,12 +145,28 @@ impl<P: Send + Sync + 'static> Shared<P> {
         Ok(is_open)
     }
 
-    /// Waits until the flow, or the last one that continues it, has ended or parked.
+    /// Waits until the flow, or the last one that takes it up, has ended or parked.
     pub(crate) async fn wait_last(&self, id: FlowId) -> Result<FlowRow, Error> {
         let mut row = self.wait(id).await?;
-        while let Some(Outcome::Continued(next)) = row.outcome {
+        while let Some(next) = taken_up_by(&row)
+            && self.flow_row(next)?.is_some()
+        {
             row = self.wait(next).await?;
         }
         Ok(row)
+    }
+}
+
+/// The flow that one goes on as, or that takes it up because an operator reset it. That one never began if it was given
+/// up before all was undone that was to be.
+fn taken_up_by(row: &FlowRow) -> Option<FlowId> {
+    #[cfg(test)]
+    if crate::planted::is(crate::planted::Planted::ResetAlone) && row.turn.is_some() {
+        return None;
+    }
+    match (&row.outcome, &row.turn) {
+        (Some(Outcome::Continued(next)), _)
+        | (Some(Outcome::Abandoned(_)), Some(Turn::Reset { next, .. })) => Some(*next),
+        _ => None,
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Tried {
 
 /// By how much each reset raises the numbers of attempts: an attempt that succeeded is not noted, and what is done
 /// once more has to fence it. More than the attempts any policy makes at a step.
-const RESET_NUMBERS: u32 = 1 << 20;
+pub(crate) const RESET_NUMBERS: u32 = 1 << 20;
 /// How long an attempt that is to stop may go on to its next checkpoint before it is cut off.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -80,7 +80,7 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
         let fence = inner.shared.next_number(
             inner.work,
             path,
-            before.max(inner.resets.saturating_mul(RESET_NUMBERS)),
+            before.saturating_add(inner.resets.saturating_mul(RESET_NUMBERS)),
         );
         let number = before + 1;
         let attempt = Attempt { incarnation: inner.shared.incarnation, number: fence };

@@ -127,6 +127,8 @@ mod tests_policy;
 #[cfg(test)]
 mod tests_recover;
 #[cfg(test)]
+mod tests_reset;
+#[cfg(test)]
 mod tests_restore;
 #[cfg(test)]
 mod tests_retell;

@@ -77,6 +77,18 @@ pub(crate) enum Planted {
     PatchAnew,
     /// What a story shows stays what it showed first.
     FirstShown,
+    /// A flow that is begun anew undoes also what the one that takes it up has taken over.
+    ResetWhole,
+    /// A flow is begun anew from within a race that was decided later.
+    ResetInRace,
+    /// What lost in a race that was decided before is undone once more.
+    ResetLosers,
+    /// A flow begins anew as if nobody had asked to cancel the one before.
+    ResetUncancelled,
+    /// Whoever waits for a flow does not wait for the one that was begun anew from it.
+    ResetAlone,
+    /// A flow that takes steps over tells them from a time of its own.
+    ResetLater,
 }
 
 thread_local! {

@@ -325,11 +325,11 @@ impl<P: Send + Sync + 'static> Shared<P> {
                 let _ = sender.send(Err(ended.then_some((Denial::Ended, "has ended already"))));
                 return;
             };
+            // Of one that is begun anew the flow that takes it up is cancelled as it begins.
+            let resets = matches!(flow.turn, Some(Turn::Reset { .. }));
             let no = if flow.committed {
                 Some((Denial::NoReturn, "is past its point of no return and goes on to its end"))
-            } else if let Some(Turn::Reset { .. }) = &flow.turn {
-                Some((Denial::Turned, "is given up, and begun anew as another: cancel that one"))
-            } else if flow.state == State::Parked && flow.turn.is_some() {
+            } else if flow.state == State::Parked && flow.turn.is_some() && !resets {
                 Some((Denial::Turned, "has turned and is parked while it is undone: retry or abandon it"))
             } else {
                 None
@@ -338,7 +338,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
                 let _ = sender.send(Err(Some(no)));
                 return;
             }
-            if flow.cancel.is_none() && flow.turn.is_none() {
+            if flow.cancel.is_none() && (flow.turn.is_none() || resets) {
                 batch.append(&Slot { flow: id, path: "", scope: &flow.scope }, Draft::of(&request));
             }
             let parked = flow.state == State::Parked;

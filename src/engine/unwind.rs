@@ -19,11 +19,10 @@ use crate::committer::{Batch, Slot, panic_text};
 use crate::flow::{Armed, Flow, Inner, Told, Undo};
 use crate::fold::{self, FlowRow, State};
 use crate::hold::Returns;
-use crate::kinds::{
-    Ended, Failed, Outcome, Parked, Refused, Released, Signalled, Started, TakesUp, Turn, Turned,
-};
+use crate::kinds::{Ended, Failed, Outcome, Parked, Refused, Released, Started, TakesUp, Turn, Turned};
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
+use crate::reset::Origin;
 use crate::shared::Shared;
 use crate::spans;
 use crate::step::Policy;
@@ -128,7 +127,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         children: Vec::new(),
         broken: None,
     };
-    let mut origin = Origin { work: id, resets: 0 };
+    let mut origin = Origin::itself(id);
     let mut fresh = false;
     let Loaded { scope, started, turn, time_ms, account } = if let Some(begin) = begin {
         told.last = begin.ticket;
@@ -149,7 +148,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
     let span = spans::of_flow(id, &started, &scope, &account);
     let name = started.name.clone();
     let (shared_ours, live) = (shared.clone(), live.clone());
-    let Origin { work, resets } = origin;
+    let Origin { work, resets, .. } = origin;
     let inner = Inner { id, work, resets, name, scope, shared: shared_ours, live, told: Mutex::new(told) };
     let flow = Flow { inner: Arc::new(inner), branch: Branch::trunk(time_ms, fresh) };
     let story = match shared.book.find(&started.name, started.version) {
@@ -164,31 +163,6 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
     let driven = driven.instrument(span.clone()).await;
     spans::rests(&span, shared, id);
     driven
-}
-
-/// Where a flow comes from that was reset: the first one's id, and how many resets ago that was.
-struct Origin {
-    work: FlowId,
-    resets: u32,
-}
-
-/// What a flow that was reset is told from: the records of the one before up to where it was, and so on back to the
-/// first, under whose id the steps work.
-fn inherited(
-    snapshot: &Snapshot,
-    takes_up: Option<&TakesUp>,
-    origin: &mut Origin,
-) -> Result<Vec<Record>, Error> {
-    let Some(TakesUp::Resets { flow, before }) = takes_up else { return Ok(Vec::new()) };
-    *origin = Origin { work: *flow, resets: origin.resets + 1 };
-    let row = fold::flow(snapshot, *flow).ok_or(Error::NoFlow(*flow))?;
-    let own = records_of(snapshot, &row)?;
-    let first: Started = own.first().ok_or(Error::NoFlow(*flow))?.get().map_err(Error::read)?;
-    let mut records = inherited(snapshot, first.takes_up.as_ref(), origin)?;
-    // What it was told is told to the next one, whenever that was.
-    let stays = |record: &Record| record.seq < *before || record.kind == Signalled::KIND;
-    records.extend(own.into_iter().filter(stays));
-    Ok(records)
 }
 
 /// What the log has of a flow that is driven.
@@ -219,12 +193,12 @@ fn load<P>(
     }
     let own = records_of(&snapshot, &row)?;
     let first = own.first().ok_or(Error::NoFlow(id))?;
-    let time_ms = first.time_ms;
+    let own_ms = first.time_ms;
     told.turned = row.turn.is_some();
     let started: Started = first.get().map_err(Error::read)?;
     let mut records = Vec::new();
     if let Some(TakesUp::Resets { .. }) = &started.takes_up {
-        records = inherited(&snapshot, started.takes_up.as_ref(), origin)?;
+        records = reset::inherited(&snapshot, started.takes_up.as_ref(), origin)?;
         let steps = records.iter().filter(|record| !record.path.as_str().is_empty());
         told.inherited = steps.map(|record| (record.path.0.clone(), record.flow)).collect();
     }
@@ -232,6 +206,7 @@ fn load<P>(
     if let Some(Turn::Reset { .. }) = &row.turn {
         told.places = records.iter().map(|record| (record.path.0.clone(), record.seq)).collect();
     }
+    let time_ms = origin.begun_ms.unwrap_or(own_ms);
     live.remember(&records);
     told.journal = journal(records);
     told.tried = tried(&snapshot, id)?;
