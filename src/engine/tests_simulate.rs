@@ -307,3 +307,33 @@ fn simulated_fault_patch_anew_is_found() {
 fn simulated_fault_first_shown_is_found() {
     check_found(Planted::FirstShown);
 }
+
+#[test]
+fn simulated_fault_reset_whole_is_found() {
+    check_found(Planted::ResetWhole);
+}
+
+#[test]
+fn simulated_fault_reset_in_race_is_found() {
+    check_found(Planted::ResetInRace);
+}
+
+#[test]
+fn simulated_fault_reset_losers_is_found() {
+    check_found(Planted::ResetLosers);
+}
+
+#[test]
+fn simulated_fault_reset_uncancelled_is_found() {
+    check_found(Planted::ResetUncancelled);
+}
+
+#[test]
+fn simulated_fault_reset_alone_is_found() {
+    check_found(Planted::ResetAlone);
+}
+
+#[test]
+fn simulated_fault_reset_later_is_found() {
+    check_found(Planted::ResetLater);
+}

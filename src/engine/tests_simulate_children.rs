@@ -3,7 +3,7 @@
 
 use event::{Cause, FlowId, Seq};
 
-use crate::kinds::{ChildStarted, Gathered, Outcome};
+use crate::kinds::{ChildStarted, Gathered};
 use crate::tests_simulate_judge::Case;
 use crate::tests_simulate_script::Script;
 use crate::tests_simulate_truth::Told;
@@ -29,10 +29,11 @@ impl Case<'_> {
         parts: &[(String, Script)],
         limit: usize,
     ) {
-        let children: Vec<_> = parts.iter().map(|(key, _)| self.child(id, number, key)).collect();
+        let ours = told.parent_at(id, number);
+        let children: Vec<_> = parts.iter().map(|(key, _)| self.child(ours, number, key)).collect();
         let begun: Vec<_> = children.iter().flatten().map(|(id, told)| (*id, (*told).clone())).collect();
         for (child, child_told) in &begun {
-            let parent = child_told.cause == Cause::Parent(id) && child_told.actor == told.actor;
+            let parent = child_told.cause == Cause::Parent(ours) && child_told.actor == told.actor;
             self.demand(parent, || format!("{child}: it has another parent or actor than {id}"));
         }
         // What goes on anew is one part, and is over when the last of it is.
@@ -84,16 +85,14 @@ impl Case<'_> {
 
     /// A flow and those that it goes on as.
     fn chain(&self, id: FlowId) -> impl Iterator<Item = &Told> {
-        let next = |told: &&Told| match told.outcome {
-            Some((Outcome::Continued(next), _)) => self.truth.flows.get(&next),
-            _ => None,
-        };
+        let next = |told: &&Told| self.truth.flows.get(&self.truth.next_of(told)?);
         std::iter::successors(self.truth.flows.get(&id), next)
     }
 
     /// A child beside its parent: begun by it once, and treated at its end as was said.
     pub(crate) fn beside(&mut self, id: FlowId, told: &Told, path: &str, script: &Script, end: ParentEnd) {
-        let child = self.child(id, path, "").map(|(child, told)| (child, told.clone()));
+        let ours = told.parent_at(id, path);
+        let child = self.child(ours, path, "").map(|(child, told)| (child, told.clone()));
         let what = |text: &str| {
             format!("{id} {path}: its child {:?} {text}", child.as_ref().map(|(child, _)| child))
         };
@@ -102,7 +101,7 @@ impl Case<'_> {
                 record.get::<ChildStarted>().is_ok_and(|started| started.child == *child)
                     && begun.first < record.seq
                     && begun.script == *script
-                    && begun.cause == Cause::Parent(id)
+                    && begun.cause == Cause::Parent(ours)
                     && begun.actor == told.actor
             });
             self.demand(right, || what("is not the one that it was to begin"));
@@ -130,7 +129,10 @@ impl Case<'_> {
             ParentEnd::Cancel => {
                 // Whichever went on then had been asked, and one that goes on anew is cancelled if the one before was.
                 let mut open = self.chain(*child).filter(|it| it.first < over && !it.is_over_at(over));
-                open.all(|it| by(it.cancelled) || by(it.turn.as_ref().map(|(_, turned)| *turned)))
+                open.all(|it| {
+                    let turned = it.turn.as_ref().filter(|_| it.reset().is_none());
+                    by(it.cancelled) || by(turned.map(|(_, turned)| *turned))
+                })
             }
         };
         self.demand(right, || what("was not treated at its end as was said"));

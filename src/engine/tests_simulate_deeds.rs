@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use event::Cause;
+
 use crate::tests_simulate_judge::Stories;
 use crate::tests_simulate_truth::{Told, Truth};
 use crate::tests_simulate_walk::{Fork, Story};
@@ -47,10 +49,20 @@ pub(crate) enum Deed {
     KeptOld,
     /// A story that showed something was asked.
     Queried,
+    /// A flow was begun anew, and took over what another had done.
+    Reset,
+    /// One was that had been begun anew before.
+    ResetAgain,
+    /// One was that a race had been decided in, which it took over.
+    ResetAfterRace,
+    /// One was cancelled while what it had done was undone.
+    ResetCancelled,
+    /// One was that belonged to another, which had not ended.
+    ResetChild,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Joined,
         Self::Raced,
         Self::LoserUndone,
@@ -69,6 +81,11 @@ impl Deed {
         Self::Patched,
         Self::KeptOld,
         Self::Queried,
+        Self::Reset,
+        Self::ResetAgain,
+        Self::ResetAfterRace,
+        Self::ResetCancelled,
+        Self::ResetChild,
     ];
 }
 
@@ -93,6 +110,18 @@ pub(crate) fn of(truth: &Truth, stories: &Stories<'_>) -> Deeds {
             let before = truth.flows.get(&before);
             did(Deed::HandedOn, usize::from(before.is_some_and(|before| !before.signals.is_empty())));
             did(Deed::CancelledAnew, usize::from(before.is_some_and(|before| before.cancel.is_some())));
+        }
+        if let Some(TakesUp::Resets { flow, .. }) = told.takes_up {
+            let old = &truth.flows[&flow];
+            did(Deed::Reset, usize::from(told.steps.iter().any(|record| record.flow != *id)));
+            did(Deed::ResetAgain, usize::from(told.resets > 1));
+            did(Deed::ResetAfterRace, usize::from(told.races.values().any(|race| race.seq < told.first)));
+            did(Deed::ResetCancelled, usize::from(old.cancel.is_some()));
+            let parent = match truth.flows[&told.work].cause {
+                Cause::Parent(parent) => truth.flows.get(&parent),
+                Cause::Request(_) => None,
+            };
+            did(Deed::ResetChild, usize::from(parent.is_some_and(|parent| !parent.is_over_at(told.first))));
         }
         did(Deed::Patched, story.patched.len());
         did(Deed::Awaited, story.awaited.len());

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use event::{FlowId, Record, Rows, Seq};
 
+use crate::attempt::RESET_NUMBERS;
 use crate::kinds::{
     ChildEnded, ChildStarted, Failed, Gathered, Outcome, Refused, SignalTaken, TimerFired, TimerSet,
 };
@@ -21,7 +22,7 @@ use crate::{FlowRow, ParentEnd, Snapshot, State, Superseded};
 pub(crate) struct Case<'a> {
     pub(crate) truth: &'a Truth,
     pub(crate) calls: &'a [Call],
-    pub(crate) things: &'a BTreeMap<String, FlowId>,
+    pub(crate) things: &'a BTreeSet<(String, FlowId)>,
     /// The moment at which each record was first seen in a view, by its place.
     pub(crate) seen: &'a [u64],
     /// The clock was turned.
@@ -77,7 +78,7 @@ impl<'a> Case<'a> {
             let is_now =
                 !matches!(what, What::Op(Op::Say { word: Word::Now, .. })) || said == now_ms.to_string();
             self.demand(is_now, || format!("{id} {number}: says another time than that of its story"));
-            let wanted = minted.as_ref().map(|minted| id.mint(minted));
+            let wanted = minted.as_ref().map(|minted| told.work.mint(minted));
             self.demand(wanted.as_ref().is_none_or(|wanted| said == *wanted), || {
                 format!("{id} {number}: another id than {wanted:?}")
             });
@@ -105,7 +106,8 @@ impl<'a> Case<'a> {
             }
         }
         for (path, begun) in &story.awaited {
-            let (child, record) = (self.child(id, begun, "").map(|(child, _)| child), told.call(path));
+            let (child, record) = (self.child(told.parent_at(id, begun), begun, ""), told.call(path));
+            let child = child.map(|(child, _)| child);
             let newest = child.and_then(|child| self.truth.newest(child));
             let right = record.zip(newest).is_some_and(|(record, (child, told))| {
                 record.get::<ChildEnded>().is_ok_and(|ended| ended.child == child)
@@ -175,7 +177,7 @@ impl<'a> Case<'a> {
         }
         let called = |call: &str| self.calls.iter().any(|it| it.flow == id && it.step == call && !it.undo);
         let children = |call: &str, parts: &[(String, Script)]| {
-            parts.iter().any(|(key, _)| self.child(id, call, key).is_some())
+            parts.iter().any(|(key, _)| self.child(told.parent_at(id, call), call, key).is_some())
         };
         let mut problems = Vec::new();
         for Line { path, what, .. } in lines {
@@ -189,15 +191,19 @@ impl<'a> Case<'a> {
                 Op::Act(act) if act.undone => (true, record.is_some() || called(path)),
                 Op::Each { parts, undone: true, .. } => (true, record.is_some() || children(path, parts)),
                 Op::Beside { end, .. } if *end != ParentEnd::Leave => {
-                    (true, record.is_some() || self.child(id, path, "").is_some())
+                    (true, record.is_some() || self.child(told.parent_at(id, path), path, "").is_some())
                 }
                 _ => (false, false),
             };
             let undo = undone.iter().find(|record| record.path.0 == format!("{path}~"));
+            // What the flow that takes this one up has taken over is that one's to undo.
+            let stays = told.reset().zip(record).is_some_and(|((before, _), record)| record.seq < before);
+            let may = may && (!stays || told.lost_in(path).is_some());
             if undo.is_some() && !may {
                 problems.push(format!("{id}: {op:?} at {path} was undone, but is not to be"));
             }
-            if told.state == State::Undone && must && undo.is_none() {
+            let is_over = told.state == State::Undone || self.truth.is_handed_on(told) && !stays;
+            if is_over && must && undo.is_none() {
                 problems.push(format!("{id}: {op:?} at {path} began and was not undone"));
             }
             if undo.is_some_and(|undo| !undoes(undo, op)) {
@@ -279,7 +285,7 @@ impl<'a> Case<'a> {
                 let (Some((Came::World, ended)), true) = (pair[0].ended, pair[0].life == pair[1].life) else {
                     continue;
                 };
-                let nth = pair[0].attempt.number.min(8);
+                let nth = (pair[0].attempt.number % RESET_NUMBERS).min(8);
                 let least = if undo { 100 } else { act.backoff_ms * (1 << (nth - 1)).min(4) / 2 };
                 let waited =
                     u64::try_from(pair[1].began.saturating_sub(ended).as_millis()).expect("not for ages");
@@ -324,7 +330,8 @@ impl<'a> Case<'a> {
         for (id, told) in &self.truth.flows {
             for Line { path: number, what, .. } in &stories[id].lines {
                 let What::Op(Op::Each { parts, .. }) = what else { continue };
-                let children = parts.iter().filter_map(|(key, _)| self.child(*id, number, key));
+                let ours = told.parent_at(*id, number);
+                let children = parts.iter().filter_map(|(key, _)| self.child(ours, number, key));
                 let children = children.map(|(child, _)| child);
                 if told.at(&format!("{number}~")).is_some() {
                     taken.extend(children);
@@ -338,13 +345,15 @@ impl<'a> Case<'a> {
         for (id, told) in &self.truth.flows {
             for Line { path: number, what, .. } in &stories[id].lines {
                 let What::Op(Op::Act(act)) = what else { continue };
-                let there = self.things.get(&act.key) == Some(id);
+                let there = self.things.contains(&(act.key.clone(), told.work));
                 let acted = told.call(number).is_some_and(|record| !Told::is_no(record));
                 let wanted = match told.state {
                     State::Done | State::Undone if act.undone && told.lost_in(number).is_some() => {
                         Some(false)
                     }
-                    State::Done if acted && !perhaps.contains(id) => Some(!taken.contains(id)),
+                    State::Done if acted && !perhaps.contains(&told.work) => {
+                        Some(!taken.contains(&told.work))
+                    }
                     State::Undone if act.undone => Some(false),
                     _ => None,
                 };
@@ -354,7 +363,7 @@ impl<'a> Case<'a> {
                 }
             }
         }
-        let strays = self.things.values().filter(|id| !self.truth.flows.contains_key(id));
+        let strays = self.things.iter().map(|(_, id)| id).filter(|id| !self.truth.flows.contains_key(id));
         problems.extend(strays.map(|id| format!("a thing of {id}, which the log does not know")));
         self.problems.extend(problems);
     }
@@ -414,8 +423,7 @@ pub(crate) fn is_row_of(row: &FlowRow, told: &Told) -> bool {
         && (&row.parked, row.outcome.as_ref(), &row.timers) == (&told.parked, outcome, &told.timers)
         && (&row.scope, &row.actor, &row.cause) == (&told.scope, &told.actor, &told.cause)
         && (row.started_ms, row.ended_ms) == (told.started_ms, told.ended_ms)
-        && (told.state.has_ended()
-            || (row.signals as usize, &row.paused) == (told.signals.len(), &told.paused))
+        && (told.state.has_ended() || (row.signals, &row.paused) == (told.own_signals, &told.paused))
 }
 
 /// Whether a record is one that a line may come to.

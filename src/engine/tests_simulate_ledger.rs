@@ -22,6 +22,7 @@ pub(crate) enum Answer {
     Released { id: FlowId, how: Release, told: Result<(), Error> },
     Told { id: FlowId, text: String, told: Result<(), Error> },
     Stood { id: FlowId, still: bool, told: Result<(), Error> },
+    Reset { id: FlowId, told: Result<FlowId, Error> },
     Archived { keep: Keep, now_ms: i64, told: Result<Option<Chore>, Error> },
 }
 
@@ -42,6 +43,7 @@ enum Said {
     Cancelled(u64),
     Released(Release),
     Told(String),
+    Reset(FlowId),
     Denied(Denial),
 }
 
@@ -83,6 +85,12 @@ impl Ledger {
     pub(crate) fn opened(&mut self, snapshot: &Snapshot, moment: u64) {
         self.kept = None;
         self.going.clear();
+        // Known without a read, which the disk may refuse.
+        let end = snapshot.0.archive.end();
+        if end < self.archived {
+            self.wrong(format!("up to {} was archived, and up to {end} is", self.archived));
+        }
+        self.archived = end;
         let Ok(records) = snapshot.records(event::Seq(1), self.seen.len()) else { return };
         if let Some(lost) = self.seen.iter().zip(&records).find(|(seen, there)| seen != there) {
             self.wrong(format!("event {} was seen and is another now", lost.0.seq));
@@ -92,11 +100,6 @@ impl Ledger {
             self.wrong(format!("event {} ({} {}) was seen and is lost", lost.seq, lost.flow, lost.kind));
         }
         self.look(snapshot, moment);
-        let end = snapshot.0.archive.end();
-        if end < self.archived {
-            self.wrong(format!("up to {} was archived, and up to {end} is", self.archived));
-        }
-        self.archived = end;
         self.across += snapshot.open_flows().iter().filter(|row| row.first <= end).count();
     }
 
@@ -170,6 +173,12 @@ impl Ledger {
                 }
                 self.said.push((id, Said::Told(text)));
             }
+            Answer::Reset { id, told: Ok(next) } => {
+                if powered && !self.has(id, |record| record.kind == crate::Turned::KIND) {
+                    self.wrong(format!("{id} was said to be begun anew before that was in the log"));
+                }
+                self.said.push((id, Said::Reset(next)));
+            }
             Answer::Stood { id, still: true, told: Ok(()) } => {
                 // Of two that are asked at once nobody knows which is the later.
                 if !self.going.contains(&id) {
@@ -182,6 +191,7 @@ impl Ledger {
             Answer::Came { id, row: Err(error), .. } => self.refused(id, &error),
             Answer::Cancelled { id, told: Err(error) }
             | Answer::Released { id, told: Err(error), .. }
+            | Answer::Reset { id, told: Err(error) }
             | Answer::Told { id, told: Err(error), .. }
             | Answer::Stood { id, told: Err(error), .. } => {
                 self.refused(Some(id), &error);
@@ -239,7 +249,9 @@ impl Ledger {
             let told = truth.flows.get(id);
             if matches!(
                 said,
-                Said::Denied(Denial::Ended | Denial::NotParked | Denial::NotDriven | Denial::Busy)
+                Said::Denied(
+                    Denial::Ended | Denial::NotParked | Denial::NotDriven | Denial::Busy | Denial::NoReset
+                )
             ) && told.is_none()
             {
                 continue;
@@ -262,7 +274,9 @@ impl Ledger {
                 Said::Cancelled(moment) => {
                     let late =
                         calls.iter().any(|call| call.flow == *id && !call.undo && call.moment > *moment);
-                    let heeded = matches!(told.state, State::Undone | State::Abandoned);
+                    let last = if told.reset().is_some() { truth.newest(*id) } else { None };
+                    let last = last.map_or(told, |(_, newest)| newest);
+                    let heeded = matches!(last.state, State::Undone | State::Abandoned);
                     (heeded && !late, "was not heeded")
                 }
                 Said::Released(Release::Retry) => {
@@ -271,6 +285,9 @@ impl Ledger {
                 }
                 Said::Released(Release::Unwind) => (told.turn.is_some(), "did not turn"),
                 Said::Released(Release::Abandon) => (told.state == State::Abandoned, "was not given up"),
+                Said::Reset(next) => {
+                    (told.reset().is_some_and(|(_, known)| known == *next), "was not begun anew as that")
+                }
                 Said::Denied(Denial::Ended) => (told.state.has_ended(), "has not ended"),
                 Said::Denied(Denial::NoReturn) => (told.committed, "is not past its return"),
                 Said::Told(text) => (told.texts.contains(text), "was not told that"),

@@ -15,8 +15,8 @@ use crate::tests_simulate_mix::End;
 use crate::tests_simulate_run::{Ended, Run};
 use crate::tests_simulate_script::word_name;
 use crate::tests_simulate_truth::Truth;
-use crate::tests_simulate_world::World;
-use crate::{Chore, Clock, Engine, Error, FlowRow, Keep, State, Stretch, Which};
+use crate::tests_simulate_world::{Call, World};
+use crate::{Chore, Clock, Engine, Error, FlowRow, Keep, State, Stretch, TakesUp, Which};
 
 /// How often everything runnable is let run until nothing moves: longer than any chain of tasks that wake each other.
 const STILL: usize = 48;
@@ -153,6 +153,8 @@ impl Life<'_> {
                     self.see();
                     self.archived(keep, now_ms, told);
                 }
+                // It reads what nobody need have read before, which a disk may refuse.
+                Ok(Answer::Reset { told: Err(Error::Read { .. }), .. }) if self.strikes => {}
                 Ok(answer) => {
                     let powered = self.run.disk.is_powered();
                     if powered {
@@ -275,6 +277,9 @@ impl Life<'_> {
         }
         if self.run.chance.in_thousand(if self.last { 200 } else { mix.operate }) {
             self.operate();
+        }
+        if !self.last && self.run.chance.in_thousand(mix.reset) {
+            self.reset();
         }
         // In the last life whoever listens is told, and whoever stands still goes on.
         if mix.tell > 0 && self.run.chance.in_thousand(if self.last { 300 } else { mix.tell }) {
@@ -435,7 +440,7 @@ impl Life<'_> {
             _ => Release::Abandon,
         };
         if how == Release::Retry {
-            self.run.world.released(id);
+            self.released(id);
         }
         let engine = self.engine.clone();
         self.clients.spawn(async move {
@@ -447,6 +452,44 @@ impl Life<'_> {
             };
             Answer::Released { id, how, told }
         });
+    }
+
+    /// A person begins a flow anew that is parked, from one of its events, or of those that it has taken over.
+    fn reset(&mut self) {
+        let Ok(snapshot) = self.engine.snapshot() else { return };
+        let parked: Vec<_> =
+            snapshot.open_flows().into_iter().filter(|row| row.state == State::Parked).collect();
+        drop(snapshot);
+        let chance = &mut self.run.chance;
+        if parked.is_empty() {
+            return;
+        }
+        let row = chance.pick(&parked);
+        let (id, mut ids) = (row.id, vec![row.id]);
+        if let Some(TakesUp::Resets { flow, .. }) = &row.takes_up {
+            ids.push(*flow);
+        }
+        let seen = &self.run.ledger.seen;
+        let events: Vec<_> = seen.iter().filter(|it| ids.contains(&it.flow)).map(|it| it.seq).collect();
+        let before = (!events.is_empty() && chance.in_thousand(900)).then(|| *chance.pick(&events));
+        let request = format!("reset {}", chance.below(3));
+        self.released(id);
+        let engine = self.engine.clone();
+        self.clients.spawn(async move {
+            let by = event::Actor { account: "100006".to_owned(), key: String::new() };
+            let told = engine.reset(by, id, before, "it went wrong there", &request).await;
+            Answer::Reset { id, told }
+        });
+    }
+
+    /// What a person lets go on, the world knows by the first flow of those that were begun anew.
+    fn released(&mut self, id: FlowId) {
+        let Ok(snapshot) = self.engine.snapshot() else { return };
+        let mut work = id;
+        while let Some(FlowRow { takes_up: Some(TakesUp::Resets { flow, .. }), .. }) = snapshot.flow(work) {
+            work = flow;
+        }
+        self.run.world.released(work);
     }
 
     /// Lets one thing go on: a flow, a thread of the log, or time. Says whether there was any but time.
@@ -505,9 +548,10 @@ impl Life<'_> {
         let seen = &self.run.ledger.seen;
         let truth = Truth::of(seen);
         let was = lock(&self.run.world.state);
+        let calls: Vec<Call> = was.calls.iter().map(|call| truth.attributed(call)).collect();
         let mut case = Case {
             truth: &truth,
-            calls: &was.calls,
+            calls: &calls,
             things: &was.things,
             seen: &self.run.ledger.moments,
             jumped: self.run.jumped,
@@ -539,7 +583,6 @@ impl Life<'_> {
             case.problems.extend(early(&truth));
         }
         let problems = case.problems;
-        let calls = was.calls.clone();
         drop(was);
         self.run.ledger.judge(&truth, &calls);
         self.run.ledger.problems.extend(problems);

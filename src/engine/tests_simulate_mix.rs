@@ -33,6 +33,8 @@ pub(crate) struct Mix {
     /// How often somebody is told something, and made to stand still.
     pub(crate) tell: usize,
     pub(crate) stand: usize,
+    /// How often what is parked is begun anew from an earlier event.
+    pub(crate) reset: usize,
     /// How often a piece of the log is archived.
     pub(crate) archive: usize,
     /// How the disk and the process fare.
@@ -71,7 +73,7 @@ impl Mix {
         let mut some = |often: usize, much: usize| {
             if chance.in_thousand(often) && !quiet { 1 + chance.below(much) } else { 0 }
         };
-        let trouble = Trouble {
+        let mut trouble = Trouble {
             world: some(500, 450),
             caller: some(400, 150),
             ours: some(250, 80),
@@ -79,9 +81,15 @@ impl Mix {
             slow: some(600, 500),
             keeps: some(400, 400),
         };
-        let (cancel, operate) = (some(500, 40), 20 + some(500, 60));
+        let (cancel, mut operate) = (some(500, 40), 20 + some(500, 60));
         let (jump, over, pass) = (some(250, 20), some(400, 60), some(500, 100));
         let (tell, stand, archive) = (some(500, 60), some(300, 30), some(400, 60));
+        let reset = some(400, 400);
+        if reset > 0 {
+            // Only what is parked can be begun anew.
+            trouble.ours += 60;
+            operate /= 4;
+        }
         let (cuts, kills, fails) = (some(700, 1) > 0, some(500, 1) > 0, some(300, 1) > 0);
         let lives = if quiet { 1 } else { 1 + chance.below(LIVES_MAX) };
         Self {
@@ -96,6 +104,7 @@ impl Mix {
             pass,
             tell,
             stand,
+            reset,
             archive,
             cuts,
             kills,
@@ -184,7 +193,13 @@ impl Mix {
                 ops.push(Op::Show(keys.shown));
             }
         }
-        if chance.in_thousand(300) {
+        if self.reset > 0 && chance.coin() {
+            // Something to go on from, and something to stop at.
+            let now = Op::Say { at, word: Word::Now };
+            let race = Op::Race(self.branches(chance, keys, 0));
+            let both = Op::Join(vec![vec![now.clone()], vec![now]]);
+            ops = [vec![both], ops, vec![race, Op::BadRule { at }]].concat();
+        } else if chance.in_thousand(300) {
             let joins = ops
                 .iter_mut()
                 .filter_map(|op| if let Op::Join(lines) = op { lines.last_mut() } else { None });

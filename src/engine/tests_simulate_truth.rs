@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use event::{Actor, Cause, Event, FlowId, Record, Refusal, Scope, Seq};
 
+use crate::attempt::RESET_NUMBERS;
 use crate::kinds::{
     CancelRequested, Ended, Failed, Outcome, Parked, Paused, Raced, Refused, Released, Resumed, SignalTaken,
     Signalled, Started, TakesUp, TimerFired, TimerSet, Turn, Turned,
@@ -12,11 +13,16 @@ use crate::kinds::{
 use crate::tests_simulate_script::Script;
 use crate::tests_simulate_toy::*;
 use crate::tests_simulate_walk::{Came, call_of, line_of, walk};
+use crate::tests_simulate_world::Call;
 use crate::{State, Superseded};
 
 /// A flow, as far as the log tells of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
+    /// The first of those that were begun anew one from the other, under whose id all of them work.
+    pub(crate) work: FlowId,
+    /// How many there were before it.
+    pub(crate) resets: u32,
     pub(crate) script: Script,
     pub(crate) scope: Scope,
     pub(crate) actor: Actor,
@@ -26,6 +32,8 @@ pub(crate) struct Told {
     pub(crate) last: Seq,
     pub(crate) count: u64,
     pub(crate) started_ms: i64,
+    /// The time at which its story begins: that of the flow which it has taken steps over from.
+    pub(crate) begun_ms: i64,
     pub(crate) ended_ms: Option<i64>,
     pub(crate) committed: bool,
     pub(crate) cancel: Option<String>,
@@ -40,13 +48,17 @@ pub(crate) struct Told {
     pub(crate) timers: Vec<String>,
     /// What it was told and has not taken.
     pub(crate) signals: Vec<(Seq, Signalled)>,
+    /// The same by its own records alone.
+    pub(crate) own_signals: u32,
+    /// All that it was told, or that the flows which it takes up were.
+    told: Vec<(Seq, Signalled)>,
     /// Every text it was told.
     pub(crate) texts: BTreeSet<String>,
     /// What it took, by path: the name and the text.
     pub(crate) heard: BTreeMap<String, (String, String)>,
     pub(crate) paused: Option<String>,
     keys: BTreeSet<String>,
-    /// Records with a path, in the order in which they came.
+    /// Records with a path, in the order in which they came, and before them those that it has taken over.
     pub(crate) steps: Vec<Record>,
     /// Races that are decided, by path.
     pub(crate) races: BTreeMap<String, Race>,
@@ -83,6 +95,56 @@ impl Told {
         };
         let lost = self.races.iter().filter(|(path, race)| lost(path, race));
         lost.max_by_key(|(path, _)| path.len()).map(|(path, race)| (path.as_str(), *race))
+    }
+
+    /// Of one that is begun anew: from which event on, and as which flow.
+    pub(crate) fn reset(&self) -> Option<(Seq, FlowId)> {
+        match &self.turn {
+            Some((Turn::Reset { before, next, .. }, _)) => Some((*before, *next)),
+            _ => None,
+        }
+    }
+
+    /// Whether a flow that goes on from before an event takes a record over: what lost before is undone for good.
+    fn hands_over(&self, record: &Record, before: Seq) -> bool {
+        record.seq < before
+            || self.lost_in(call_of(record.path.as_str())).is_some_and(|(_, race)| race.seq < before)
+    }
+
+    /// Whose children those of a call are.
+    pub(crate) fn parent_at(&self, id: FlowId, call: &str) -> FlowId {
+        self.call(call).map_or(id, |record| record.flow)
+    }
+
+    /// Takes over what another did before an event, and all that it was told.
+    fn take_up(&mut self, old: &Self, before: Seq) {
+        (self.work, self.resets) = (old.work, old.resets + 1);
+        self.steps = old.steps.iter().filter(|record| old.hands_over(record, before)).cloned().collect();
+        if !self.steps.is_empty() {
+            self.begun_ms = old.begun_ms;
+        }
+        (self.signals, self.told) = (old.told.clone(), old.told.clone());
+        for record in self.steps.clone() {
+            self.decides(&record);
+            self.takes(&record);
+        }
+    }
+
+    fn decides(&mut self, record: &Record) {
+        if let Ok(Raced { winner }) = record.get() {
+            let winner = usize::try_from(winner).expect("there are few lines");
+            let race = Race { winner, seq: record.seq, time_ms: record.time_ms };
+            self.races.insert(record.path.0.clone(), race);
+        }
+    }
+
+    /// Takes what it was told; yields that, unless it was not told it or had taken it.
+    fn takes(&mut self, record: &Record) -> Option<Signalled> {
+        let SignalTaken { signal } = record.get().ok()?;
+        let at = self.signals.iter().position(|(seq, _)| *seq == signal)?;
+        let (_, told) = self.signals.remove(at);
+        self.heard.insert(record.path.0.clone(), (told.name.clone(), text_of(&told)));
+        Some(told)
     }
 
     /// Where it ended, if it did what it was for.
@@ -138,13 +200,36 @@ impl Truth {
         self.problems.push(format!("event {seq} ({flow} {path:?} {kind}): {what}"));
     }
 
+    /// The flow that one goes on as, or that was begun anew from it.
+    pub(crate) fn next_of(&self, told: &Told) -> Option<FlowId> {
+        match (&told.outcome, told.reset()) {
+            (Some((Outcome::Continued(next), _)), _) => Some(*next),
+            (Some((Outcome::Abandoned(_), _)), Some((_, next))) => {
+                Some(next).filter(|next| self.flows.contains_key(next))
+            }
+            _ => None,
+        }
+    }
+
     /// The flow that one goes on as in the end, which may be itself.
     pub(crate) fn newest(&self, id: FlowId) -> Option<(FlowId, &Told)> {
         let mut newest = (id, self.flows.get(&id)?);
-        while let Some((Outcome::Continued(next), _)) = newest.1.outcome {
+        while let Some(next) = self.next_of(newest.1) {
             newest = (next, self.flows.get(&next)?);
         }
         Some(newest)
+    }
+
+    /// Whether all that a flow did from an event on is undone, and it has gone on as another from there.
+    pub(crate) fn is_handed_on(&self, told: &Told) -> bool {
+        told.reset().is_some() && self.next_of(told).is_some()
+    }
+
+    /// A call by the flow that made it, of those that work under one id.
+    pub(crate) fn attributed(&self, call: &Call) -> Call {
+        let resets = call.attempt.number / RESET_NUMBERS;
+        let made = self.flows.iter().find(|(_, told)| (told.work, told.resets) == (call.flow, resets));
+        Call { flow: made.map_or(call.flow, |(id, _)| *id), ..call.clone() }
     }
 
     pub(crate) fn sight(&self, scope: &Scope, now_ms: i64) -> Sight {
@@ -196,12 +281,14 @@ impl Truth {
             }
             Cause::Parent(parent) => {
                 let open = self.flows.get(parent).is_some_and(|parent| parent.state == State::Running);
-                if !open {
+                if !open && !matches!(started.takes_up, Some(TakesUp::Resets { .. })) {
                     self.wrong(record, "its parent does not go forward");
                 }
             }
         }
-        let told = Told {
+        let mut told = Told {
+            work: record.flow,
+            resets: 0,
             script: rmp_serde::from_slice(&started.input).expect("the toy's input"),
             scope: record.scope.clone(),
             actor: record.actor.clone(),
@@ -211,6 +298,7 @@ impl Truth {
             last: record.seq,
             count: 1,
             started_ms: record.time_ms,
+            begun_ms: record.time_ms,
             ended_ms: None,
             committed: false,
             cancel: None,
@@ -223,6 +311,8 @@ impl Truth {
             outcome: None,
             timers: Vec::new(),
             signals: Vec::new(),
+            own_signals: 0,
+            told: Vec::new(),
             texts: BTreeSet::new(),
             heard: BTreeMap::new(),
             paused: None,
@@ -235,6 +325,25 @@ impl Truth {
             let before = self.flows.get(&before).filter(|_| told.cause == Cause::Parent(before));
             if !before.is_some_and(|before| goes_on_as(before, &told)) {
                 self.wrong(record, "no flow goes on as this one");
+            }
+        }
+        if let Some(TakesUp::Resets { flow, before }) = told.takes_up {
+            let old = self.flows.get(&flow).filter(|old| {
+                let same =
+                    (&old.actor, &old.scope) == (&told.actor, &told.scope) && old.script == told.script;
+                same && old.reset() == Some((before, record.flow)) && told.cause == Cause::Parent(flow)
+            });
+            let Some(old) = old.filter(|old| old.state == State::Unwinding).cloned() else {
+                self.wrong(record, "it takes up what nobody had reset to there");
+                return;
+            };
+            told.take_up(&old, before);
+            let is_undone = |it: &&Record| {
+                let undo = format!("{}~", call_of(it.path.as_str()));
+                old.at(&undo).is_some() && told.at(&undo).is_none()
+            };
+            if let Some(undone) = told.steps.iter().find(is_undone) {
+                self.wrong(record, &format!("it takes over {}, which is undone", undone.path));
             }
         }
         if told.scope != scope(told.script.at) {
@@ -253,7 +362,8 @@ impl Truth {
         };
         if let Ok(Turned { cause }) = record.get() {
             demand(flow.turn.is_none() && !flow.committed, "it cannot turn any more");
-            demand(matches!(cause, Turn::Unwound(_)) == parked, "only a parked flow is unwound by a person");
+            let by_person = matches!(cause, Turn::Unwound(_) | Turn::Reset { .. });
+            demand(by_person == parked, "only a parked flow is unwound by a person");
             match &cause {
                 Turn::Cancelled(_) => demand(flow.cancel.is_some(), "nobody had cancelled it"),
                 Turn::Failed(refusal) => {
@@ -261,11 +371,13 @@ impl Truth {
                     demand(end == Came::No(refusal.clone()), "that no is not what its story comes to");
                 }
                 Turn::Unwound(_) => {}
-                Turn::Reset { .. } => demand(false, "nobody resets these"),
+                Turn::Reset { .. } => {
+                    demand(flow.cancel.is_none(), "it was begun anew when it was cancelled")
+                }
             }
             (next.state, next.turn, next.parked) = (State::Unwinding, Some((cause, record.seq)), None);
         } else if let Ok(CancelRequested { reason, by }) = record.get() {
-            let in_time = flow.cancel.is_none() && flow.turn.is_none();
+            let in_time = flow.cancel.is_none() && (flow.turn.is_none() || flow.reset().is_some());
             // What it is part of may ask for the flow that it goes on as.
             demand(
                 in_time && (!flow.committed || by.account.starts_with("workflow ")),
@@ -276,6 +388,11 @@ impl Truth {
             demand(!parked, "it was parked");
             demand(!why.contains("diverged"), &why);
             (next.state, next.parked, next.parks) = (State::Parked, Some(why), flow.parks + 1);
+        } else if record.kind == Released::KIND
+            && flow.count == 1
+            && matches!(flow.takes_up, Some(TakesUp::Resets { .. }))
+        {
+            // So says the log who began it.
         } else if record.kind == Released::KIND {
             demand(parked, "it was not parked");
             next.state = if flow.turn.is_some() { State::Unwinding } else { State::Running };
@@ -286,7 +403,9 @@ impl Truth {
             demand(listens, "it takes nothing more");
             demand(told.key.is_empty() || next.keys.insert(told.key.clone()), "it was told that already");
             next.texts.insert(text_of(&told));
-            next.signals.push((record.seq, told));
+            next.signals.push((record.seq, told.clone()));
+            next.told.push((record.seq, told));
+            next.own_signals += 1;
         } else if let Ok(Paused { reason, .. }) = record.get() {
             demand(flow.paused.is_none() && !parked, "it stood still anyway");
             next.paused = Some(reason);
@@ -329,7 +448,13 @@ impl Truth {
                     State::Done
                 }
                 Outcome::Abandoned(_) => {
-                    demand(parked, "it was not parked");
+                    let taken_up = flow
+                        .reset()
+                        .and_then(|(_, next)| self.flows.get(&next))
+                        .is_some_and(|next| next.last.next() == record.seq && next.cancel == flow.cancel);
+                    if !parked && !taken_up {
+                        self.wrong(record, "it was not parked, nor begun anew with all that was asked of it");
+                    }
                     State::Abandoned
                 }
             };
@@ -365,9 +490,8 @@ impl Truth {
         if (flow.at(path).is_some() || before.is_some()) && !again {
             self.wrong(record, "this step had been recorded");
         }
-        if let Ok(Raced { winner }) = record.get() {
-            let winner = usize::try_from(winner).expect("there are few lines");
-            next.races.insert(path.to_owned(), Race { winner, seq: record.seq, time_ms: record.time_ms });
+        if record.kind == Raced::KIND {
+            next.decides(record);
             let left = next.timers.iter().filter(|path| next.lost_in(path).is_none());
             next.timers = left.cloned().collect();
         }
@@ -383,23 +507,24 @@ impl Truth {
             next.timers.push(path.to_owned());
         }
         if let Ok(TimerFired { set_at }) = record.get() {
-            if !next.timers.contains(&set_at) || format!("{set_at}+") != path {
+            // It may have been set in a flow that this one takes up.
+            let is_set = flow.at(&set_at).is_some_and(|set| set.kind == TimerSet::KIND);
+            if !is_set || format!("{set_at}+") != path {
                 self.wrong(record, "no such timer was set");
             }
             next.timers.retain(|path| *path != set_at);
         }
         if let Ok(SignalTaken { signal }) = record.get() {
-            let taken = flow.signals.iter().position(|(seq, _)| *seq == signal);
-            let Some((_, told)) = taken.map(|at| next.signals.remove(at)) else {
+            let Some(told) = next.takes(record) else {
                 self.wrong(record, "it was not told that, or had taken it");
                 return;
             };
+            next.own_signals = next.own_signals.saturating_sub(1);
             if flow.signals.iter().any(|(seq, older)| *seq < signal && older.name == told.name) {
                 self.wrong(record, "it was told something older of that name");
             }
             let set_at = path.trim_end_matches('+');
             next.timers.retain(|path| path != set_at);
-            next.heard.insert(path.to_owned(), (told.name.clone(), text_of(&told)));
         }
     }
 
@@ -407,6 +532,7 @@ impl Truth {
     fn domain(&mut self, record: &Record) {
         let here = |name: &str| (record.scope.clone(), name.to_owned());
         let sight = self.sight(&record.scope, record.time_ms);
+        let ours = self.flows.get(&record.flow).map_or(record.flow, |told| told.work);
         let mut saw = None;
         let mut right = true;
         if let Ok(counted) = record.get::<Counted>() {
@@ -417,18 +543,18 @@ impl Truth {
             right = self.count(here(&uncounted.name), uncounted.before, -uncounted.add);
         } else if let Ok(Reserved { name, by, sight }) = record.get() {
             let held = self.held.keys().filter(|(scope, _)| *scope == record.scope).count();
-            right = by == record.flow && !self.held.contains_key(&here(&name)) && held < HELD_MAX;
+            right = by == ours && !self.held.contains_key(&here(&name)) && held < HELD_MAX;
             self.held.insert(here(&name), Held { name, by });
             saw = Some(sight);
         } else if let Ok(Stolen { name, by, from, sight }) = record.get() {
-            right = by == record.flow && self.held.get(&here(&name)).map(|held| held.by) == from;
+            right = by == ours && self.held.get(&here(&name)).map(|held| held.by) == from;
             self.held.insert(here(&name), Held { name, by });
             saw = Some(sight);
         } else if let Ok(Freed { name, sight }) = record.get() {
-            right = self.held.remove(&here(&name)).is_some_and(|held| held.by == record.flow);
+            right = self.held.remove(&here(&name)).is_some_and(|held| held.by == ours);
             saw = Some(sight);
         } else if let Ok(Superseded { what }) = record.get() {
-            right = self.held.get(&here(&what)).is_none_or(|held| held.by != record.flow);
+            right = self.held.get(&here(&what)).is_none_or(|held| held.by != ours);
         } else if let Ok(Said { sight, .. }) = record.get() {
             saw = Some(sight);
         } else if let Ok(Shut { sight }) = record.get() {

@@ -87,7 +87,7 @@ pub(crate) fn walk(told: &Told) -> Story<'_> {
         patched: Vec::new(),
     };
     let mut walk = Walk { told, story };
-    let mut trunk = Place { prefix: String::new(), number: 0, minted: 0, now_ms: told.started_ms };
+    let mut trunk = Place { prefix: String::new(), number: 0, minted: 0, now_ms: told.begun_ms };
     walk.story.end = walk.ops(&mut trunk, &told.script.ops);
     walk.story
 }

@@ -13,6 +13,7 @@ use sim::{Chance, SimFiles};
 use tokio::time::Instant;
 
 use crate::At;
+use crate::attempt::RESET_NUMBERS;
 use crate::queue::lock;
 use crate::tests_simulate_script::Act;
 use crate::tests_simulate_toy::PLACES;
@@ -73,8 +74,8 @@ pub(crate) struct World {
 /// What was and is in the world.
 #[derive(Debug, Default)]
 pub(crate) struct Was {
-    /// Things by key, and which flow made them.
-    pub(crate) things: BTreeMap<String, FlowId>,
+    /// Things by key and by which flow made them.
+    pub(crate) things: BTreeSet<(String, FlowId)>,
     pub(crate) calls: Vec<Call>,
     pub(crate) problems: Vec<String>,
     /// Undos that were stopped, which only a log that has stopped may do.
@@ -99,11 +100,11 @@ pub(crate) struct Was {
     in_place: BTreeMap<u8, usize>,
     last: BTreeMap<(FlowId, String), Attempt>,
     /// Failures that are known to have been counted, since the flow was last released.
-    counted: BTreeMap<(FlowId, String, bool), u32>,
+    counted: BTreeMap<(FlowId, u32, String, bool), u32>,
     /// How many calls there had been when a person last let a flow go on.
     released: BTreeMap<FlowId, usize>,
     /// What a step was told is kept, and what it may have kept besides.
-    kept: BTreeMap<(FlowId, String, bool), (u64, u64)>,
+    kept: BTreeMap<(FlowId, u32, String, bool), (u64, u64)>,
 }
 
 struct Fate {
@@ -130,7 +131,7 @@ impl World {
         was.life += 1;
     }
 
-    /// A person lets the flow go on: failures count anew.
+    /// A person lets the flow go on, or begins it anew: failures count anew.
     pub(crate) fn released(&self, flow: FlowId) {
         let mut was = lock(&self.state);
         was.counted.retain(|(other, ..), _| *other != flow);
@@ -141,14 +142,14 @@ impl World {
     /// Makes a thing, if nothing comes in between.
     pub(crate) async fn act(&self, at: &At<Self>, step: &str, act: &Act) -> Result<(), Failure> {
         self.work(at, step, Some(act), |was, flow| {
-            was.things.insert(act.key.clone(), flow);
+            was.things.insert((act.key.clone(), flow));
         })
         .await
     }
 
     /// Takes it back, however far that came.
     pub(crate) async fn take_back(&self, at: &At<Self>, step: &str, key: &str) -> Result<(), Failure> {
-        self.work(at, step, None, |was, _| _ = was.things.remove(key)).await
+        self.work(at, step, None, |was, flow| _ = was.things.remove(&(key.to_owned(), flow))).await
     }
 
     /// Takes back what these flows made.
@@ -162,7 +163,7 @@ impl World {
             if let Some(id) = ids.iter().find(|id| was.at_work.iter().any(|(flow, _)| flow == *id)) {
                 was.problems.push(format!("part {id} is at work while its parent takes it back"));
             }
-            was.things.retain(|_, maker| !ids.contains(maker));
+            was.things.retain(|(_, maker)| !ids.contains(maker));
         })
         .await
     }
@@ -265,7 +266,9 @@ impl World {
 
     /// Keeps a number above the one before, which has to be what is read.
     async fn keep(&self, at: &At<Self>, step: &str, undo: bool) -> Result<(), Failure> {
-        let key = (at.flow(), step.to_owned(), undo);
+        // What is begun anew keeps nothing of the one before.
+        let resets = at.attempt().number / RESET_NUMBERS;
+        let key = (at.flow(), resets, step.to_owned(), undo);
         let found = at.saved::<u64>()?.unwrap_or(0);
         {
             let mut was = lock(&self.state);
@@ -311,14 +314,19 @@ impl Was {
             self.problems.push(format!("{flow} came to {} as {attempt:?} after {last:?}", call.path()));
         }
         let before = self.calls.iter().skip(self.released.get(&flow).copied().unwrap_or(0)).rev();
-        let mut before = before.filter(|call| (call.flow, &*call.step, call.undo) == (flow, step, undo));
-        let counted = self.counted.entry((flow, step.to_owned(), undo)).or_default();
+        // What is begun anew counts anew.
+        let resets = attempt.number / RESET_NUMBERS;
+        let mut before = before.filter(|call| {
+            (call.flow, call.attempt.number / RESET_NUMBERS, &*call.step, call.undo)
+                == (flow, resets, step, undo)
+        });
+        let counted = self.counted.entry((flow, resets, step.to_owned(), undo)).or_default();
         // Within a life the next attempt begins when the failure of the one before is on disk.
         if before.next().is_some_and(|last| last.life == life && matches!(last.ended, Some((Came::World, _))))
         {
             *counted += 1;
         }
-        if attempt.number <= *counted {
+        if attempt.number % RESET_NUMBERS <= *counted {
             let what = format!("{flow} came to {} as {attempt:?} after {counted} failures", call.path());
             self.problems.push(what);
         }
