@@ -53,7 +53,9 @@ struct Asked {
 #[command(
     after_help = "A parked operation undoes what it did from one of its events on, is given up, and begun anew from
 there: what it did before is taken over, and undone by the new one if that turns. It has to be parked, before
-its point of no return. One that has ended is simply started once more.
+its point of no return, and not cancelled. From within a race that was decided later nothing goes on, as what lost in
+it is undone. One that has ended is simply started once more.
+A cancel while the old one undoes holds for the new one.
 
 Examples:
   kiln workflow show w-06dszv2c8jv5v61bgm3kb9y9m4
