@@ -7,6 +7,7 @@ use event::{FlowId, Until};
 use sim::Director;
 use tokio::task::JoinSet;
 
+use crate::kinds::Started;
 use crate::queue::lock;
 use crate::tests_simulate_deeds::{self as deeds, Deed};
 use crate::tests_simulate_judge::{Case, early};
@@ -484,11 +485,13 @@ impl Life<'_> {
 
     /// What a person lets go on, the world knows by the first flow of those that were begun anew.
     fn released(&mut self, id: FlowId) {
-        let Ok(snapshot) = self.engine.snapshot() else { return };
-        let mut work = id;
-        while let Some(FlowRow { takes_up: Some(TakesUp::Resets { flow, .. }), .. }) = snapshot.flow(work) {
-            work = flow;
-        }
+        // By what has been seen: the row of one that has ended need not read.
+        let seen = &self.run.ledger.seen;
+        let taken_up = |id: FlowId| {
+            let begun = seen.iter().find(|it| it.flow == id)?.get::<Started>().ok()?;
+            if let Some(TakesUp::Resets { flow, .. }) = begun.takes_up { Some(flow) } else { None }
+        };
+        let work = std::iter::successors(Some(id), |id| taken_up(*id)).last().unwrap_or(id);
         self.run.world.released(work);
     }
 
