@@ -1,5 +1,6 @@
 //! Going on as a new flow, for a story that lives for years: the history of each flow stays short.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use event::{Actor, Cause, Draft, FlowId, Scope};
@@ -13,7 +14,7 @@ use crate::kinds::{CancelRequested, Ended, Outcome, Started, TakesUp, Turn};
 use crate::queue::lock;
 use crate::shared::Shared;
 use crate::workflow::{Halt, Workflow};
-use crate::{Denial, Error, unwind};
+use crate::{Denial, Error, Snapshot, unwind};
 
 /// The flow that another goes on as.
 #[derive(Clone, Debug)]
@@ -87,14 +88,7 @@ pub(crate) async fn go_on<P: Send + Sync + 'static>(flow: &Flow<P>, next: Next) 
 impl<P: Send + Sync + 'static> Shared<P> {
     /// The flow, or the last one that takes it up.
     pub(crate) fn newest(&self, id: FlowId) -> Result<Option<FlowRow>, Error> {
-        let mut row = self.flow_row(id)?;
-        while let Some(next) = row.as_ref().and_then(taken_up_by) {
-            match self.flow_row(next)? {
-                None => break,
-                next => row = next,
-            }
-        }
-        Ok(row)
+        last_of(id, |id| self.flow_row(id))
     }
 
     /// Cancels the flow, or the last one that takes it up, if it is not too late; says whether there is one. If it is
@@ -155,6 +149,24 @@ impl<P: Send + Sync + 'static> Shared<P> {
         }
         Ok(row)
     }
+}
+
+impl Snapshot {
+    /// A flow, or the last of those that go on as it or were begun anew from it.
+    pub fn newest(&self, id: FlowId) -> Option<FlowRow> {
+        last_of(id, |id| Ok::<_, Infallible>(self.flow(id))).unwrap_or_else(|never| match never {})
+    }
+}
+
+fn last_of<E>(id: FlowId, row: impl Fn(FlowId) -> Result<Option<FlowRow>, E>) -> Result<Option<FlowRow>, E> {
+    let mut newest = row(id)?;
+    while let Some(next) = newest.as_ref().and_then(taken_up_by) {
+        match row(next)? {
+            None => break,
+            next => newest = next,
+        }
+    }
+    Ok(newest)
 }
 
 /// The flow that one goes on as, or that takes it up because an operator reset it. That one never began if it was given

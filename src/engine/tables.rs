@@ -101,15 +101,20 @@ impl Snapshot {
 
     /// The row that holds `seq`, or is the last before it, with its first sequence.
     pub(crate) fn row_at(&self, seq: Seq) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        self.with_row_at(seq, |first, bytes| (first, bytes.to_vec()))
+    }
+
+    /// Looks at that row where it lies: of a crowd's commit it is large, and often one record of it is wanted.
+    fn with_row_at<T>(&self, seq: Seq, look: impl FnOnce(u64, &[u8]) -> T) -> Result<Option<T>, Error> {
         let end = self.archive.end();
         if seq > end {
             let row = self.log.range(end.0 + 1..=seq.0).map_err(Error::read)?.next_back();
             if let Some(row) = row {
                 let (first, bytes) = row.map_err(Error::read)?;
-                return Ok(Some((first.value(), bytes.value().to_vec())));
+                return Ok(Some(look(first.value(), bytes.value())));
             }
         }
-        self.archive.row_at(seq.min(end))
+        Ok(self.archive.row_at(seq.min(end))?.map(|(first, row)| look(first, &row)))
     }
 
     /// The chain's hash before the row that begins at `first`, if there is one before it.
@@ -117,7 +122,7 @@ impl Snapshot {
         // Of the archive's end it is known without reading it.
         match self.archive.last() {
             Some(segment) if segment.last.0 + 1 == first => Ok(Some(segment.hash)),
-            _ => Ok(self.row_at(Seq(first - 1))?.and_then(|(_, row)| chain::hash_of(&row))),
+            _ => Ok(self.with_row_at(Seq(first - 1), |_, row| chain::hash_of(row))?.flatten()),
         }
     }
 
@@ -129,10 +134,8 @@ impl Snapshot {
 
     /// One record.
     pub(crate) fn record(&self, seq: Seq) -> Result<Option<Record>, Error> {
-        let Some((first, row)) = self.row_at(seq)? else {
-            return Ok(None);
-        };
-        let record = chain::read_one(&row, seq.0 - first);
+        let read = self.with_row_at(seq, |first, row| chain::read_one(row, seq.0 - first))?;
+        let Some(record) = read else { return Ok(None) };
         let record = record.map_err(|why| Error::read(format!("event {seq} does not decode: {why}")))?;
         match record {
             Some(record) if record.seq != seq => {

@@ -145,6 +145,8 @@ fn whoever_waits_for_a_part_waits_for_the_one_that_was_begun_anew_from_it() {
         engine.wait(part).await.unwrap();
         assert_eq!(engine.wait(next).await.unwrap().state, State::Done);
         engine.retry(actor(), parent, "").await.unwrap();
+        let newest = engine.snapshot().unwrap().newest(part).map(|row| row.id);
+        assert_eq!(newest, Some(next), "and so does whoever looks");
         let row = engine.wait(parent).await.unwrap();
         assert_eq!(row.state, State::Done, "{row:?}");
     });

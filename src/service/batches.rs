@@ -379,9 +379,10 @@ fn told(rows: &Snapshot, batch: &Batch, line: Line) -> LineView {
 }
 
 fn of_flow(rows: &Snapshot, id: FlowId, line: Line) -> LineView {
-    let Some(flow) = rows.flow(id) else { return line_view(line, "Waiting", None, None) };
+    // One that was begun anew is still this line's.
+    let Some(flow) = rows.newest(id) else { return line_view(line, "Waiting", None, None) };
     let trouble = flow.trouble().map(Trouble::from);
-    line_view(line, state_word(&flow), Some(id), trouble)
+    line_view(line, state_word(&flow), Some(flow.id), trouble)
 }
 
 fn state_word(flow: &FlowRow) -> &'static str {

@@ -71,7 +71,8 @@ impl Service {
         let next = self.engine.reset(actor.clone(), id, before, reason, &asked.id).await?;
         // Elapsed, or an error of an engine that drives nothing: the old one is there to be looked at.
         let rests = tokio::time::timeout(RESET_WAIT, self.engine.wait(id)).await;
-        let begun = matches!(rests, Ok(Ok(row)) if row.state.has_ended());
+        // It may have been given up meanwhile, and then there is no other.
+        let begun = matches!(rests, Ok(Ok(_))) && self.engine.snapshot()?.flow(next).is_some();
         self.workflow(&actor, if begun { next } else { id })
     }
 
