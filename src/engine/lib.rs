@@ -151,6 +151,8 @@ mod tests_simulate_mix;
 #[cfg(test)]
 mod tests_simulate_query;
 #[cfg(test)]
+mod tests_simulate_reset;
+#[cfg(test)]
 mod tests_simulate_run;
 #[cfg(test)]
 mod tests_simulate_script;

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use event::{Actor, Cause, Event, FlowId, Record, Refusal, Scope, Seq};
 
-use crate::attempt::RESET_NUMBERS;
 use crate::kinds::{
     CancelRequested, Ended, Failed, Outcome, Parked, Paused, Raced, Refused, Released, Resumed, SignalTaken,
     Signalled, Started, TakesUp, TimerFired, TimerSet, Turn, Turned,
@@ -13,7 +12,6 @@ use crate::kinds::{
 use crate::tests_simulate_script::Script;
 use crate::tests_simulate_toy::*;
 use crate::tests_simulate_walk::{Came, call_of, line_of, walk};
-use crate::tests_simulate_world::Call;
 use crate::{State, Superseded};
 
 /// A flow, as far as the log tells of it.
@@ -51,7 +49,7 @@ pub(crate) struct Told {
     /// The same by its own records alone.
     pub(crate) own_signals: u32,
     /// All that it was told, or that the flows which it takes up were.
-    told: Vec<(Seq, Signalled)>,
+    pub(crate) all_signals: Vec<(Seq, Signalled)>,
     /// Every text it was told.
     pub(crate) texts: BTreeSet<String>,
     /// What it took, by path: the name and the text.
@@ -95,56 +93,6 @@ impl Told {
         };
         let lost = self.races.iter().filter(|(path, race)| lost(path, race));
         lost.max_by_key(|(path, _)| path.len()).map(|(path, race)| (path.as_str(), *race))
-    }
-
-    /// Of one that is begun anew: from which event on, and as which flow.
-    pub(crate) fn reset(&self) -> Option<(Seq, FlowId)> {
-        match &self.turn {
-            Some((Turn::Reset { before, next, .. }, _)) => Some((*before, *next)),
-            _ => None,
-        }
-    }
-
-    /// Whether a flow that goes on from before an event takes a record over: what lost before is undone for good.
-    fn hands_over(&self, record: &Record, before: Seq) -> bool {
-        record.seq < before
-            || self.lost_in(call_of(record.path.as_str())).is_some_and(|(_, race)| race.seq < before)
-    }
-
-    /// Whose children those of a call are.
-    pub(crate) fn parent_at(&self, id: FlowId, call: &str) -> FlowId {
-        self.call(call).map_or(id, |record| record.flow)
-    }
-
-    /// Takes over what another did before an event, and all that it was told.
-    fn take_up(&mut self, old: &Self, before: Seq) {
-        (self.work, self.resets) = (old.work, old.resets + 1);
-        self.steps = old.steps.iter().filter(|record| old.hands_over(record, before)).cloned().collect();
-        if !self.steps.is_empty() {
-            self.begun_ms = old.begun_ms;
-        }
-        (self.signals, self.told) = (old.told.clone(), old.told.clone());
-        for record in self.steps.clone() {
-            self.decides(&record);
-            self.takes(&record);
-        }
-    }
-
-    fn decides(&mut self, record: &Record) {
-        if let Ok(Raced { winner }) = record.get() {
-            let winner = usize::try_from(winner).expect("there are few lines");
-            let race = Race { winner, seq: record.seq, time_ms: record.time_ms };
-            self.races.insert(record.path.0.clone(), race);
-        }
-    }
-
-    /// Takes what it was told; yields that, unless it was not told it or had taken it.
-    fn takes(&mut self, record: &Record) -> Option<Signalled> {
-        let SignalTaken { signal } = record.get().ok()?;
-        let at = self.signals.iter().position(|(seq, _)| *seq == signal)?;
-        let (_, told) = self.signals.remove(at);
-        self.heard.insert(record.path.0.clone(), (told.name.clone(), text_of(&told)));
-        Some(told)
     }
 
     /// Where it ended, if it did what it was for.
@@ -195,41 +143,9 @@ impl Truth {
         truth
     }
 
-    fn wrong(&mut self, record: &Record, what: &str) {
+    pub(crate) fn wrong(&mut self, record: &Record, what: &str) {
         let Record { seq, flow, path, kind, .. } = record;
         self.problems.push(format!("event {seq} ({flow} {path:?} {kind}): {what}"));
-    }
-
-    /// The flow that one goes on as, or that was begun anew from it.
-    pub(crate) fn next_of(&self, told: &Told) -> Option<FlowId> {
-        match (&told.outcome, told.reset()) {
-            (Some((Outcome::Continued(next), _)), _) => Some(*next),
-            (Some((Outcome::Abandoned(_), _)), Some((_, next))) => {
-                Some(next).filter(|next| self.flows.contains_key(next))
-            }
-            _ => None,
-        }
-    }
-
-    /// The flow that one goes on as in the end, which may be itself.
-    pub(crate) fn newest(&self, id: FlowId) -> Option<(FlowId, &Told)> {
-        let mut newest = (id, self.flows.get(&id)?);
-        while let Some(next) = self.next_of(newest.1) {
-            newest = (next, self.flows.get(&next)?);
-        }
-        Some(newest)
-    }
-
-    /// Whether all that a flow did from an event on is undone, and it has gone on as another from there.
-    pub(crate) fn is_handed_on(&self, told: &Told) -> bool {
-        told.reset().is_some() && self.next_of(told).is_some()
-    }
-
-    /// A call by the flow that made it, of those that work under one id.
-    pub(crate) fn attributed(&self, call: &Call) -> Call {
-        let resets = call.attempt.number / RESET_NUMBERS;
-        let made = self.flows.iter().find(|(_, told)| (told.work, told.resets) == (call.flow, resets));
-        Call { flow: made.map_or(call.flow, |(id, _)| *id), ..call.clone() }
     }
 
     pub(crate) fn sight(&self, scope: &Scope, now_ms: i64) -> Sight {
@@ -312,7 +228,7 @@ impl Truth {
             timers: Vec::new(),
             signals: Vec::new(),
             own_signals: 0,
-            told: Vec::new(),
+            all_signals: Vec::new(),
             texts: BTreeSet::new(),
             heard: BTreeMap::new(),
             paused: None,
@@ -328,23 +244,7 @@ impl Truth {
             }
         }
         if let Some(TakesUp::Resets { flow, before }) = told.takes_up {
-            let old = self.flows.get(&flow).filter(|old| {
-                let same =
-                    (&old.actor, &old.scope) == (&told.actor, &told.scope) && old.script == told.script;
-                same && old.reset() == Some((before, record.flow)) && told.cause == Cause::Parent(flow)
-            });
-            let Some(old) = old.filter(|old| old.state == State::Unwinding).cloned() else {
-                self.wrong(record, "it takes up what nobody had reset to there");
-                return;
-            };
-            told.take_up(&old, before);
-            let is_undone = |it: &&Record| {
-                let undo = format!("{}~", call_of(it.path.as_str()));
-                old.at(&undo).is_some() && told.at(&undo).is_none()
-            };
-            if let Some(undone) = told.steps.iter().find(is_undone) {
-                self.wrong(record, &format!("it takes over {}, which is undone", undone.path));
-            }
+            self.is_begun_anew(record, &mut told, flow, before);
         }
         if told.scope != scope(told.script.at) {
             self.wrong(record, "it is in another scope than its story");
@@ -372,7 +272,7 @@ impl Truth {
                 }
                 Turn::Unwound(_) => {}
                 Turn::Reset { .. } => {
-                    demand(flow.cancel.is_none(), "it was begun anew when it was cancelled")
+                    demand(flow.cancel.is_none(), "it was begun anew when it was cancelled");
                 }
             }
             (next.state, next.turn, next.parked) = (State::Unwinding, Some((cause, record.seq)), None);
@@ -404,7 +304,7 @@ impl Truth {
             demand(told.key.is_empty() || next.keys.insert(told.key.clone()), "it was told that already");
             next.texts.insert(text_of(&told));
             next.signals.push((record.seq, told.clone()));
-            next.told.push((record.seq, told));
+            next.all_signals.push((record.seq, told));
             next.own_signals += 1;
         } else if let Ok(Paused { reason, .. }) = record.get() {
             demand(flow.paused.is_none() && !parked, "it stood still anyway");
@@ -413,57 +313,68 @@ impl Truth {
             demand(flow.paused.is_some(), "it was not made to stand still");
             next.paused = None;
         } else if let Ok(Ended { outcome }) = record.get() {
-            next.state = match &outcome {
-                Outcome::Done(_) => {
-                    demand(flow.state == State::Running, "it did not go forward");
-                    demand(flow.cancel.is_none() || flow.committed, "a cancel had been accepted");
-                    State::Done
-                }
-                Outcome::Undone(turn) => {
-                    demand(flow.state == State::Unwinding, "it was not being undone");
-                    demand(
-                        flow.turn.as_ref().is_some_and(|(was, _)| was == turn),
-                        "it turned for another reason",
-                    );
-                    State::Undone
-                }
-                Outcome::Continued(next) => {
-                    let told = self.flows.get(next).filter(|next| {
-                        // It begins in the same moment, with all that this one was told and did not take.
-                        next.takes_up == Some(TakesUp::Continues(record.flow))
-                            && next.last.next() == record.seq
-                            && next.cancel == flow.cancel
-                            && next
-                                .signals
-                                .iter()
-                                .map(|(_, told)| told)
-                                .eq(flow.signals.iter().map(|(_, told)| told))
-                    });
-                    if told.is_none() {
-                        self.wrong(
-                            record,
-                            "it goes on as no flow that takes it up, with all that it was told and asked",
-                        );
-                    }
-                    State::Done
-                }
-                Outcome::Abandoned(_) => {
-                    let taken_up = flow
-                        .reset()
-                        .and_then(|(_, next)| self.flows.get(&next))
-                        .is_some_and(|next| next.last.next() == record.seq && next.cancel == flow.cancel);
-                    if !parked && !taken_up {
-                        self.wrong(record, "it was not parked, nor begun anew with all that was asked of it");
-                    }
-                    State::Abandoned
-                }
-            };
-            next.timers.clear();
-            next.parked = None;
-            (next.outcome, next.ended_ms) = (Some((outcome, record.seq)), Some(record.time_ms));
+            self.ends(record, flow, next, outcome);
         } else {
             demand(false, "a record of this kind has a path");
         }
+    }
+
+    /// How it ends.
+    fn ends(&mut self, record: &Record, flow: &Told, next: &mut Told, outcome: Outcome) {
+        let parked = flow.state == State::Parked;
+        let mut demand = |holds: bool, what: &str| {
+            if !holds {
+                self.wrong(record, what);
+            }
+        };
+        next.state = match &outcome {
+            Outcome::Done(_) => {
+                demand(flow.state == State::Running, "it did not go forward");
+                demand(flow.cancel.is_none() || flow.committed, "a cancel had been accepted");
+                State::Done
+            }
+            Outcome::Undone(turn) => {
+                demand(flow.state == State::Unwinding, "it was not being undone");
+                demand(
+                    flow.turn.as_ref().is_some_and(|(was, _)| was == turn),
+                    "it turned for another reason",
+                );
+                State::Undone
+            }
+            Outcome::Continued(next) => {
+                let told = self.flows.get(next).filter(|next| {
+                    // It begins in the same moment, with all that this one was told and did not take.
+                    next.takes_up == Some(TakesUp::Continues(record.flow))
+                        && next.last.next() == record.seq
+                        && next.cancel == flow.cancel
+                        && next
+                            .signals
+                            .iter()
+                            .map(|(_, told)| told)
+                            .eq(flow.signals.iter().map(|(_, told)| told))
+                });
+                if told.is_none() {
+                    self.wrong(
+                        record,
+                        "it goes on as no flow that takes it up, with all that it was told and asked",
+                    );
+                }
+                State::Done
+            }
+            Outcome::Abandoned(_) => {
+                let taken_up = flow
+                    .reset()
+                    .and_then(|(_, next)| self.flows.get(&next))
+                    .is_some_and(|next| next.last.next() == record.seq && next.cancel == flow.cancel);
+                if !parked && !taken_up {
+                    self.wrong(record, "it was not parked, nor begun anew with all that was asked of it");
+                }
+                State::Abandoned
+            }
+        };
+        next.timers.clear();
+        next.parked = None;
+        (next.outcome, next.ended_ms) = (Some((outcome, record.seq)), Some(record.time_ms));
     }
 
     /// What becomes of a step.
@@ -597,6 +508,6 @@ fn goes_on_as(before: &Told, next: &Told) -> bool {
         && matches!(walk(before).end, Came::Words(_))
 }
 
-fn text_of(told: &Signalled) -> String {
+pub(crate) fn text_of(told: &Signalled) -> String {
     rmp_serde::from_slice(&told.payload).expect("the toy tells texts")
 }
