@@ -440,7 +440,8 @@ impl Life<'_> {
             6..=8 => Release::Unwind,
             _ => Release::Abandon,
         };
-        if how == Release::Retry {
+        // An undo counts anew as well.
+        if how != Release::Abandon {
             self.released(id);
         }
         let engine = self.engine.clone();
