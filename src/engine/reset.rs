@@ -150,7 +150,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
     }
 }
 
-/// Why a flow cannot go on from before an event: of a race that was decided later, what the losers did before is undone.
+/// Why a flow cannot go on from before an event: of a race that was decided later, what its losers did is undone.
 fn cuts_a_race(records: &[Record], before: Seq) -> Option<String> {
     #[cfg(test)]
     if planted::is(Planted::ResetInRace) {
