@@ -193,7 +193,9 @@ impl<P: Send + Sync + 'static> Flow<P> {
             }
             if let Err(halt) = self.forward() {
                 self.stop_others(&mut telling, first).await;
-                return Err(halt);
+                // Nothing is undone while a part of another line is parked.
+                let ends: Vec<_> = telling.ends.into_iter().flatten().collect();
+                return Err(gravest(&ends).filter(Halt::is_grave).unwrap_or(halt));
             }
             self.append(path, Draft::of(&Raced { winner: u32::try_from(first).unwrap_or(u32::MAX) }));
             first

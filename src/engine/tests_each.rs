@@ -1,5 +1,7 @@
 //! Fan-out: bounded, isolated, the same at every replay, settled before anything is undone.
 
+use event::Cause;
+
 use crate::queue::lock;
 use crate::tests_kit::*;
 use crate::{Outcome, State};
@@ -142,4 +144,41 @@ fn two_items_with_one_key_park_instead_of_becoming_one() {
     let row = house.run("r", [Op::Each(twice, 2)]);
     assert!(parked(&row).contains("two items of a fan-out have the key `k`"), "{row:?}");
     assert!(house.world.is_clean());
+}
+
+/// One line of a race had come to its end when another parked over its part. When the flow turns, the first is told to
+/// its end before the other, and nothing may be undone before that one's part is.
+#[test]
+fn a_part_that_is_parked_in_a_line_of_a_race_stops_the_undo_of_all() {
+    let house = House::new();
+    house.world.plan("a", [Plan::Gate("a")]);
+    house.world.plan("b", [Plan::Ours]);
+    house.world.plan("~b", [Plan::Ours, Plan::Succeed]);
+    house.live(async |engine| {
+        let part = Op::Each(vec![("p".to_owned(), vec![make("b")])], 1);
+        let script = Script(vec![race([vec![make("a")], vec![part]])]);
+        let id = engine.start(actor(), "r", script).await.unwrap();
+        house.world.until_at_work("a").await;
+        let snapshot = || engine.snapshot().unwrap();
+        while snapshot().flows(9, |row| row.state == State::Parked).unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..30 {
+            settle(engine).await;
+            tokio::task::yield_now().await;
+        }
+        house.world.open_gate("a");
+        assert_eq!(engine.wait(id).await.unwrap().state, State::Parked);
+        engine.unwind(actor(), id, "hopeless").await.unwrap();
+        let row = engine.wait(id).await.unwrap();
+        assert_eq!(row.state, State::Parked, "its part could not be undone: {row:?}");
+        assert_eq!(house.world.calls_of("~a").len(), 0);
+        let part = snapshot().flows(9, |row| row.cause == Cause::Parent(id)).unwrap()[0].id;
+        engine.retry(actor(), part, "").await.unwrap();
+        engine.wait(part).await.unwrap();
+        engine.retry(actor(), id, "").await.unwrap();
+        assert_eq!(engine.wait(id).await.unwrap().state, State::Undone);
+    });
+    assert!(house.world.is_clean());
+    house.check();
 }
