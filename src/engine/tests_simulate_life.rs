@@ -155,7 +155,8 @@ impl Life<'_> {
                     self.archived(keep, now_ms, told);
                 }
                 // It reads what nobody need have read before, which a disk may refuse.
-                Ok(Answer::Reset { told: Err(Error::Read { .. }), .. }) if self.strikes => {}
+                Ok(Answer::Reset { told: Err(Error::Read { .. }), .. })
+                    if self.strikes || !self.run.disk.is_powered() => {}
                 Ok(answer) => {
                     let powered = self.run.disk.is_powered();
                     if powered {
