@@ -14,7 +14,7 @@ use event::{Actor, Cause, Draft, Event, FlowId, Record, Seq};
 use tokio::sync::oneshot;
 
 use crate::child::parent;
-use crate::committer::{self, Batch, Slot};
+use crate::committer::{Batch, Origin, Slot};
 use crate::each::child_id;
 use crate::flow::{Armed, Flow};
 use crate::fold::{self, FlowRow, State};
@@ -29,7 +29,7 @@ use crate::unwind::{self, records_of};
 use crate::{Denial, Engine, Error};
 
 /// Where a flow comes from that was reset.
-pub(crate) struct Origin {
+pub(crate) struct Ancestry {
     /// The first one's id, and how many resets ago that was.
     pub(crate) work: FlowId,
     pub(crate) resets: u32,
@@ -37,7 +37,7 @@ pub(crate) struct Origin {
     pub(crate) begun_ms: Option<i64>,
 }
 
-impl Origin {
+impl Ancestry {
     pub(crate) fn itself(id: FlowId) -> Self {
         Self { work: id, resets: 0, begun_ms: None }
     }
@@ -70,16 +70,16 @@ impl Decided {
 pub(crate) fn inherited(
     snapshot: &Snapshot,
     takes_up: Option<&TakesUp>,
-    origin: &mut Origin,
+    ancestry: &mut Ancestry,
 ) -> Result<Vec<Record>, Error> {
     let Some(TakesUp::Resets { flow, before }) = takes_up else { return Ok(Vec::new()) };
-    *origin = Origin { work: *flow, resets: origin.resets + 1, begun_ms: None };
+    *ancestry = Ancestry { work: *flow, resets: ancestry.resets + 1, begun_ms: None };
     let row = fold::flow(snapshot, *flow).ok_or(Error::NoFlow(*flow))?;
     let own = records_of(snapshot, &row)?;
     let first = own.first().ok_or(Error::NoFlow(*flow))?;
     let started: Started = first.get().map_err(Error::read)?;
-    let mut records = inherited(snapshot, started.takes_up.as_ref(), origin)?;
-    let begun_ms = origin.begun_ms.unwrap_or(first.time_ms);
+    let mut records = inherited(snapshot, started.takes_up.as_ref(), ancestry)?;
+    let begun_ms = ancestry.begun_ms.unwrap_or(first.time_ms);
     records.extend(own);
     let races: Vec<_> = records.iter().filter(|it| it.seq < *before).filter_map(Decided::of).collect();
     #[cfg(test)]
@@ -88,10 +88,10 @@ pub(crate) fn inherited(
     records.retain(|it| {
         it.seq < *before || it.kind == Signalled::KIND || races.iter().any(|race| race.lost(it))
     });
-    origin.begun_ms = records.iter().any(|it| !it.path.as_str().is_empty()).then_some(begun_ms);
+    ancestry.begun_ms = records.iter().any(|it| !it.path.as_str().is_empty()).then_some(begun_ms);
     #[cfg(test)]
     if planted::is(Planted::ResetLater) {
-        origin.begun_ms = None;
+        ancestry.begun_ms = None;
     }
     Ok(records)
 }
@@ -120,8 +120,8 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let row = snapshot.flow(id).ok_or(Error::NoFlow(id))?;
         let own = records_of(&snapshot.0, &row)?;
         let started: Started = own.first().ok_or(Error::NoFlow(id))?.get().map_err(Error::read)?;
-        let mut origin = Origin::itself(id);
-        let mut records = inherited(&snapshot.0, started.takes_up.as_ref(), &mut origin)?;
+        let mut ancestry = Ancestry::itself(id);
+        let mut records = inherited(&snapshot.0, started.takes_up.as_ref(), &mut ancestry)?;
         records.extend(own);
         let begin = records.first().ok_or(Error::NoFlow(id))?.seq.next();
         if let Some(before) = before.filter(|before| !records.iter().any(|record| record.seq == *before)) {
@@ -225,7 +225,7 @@ pub(crate) async fn hand_on<P: Send + Sync + 'static>(flow: &Flow<P>, turn: Turn
         let Some(mut row) = batch.flow(id).cloned() else { return };
         let cancel = row.cancel.take();
         let slot = Slot { flow: next, path: "", scope: &row.scope };
-        let origin = committer::Origin { actor: row.actor.clone(), cause: Cause::Parent(id) };
+        let origin = Origin { actor: row.actor.clone(), cause: Cause::Parent(id) };
         batch.begin(&slot, origin, Draft::of(&started));
         batch.append(&slot, Draft::of(&Released { by: by.clone(), reason: reason.clone() }));
         #[cfg(test)]

@@ -1,13 +1,8 @@
 //! Several lines of a story at once: in any order the same log, one winner, losers undone, no step twice.
 
+use crate::State;
 use crate::queue::lock;
 use crate::tests_kit::*;
-use crate::{Outcome, State};
-
-fn output(row: &crate::FlowRow) -> Vec<String> {
-    let Some(Outcome::Done(output)) = &row.outcome else { panic!("{row:?}") };
-    rmp_serde::from_slice(output).unwrap()
-}
 
 #[test]
 fn lines_that_are_joined_run_at_once_and_answer_in_their_own_order() {

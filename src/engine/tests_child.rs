@@ -6,11 +6,6 @@ use crate::queue::lock;
 use crate::tests_kit::*;
 use crate::{Outcome, ParentEnd, State, TakesUp};
 
-fn output(row: &crate::FlowRow) -> Vec<String> {
-    let Some(Outcome::Done(output)) = &row.outcome else { panic!("{row:?}") };
-    rmp_serde::from_slice(output).unwrap()
-}
-
 fn begin(ops: Vec<Op>, end: ParentEnd) -> Op {
     more(More::Begin(ops, end))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::queue::lock;
 use crate::tests_kit::*;
-use crate::{Flow, Halt, ParentEnd, Policy, branch};
+use crate::{Denial, Error, Flow, FlowRow, Halt, Outcome, ParentEnd, Policy, branch};
 
 /// One more line of a script.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -133,4 +133,15 @@ pub(crate) async fn tell_more(flow: &Flow<World>, more: More) -> Result<String, 
             step.undo(move |at| unmade(at, undone.clone())).await.map(|made| made.key)
         }
     }
+}
+
+/// What a flow that is done yields.
+pub(crate) fn output(row: &FlowRow) -> Vec<String> {
+    let Some(Outcome::Done(output)) = &row.outcome else { panic!("{row:?}") };
+    rmp_serde::from_slice(output).unwrap()
+}
+
+/// Why something was denied, if it was.
+pub(crate) fn denial(error: &Error) -> Option<Denial> {
+    if let Error::Denied { denial, .. } = error { Some(*denial) } else { None }
 }

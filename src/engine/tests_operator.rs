@@ -5,10 +5,6 @@ use event::FlowId;
 use crate::tests_kit::*;
 use crate::{Denial, Engine, Error, State, Which};
 
-fn denial(error: &Error) -> Option<Denial> {
-    if let Error::Denied { denial, .. } = error { Some(*denial) } else { None }
-}
-
 /// Gives whatever would go on the time to.
 async fn a_while(engine: &Engine<World>) {
     for _ in 0..30 {

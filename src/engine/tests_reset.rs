@@ -4,16 +4,7 @@ use event::{Cause, FlowId, Seq};
 
 use crate::queue::lock;
 use crate::tests_kit::*;
-use crate::{Denial, Engine, Error, Outcome, State, TakesUp, Turn};
-
-fn denial(error: &Error) -> Option<Denial> {
-    if let Error::Denied { denial, .. } = error { Some(*denial) } else { None }
-}
-
-fn output(row: &crate::FlowRow) -> Vec<String> {
-    let Some(Outcome::Done(output)) = &row.outcome else { panic!("{row:?}") };
-    rmp_serde::from_slice(output).unwrap()
-}
+use crate::{Denial, Engine, Outcome, State, TakesUp, Turn};
 
 /// The place of the event of a flow that stands at a path.
 fn seq_at(engine: &Engine<World>, id: FlowId, path: &str) -> Seq {

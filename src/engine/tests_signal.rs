@@ -1,16 +1,7 @@
 //! What a flow is told: taken by name, oldest first, once, the same at every replay; and what it shows.
 
 use crate::tests_kit::*;
-use crate::{Denial, Error, Outcome, State};
-
-fn output(row: &crate::FlowRow) -> Vec<String> {
-    let Some(Outcome::Done(output)) = &row.outcome else { panic!("{row:?}") };
-    rmp_serde::from_slice(output).unwrap()
-}
-
-fn denial(error: &Error) -> Option<Denial> {
-    if let Error::Denied { denial, .. } = error { Some(*denial) } else { None }
-}
+use crate::{Denial, Error, State};
 
 #[test]
 fn what_a_flow_is_told_is_taken_by_name_oldest_first_whether_or_not_it_waits() {

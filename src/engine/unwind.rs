@@ -22,7 +22,7 @@ use crate::hold::Returns;
 use crate::kinds::{Ended, Failed, Outcome, Parked, Refused, Released, Started, TakesUp, Turn, Turned};
 use crate::live::Live;
 use crate::queue::{Ticket, lock};
-use crate::reset::Origin;
+use crate::reset::Ancestry;
 use crate::shared::Shared;
 use crate::spans;
 use crate::step::Policy;
@@ -127,7 +127,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
         children: Vec::new(),
         broken: None,
     };
-    let mut origin = Origin::itself(id);
+    let mut ancestry = Ancestry::itself(id);
     let mut fresh = false;
     let Loaded { scope, started, turn, time_ms, account } = if let Some(begin) = begin {
         told.last = begin.ticket;
@@ -140,7 +140,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
             let ticket = shared.queue.submit(Box::new(|_| {}));
             shared.queue.durable(ticket).await?;
         }
-        match audit::guarded(|| load(shared, id, live, &mut told, &mut origin))? {
+        match audit::guarded(|| load(shared, id, live, &mut told, &mut ancestry))? {
             Some(loaded) => loaded,
             None => return Ok(()),
         }
@@ -148,7 +148,7 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
     let span = spans::of_flow(id, &started, &scope, &account);
     let name = started.name.clone();
     let (shared_ours, live) = (shared.clone(), live.clone());
-    let Origin { work, resets, .. } = origin;
+    let Ancestry { work, resets, .. } = ancestry;
     let inner = Inner { id, work, resets, name, scope, shared: shared_ours, live, told: Mutex::new(told) };
     let flow = Flow { inner: Arc::new(inner), branch: Branch::trunk(time_ms, fresh) };
     let story = match shared.book.find(&started.name, started.version) {
@@ -180,7 +180,7 @@ fn load<P>(
     id: FlowId,
     live: &Live,
     told: &mut Told<P>,
-    origin: &mut Origin,
+    ancestry: &mut Ancestry,
 ) -> Result<Option<Loaded>, Error> {
     // The row and its records out of one snapshot: a later row may speak of records that an earlier one lacks.
     let snapshot = shared.store.snapshot()?;
@@ -198,7 +198,7 @@ fn load<P>(
     let started: Started = first.get().map_err(Error::read)?;
     let mut records = Vec::new();
     if let Some(TakesUp::Resets { .. }) = &started.takes_up {
-        records = reset::inherited(&snapshot, started.takes_up.as_ref(), origin)?;
+        records = reset::inherited(&snapshot, started.takes_up.as_ref(), ancestry)?;
         let steps = records.iter().filter(|record| !record.path.as_str().is_empty());
         told.inherited = steps.map(|record| (record.path.0.clone(), record.flow)).collect();
     }
@@ -206,7 +206,7 @@ fn load<P>(
     if let Some(Turn::Reset { .. }) = &row.turn {
         told.places = records.iter().map(|record| (record.path.0.clone(), record.seq)).collect();
     }
-    let time_ms = origin.begun_ms.unwrap_or(own_ms);
+    let time_ms = ancestry.begun_ms.unwrap_or(own_ms);
     live.remember(&records);
     told.journal = journal(records);
     told.tried = tried(&snapshot, id)?;
