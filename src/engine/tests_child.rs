@@ -98,6 +98,7 @@ fn a_child_is_begun_once_whenever_the_power_goes() {
     let ops = vec![begin(vec![make("a")], ParentEnd::Wait), make("b"), more(More::Ended)];
     let id = house.crash(async |engine| {
         let id = engine.start(actor(), "r", Script(ops.clone())).await.unwrap();
+        house.world.until_at_work("a").await;
         house.world.until_at_work("b").await;
         id
     });
