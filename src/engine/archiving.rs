@@ -422,7 +422,7 @@ fn settled_rows(
     let open = open::all(snapshot).into_iter().filter_map(|open| fold::flow(snapshot, open.id));
     let settled = Settled::new(open.map(|flow| (flow.id, flow.first)), upto);
     let flow = |id: FlowId| {
-        let row = get_row(&snapshot.rows, &FLOWS.key(&house(), &[&id.to_string()]));
+        let row = get_row(&snapshot.rows, &FLOWS.key(house(), &[&id.to_string()]));
         row.map(|row| FLOWS.read(&row))
     };
     let mut found = Vec::new();

@@ -33,10 +33,10 @@ struct Inner<P> {
     flow: FlowId,
     /// The flow it works for, to the outside.
     work: FlowId,
-    path: String,
+    path: Arc<str>,
     attempt: Attempt,
     undoing: bool,
-    pulse: Arc<Pulse>,
+    pulse: Pulse,
 }
 
 /// What an attempt and whoever keeps its time tell each other.
@@ -44,23 +44,24 @@ struct Inner<P> {
 pub(crate) struct Pulse {
     /// It has taken too long and is to stop.
     pub(crate) overdue: AtomicBool,
-    /// When it was last at a checkpoint, or began.
-    pub(crate) beat: Mutex<Instant>,
+    /// When it was last at a checkpoint, or began; of one that may be silent nothing.
+    pub(crate) beat: Option<Mutex<Instant>>,
 }
 
 impl Pulse {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { overdue: AtomicBool::new(false), beat: Mutex::new(Instant::now()) })
+    pub(crate) fn new(is_silence_limited: bool) -> Self {
+        let beat = is_silence_limited.then(|| Mutex::new(Instant::now()));
+        Self { overdue: AtomicBool::new(false), beat }
     }
 }
 
 impl<P: Send + Sync + 'static> At<P> {
     pub(crate) fn new(
         flow: &Flow<P>,
-        path: &str,
+        path: &Arc<str>,
         attempt: Attempt,
         undoing: bool,
-        pulse: Arc<Pulse>,
+        pulse: Pulse,
     ) -> Self {
         let inner = &flow.inner;
         Self {
@@ -70,12 +71,16 @@ impl<P: Send + Sync + 'static> At<P> {
                 branch: flow.branch.clone(),
                 flow: inner.id,
                 work: inner.work,
-                path: path.to_owned(),
+                path: path.clone(),
                 attempt,
                 undoing,
                 pulse,
             }),
         }
+    }
+
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.inner.pulse
     }
 
     /// What the step may reach.
@@ -155,7 +160,9 @@ impl<P: Send + Sync + 'static> Work for At<P> {
             // Nobody waits for it: it only says whether a recovery got further.
             inner.shared.queue.submit(Box::new(move |batch| batch.keep(flow, "", "progress", value)));
         }
-        *lock(&inner.pulse.beat) = Instant::now();
+        if let Some(beat) = &inner.pulse.beat {
+            *lock(beat) = Instant::now();
+        }
         if inner.pulse.overdue.load(Ordering::Acquire) {
             return Err(Failure::Cancelled);
         }

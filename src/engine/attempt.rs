@@ -1,5 +1,6 @@
 //! Trying: attempts, backoff, and what each family of failure comes to.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -43,14 +44,17 @@ const GRACE: Duration = Duration::from_secs(5);
 /// one the step's.
 pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
     flow: &Flow<P>,
-    path: &str,
-    act: &Act<P, T>,
+    path: &Arc<str>,
+    act: &Act<'_, P, T>,
     policy: Policy,
     rate: Option<&Rate>,
 ) -> Result<Result<T, Refusal>, Halt> {
     let (inner, undoing) = (&flow.inner, path.ends_with('~'));
     all_before(flow).await?;
-    let mut tried = lock(&inner.told).tried.remove(path);
+    let mut tried = {
+        let mut told = lock(&inner.told);
+        if told.tried.is_empty() { None } else { told.tried.remove(&**path) }
+    };
     let since_ms = tried.as_ref().and_then(|tried| tried.since_ms);
     let since_ms = since_ms.or_else(|| policy.total_limit.map(|_| inner.shared.clock.now_ms()));
     if let (Some(since_ms), None) = (since_ms, &tried) {
@@ -119,7 +123,7 @@ pub(crate) async fn run<P: Send + Sync + 'static, T: Send + 'static>(
                 return Err(Halt::Park(format!("step {path} met a fault of its own: {why}")));
             }
             Err(Failure::World(error)) => {
-                tracing::warn!(flow = %inner.id, path, number, error, "an attempt failed");
+                tracing::warn!(flow = %inner.id, path = &**path, number, error, "an attempt failed");
                 let now_ms = inner.shared.clock.now_ms();
                 let due_ms = now_ms.saturating_add(backoff_ms(flow, path, number, policy));
                 let why_final = if number >= policy.attempts_max {
@@ -196,6 +200,9 @@ struct Limits {
 
 impl Limits {
     fn of<P>(flow: &Flow<P>, policy: &Policy, since_ms: Option<i64>) -> Self {
+        if policy.attempt_limit.is_none() && policy.total_limit.is_none() {
+            return Self { end: None, silence: policy.heartbeat_limit };
+        }
         let now = Instant::now();
         let attempt = policy.attempt_limit.map(|limit| {
             (now + limit, format!("an attempt took longer than the {} seconds it may", limit.as_secs_f32()))
@@ -229,8 +236,8 @@ impl Drop for AtWork<'_> {
 /// Makes one attempt, unless something strikes it.
 async fn attempted<P: Send + Sync + 'static, T: Send + 'static>(
     flow: &Flow<P>,
-    path: &str,
-    act: &Act<P, T>,
+    path: &Arc<str>,
+    act: &Act<'_, P, T>,
     attempt: Attempt,
     limits: &Limits,
 ) -> Result<Result<T, Failure>, Halt> {
@@ -248,26 +255,25 @@ async fn attempted<P: Send + Sync + 'static, T: Send + 'static>(
 /// Makes one attempt, and ends it when it takes too long. It has ended when this has.
 async fn acted<P: Send + Sync + 'static, T: Send + 'static>(
     flow: &Flow<P>,
-    path: &str,
-    act: &Act<P, T>,
+    path: &Arc<str>,
+    act: &Act<'_, P, T>,
     attempt: Attempt,
     limits: &Limits,
 ) -> Result<Result<T, Failure>, Halt> {
-    let pulse = Pulse::new();
-    let at = At::new(flow, path, attempt, path.ends_with('~'), pulse.clone());
+    let at = At::new(flow, path, attempt, path.ends_with('~'), Pulse::new(limits.silence.is_some()));
     let _at_work = AtWork::new(&flow.inner.live);
-    let mut action = act(at).in_current_span();
+    let mut action = act(at.clone()).in_current_span();
     if let Some(outcome) = act::at_once(&mut action).await {
         return Ok(outcome);
     }
     // On a task of its own: a panic in it is an answer, and it ends before anything follows.
     let mut task = tokio::spawn(action);
-    let late = overdue(&pulse, limits);
+    let late = overdue(at.pulse(), limits);
     let (joined, late) = tokio::select! {
         biased;
         joined = &mut task => (joined, None),
         why = late => {
-            pulse.overdue.store(true, Ordering::Release);
+            at.pulse().overdue.store(true, Ordering::Release);
             let stopped = tokio::time::timeout(GRACE, &mut task).await;
             let joined = if let Ok(joined) = stopped {
                 joined
@@ -295,7 +301,8 @@ async fn acted<P: Send + Sync + 'static, T: Send + 'static>(
 /// Ends when the attempt has taken too long, and says why.
 async fn overdue(pulse: &Pulse, limits: &Limits) -> String {
     loop {
-        let silent_until = limits.silence.map(|silence| *lock(&pulse.beat) + silence);
+        let silence = limits.silence.zip(pulse.beat.as_ref());
+        let silent_until = silence.map(|(silence, beat)| *lock(beat) + silence);
         let end = limits.end.as_ref().map(|(end, _)| *end);
         let Some(next) = end.into_iter().chain(silent_until).min() else {
             return std::future::pending().await;
@@ -305,7 +312,7 @@ async fn overdue(pulse: &Pulse, limits: &Limits) -> String {
         if let Some((_, why)) = limits.end.as_ref().filter(|(end, _)| *end <= now) {
             return why.clone();
         }
-        if let Some(silence) = limits.silence.filter(|silence| *lock(&pulse.beat) + *silence <= now) {
+        if let Some((silence, _)) = silence.filter(|(silence, beat)| *lock(beat) + *silence <= now) {
             return format!(
                 "an attempt was silent for longer than the {} seconds it may",
                 silence.as_secs_f32()

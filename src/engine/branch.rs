@@ -12,13 +12,12 @@
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use event::{Draft, FlowId, Order};
-use tokio::sync::oneshot;
 
 use crate::committer::panic_text;
 use crate::flow::{Armed, Flow};
@@ -57,6 +56,8 @@ pub(crate) struct Branch {
     parent: Option<Arc<Branch>>,
     stopped: AtomicBool,
     pub(crate) line: Mutex<Place>,
+    /// Time of the newest record that was written for it, milliseconds since 1970 UTC.
+    pub(crate) written_ms: Arc<AtomicI64>,
 }
 
 /// How far a branch has come.
@@ -68,10 +69,10 @@ pub(crate) struct Place {
     pub(crate) minted: u32,
     /// Time of the newest record met.
     pub(crate) now_ms: i64,
-    /// The newest record's time, while it is still being decided.
-    pub(crate) pending_now: Option<oneshot::Receiver<i64>>,
+    /// The newest record is still being decided, or was since: its time is to be had from `written_ms`.
+    pub(crate) is_pending: bool,
     /// The step that is under way.
-    pub(crate) under_way: Option<String>,
+    pub(crate) under_way: Option<Arc<str>>,
     /// Something new was done in it since the flow was taken up, or the flow was begun here: nothing of it happened
     /// without this telling of the story knowing.
     pub(crate) fresh: bool,
@@ -86,6 +87,7 @@ impl Branch {
             parent: None,
             stopped: AtomicBool::new(false),
             line: Mutex::new(Place { now_ms, fresh, ..Place::default() }),
+            written_ms: Arc::default(),
         })
     }
 
@@ -268,6 +270,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
                 parent: Some(self.branch.clone()),
                 stopped: AtomicBool::new(false),
                 line: Mutex::new(Place { now_ms, fresh, ..Place::default() }),
+                written_ms: Arc::default(),
             });
             let flow = Flow { inner: self.inner.clone(), branch: branch.clone() };
             telling.branches.push(branch);

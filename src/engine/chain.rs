@@ -29,6 +29,9 @@ const CHECKS_LONG: u8 = 0xc5;
 /// The bytes before the first check, at most.
 const CHECKS_HEAD_BYTES: usize = 3;
 
+/// Bytes that the checks of a row have room for at once: those of as many small records as a row holds.
+const CHECKS_BYTES: usize = 64;
+
 /// What tells a record from another in the same place.
 pub(crate) type Check = [u8; 4];
 
@@ -49,7 +52,7 @@ impl Filling {
     fn begin(first: u64) -> Self {
         let mut row = Vec::with_capacity(ROW_BYTES_MAX);
         row.extend_from_slice(&GENESIS);
-        Self { first, row, checks: Vec::new() }
+        Self { first, row, checks: Vec::with_capacity(CHECKS_BYTES) }
     }
 
     fn close(mut self, hash: &mut Hash) -> (u64, Vec<u8>) {

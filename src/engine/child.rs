@@ -47,7 +47,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
 
     async fn begin_at<W: Workflow<Ports = P>>(
         &self,
-        path: String,
+        path: Arc<str>,
         child: &W,
         parent_end: ParentEnd,
     ) -> Result<FlowId, Halt> {
@@ -72,7 +72,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
             self.forward()?;
             let actor = inner.shared.flow_row(inner.id)?.map(|row| row.actor).unwrap_or_default();
             let begun = inner.shared.begin(id, actor, Cause::Parent(inner.id), child);
-            self.append(&path, Draft::of(&ChildStarted { child: id, parent_end }));
+            self.append(path, Draft::of(&ChildStarted { child: id, parent_end }));
             let known = begun.known.await.map_err(|_| inner.shared.queue.error())?;
             known.map_err(Halt::Park)?;
         }

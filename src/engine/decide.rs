@@ -1,6 +1,7 @@
 //! Deciding at the head of the log: a pure question, one event or a no.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use event::{Draft, Event, Refusal, Scope, View};
 use tokio::sync::oneshot;
@@ -39,7 +40,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
 
     async fn decide_now<E: Event>(
         &self,
-        path: String,
+        path: Arc<str>,
         scope: Scope,
         decide: DecideFn<E>,
         undo: Option<DecideUndo>,
@@ -68,12 +69,12 @@ impl<P: Send + Sync + 'static> Flow<P> {
         Ok(event)
     }
 
-    async fn ask_now<E: Event>(&self, path: &str, scope: Scope, decide: DecideFn<E>) -> Result<E, Halt> {
+    async fn ask_now<E: Event>(&self, path: &Arc<str>, scope: Scope, decide: DecideFn<E>) -> Result<E, Halt> {
         self.forward()?;
         self.turn(path).await?;
         self.forward()?;
         let (sender, receiver) = oneshot::channel();
-        let (id, live, path) = (self.inner.id, self.inner.live.clone(), path.to_owned());
+        let (id, live, path) = (self.inner.id, self.inner.live.clone(), path.clone());
         let ticket = self.inner.shared.queue.submit(Box::new(move |batch| {
             let slot = Slot { flow: id, path: &path, scope: &scope };
             let answer = decide_in(batch, &slot, decide);

@@ -76,10 +76,10 @@ impl<'a, P: Send + Sync + 'static, W: Workflow<Ports = P>> Each<'a, P, W> {
         self.flow.alone(path.clone(), async move { self.run(path, None).await })
     }
 
-    async fn run(self, path: String, undo: Option<StepUndo<P>>) -> Result<Ends<W::Output>, Halt> {
+    async fn run(self, path: Arc<str>, undo: Option<StepUndo<P>>) -> Result<Ends<W::Output>, Halt> {
         let flow = self.flow;
         if let Some(undo) = undo {
-            lock(&flow.inner.told).armed.push(Armed { path: path.clone(), undo: Undo::Step(undo) });
+            lock(&flow.inner.told).armed.push(Armed { path: path.to_string(), undo: Undo::Step(undo) });
         }
         let parent = flow.parent_at(&path);
         let known = flow.recall::<Gathered>(&path)?.transpose()?.is_some();
@@ -101,7 +101,7 @@ impl<'a, P: Send + Sync + 'static, W: Workflow<Ports = P>> Each<'a, P, W> {
         }
         let ends = ends_of::<W>(&rows)?;
         let done = ends.values().filter(|end| end.is_ok()).count() as u64;
-        flow.append(&path, Draft::of(&Gathered { done, failed: ends.len() as u64 - done }));
+        flow.append(path.clone(), Draft::of(&Gathered { done, failed: ends.len() as u64 - done }));
         Ok(ends)
     }
 

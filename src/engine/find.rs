@@ -144,7 +144,7 @@ impl Snapshot {
 /// A flow that began at a place, looked for first where it most likely is.
 fn flow_of(snapshot: &store::Snapshot, first: Seq, id: FlowId) -> Option<FlowRow> {
     let ended = snapshot.ended.as_ref().filter(|_| first <= snapshot.archive.end());
-    let row = ended.and_then(|ended| store::get_row(ended, &FLOWS.key(&house(), &[&id.to_string()])));
+    let row = ended.and_then(|ended| store::get_row(ended, &FLOWS.key(house(), &[&id.to_string()])));
     row.map(|row| FLOWS.read(&row)).or_else(|| fold::flow(snapshot, id))
 }
 

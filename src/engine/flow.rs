@@ -5,8 +5,10 @@
 //! event than the log holds has been changed under its own version: the flow parks.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use event::{Draft, Event, Failure, FlowId, Record, Scope, Seq, View};
@@ -21,6 +23,9 @@ use crate::live::Live;
 use crate::queue::{Ticket, lock};
 use crate::shared::Shared;
 use crate::workflow::Halt;
+
+/// Digits of the number of a call, at most.
+const NUMBER_DIGITS: usize = 10;
 
 /// A running operation, as its story sees it.
 pub struct Flow<P> {
@@ -43,7 +48,7 @@ pub(crate) struct Inner<P> {
     pub(crate) resets: u32,
     /// Name of its story.
     pub(crate) name: String,
-    pub(crate) scope: Scope,
+    pub(crate) scope: Arc<Scope>,
     pub(crate) shared: Arc<Shared<P>>,
     pub(crate) live: Arc<Live>,
     pub(crate) told: Mutex<Told<P>>,
@@ -105,11 +110,16 @@ impl<P: Send + Sync + 'static> Flow<P> {
 
     /// The time of the newest record of this line of the story so far, milliseconds since 1970 UTC.
     pub async fn now_ms(&self) -> i64 {
-        let pending = lock(&self.branch.line).pending_now.take();
-        if let Some(pending) = pending
-            && let Ok(now_ms) = pending.await
-        {
-            lock(&self.branch.line).now_ms = now_ms;
+        let is_pending = std::mem::take(&mut lock(&self.branch.line).is_pending);
+        if is_pending {
+            let (sender, decided) = oneshot::channel();
+            // Behind the record in the queue.
+            self.inner.shared.queue.submit(Box::new(move |_| _ = sender.send(())));
+            if decided.await.is_ok() {
+                let written_ms = self.branch.written_ms.load(Ordering::Acquire);
+                let mut line = lock(&self.branch.line);
+                line.now_ms = line.now_ms.max(written_ms);
+            }
         }
         lock(&self.branch.line).now_ms
     }
@@ -118,7 +128,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
     /// first, and one that is dropped half-way would go on beside its own undo: such a story parks.
     pub(crate) async fn alone<T>(
         &self,
-        path: String,
+        path: Arc<str>,
         doing: impl Future<Output = Result<T, Halt>> + Send,
     ) -> Result<T, Halt> {
         let whole = self.begins_alone(path)?;
@@ -129,7 +139,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
 
     /// The same, for what is large or frequent and would be moved into another future for it: what is held until it is
     /// over.
-    pub(crate) fn begins_alone(&self, path: String) -> Result<Whole<'_, P>, Halt> {
+    pub(crate) fn begins_alone(&self, path: Arc<str>) -> Result<Whole<'_, P>, Halt> {
         let mut line = lock(&self.branch.line);
         if let Some(other) = &line.under_way {
             let why = format!(
@@ -155,17 +165,28 @@ impl<P: Send + Sync + 'static> Flow<P> {
         }
     }
 
-    pub(crate) fn next_path(&self, mark: &str) -> String {
-        let mut line = lock(&self.branch.line);
-        line.number += 1;
-        format!("{}{}{mark}", self.branch.prefix, line.number)
+    pub(crate) fn next_path(&self, mark: &str) -> Arc<str> {
+        let number = {
+            let mut line = lock(&self.branch.line);
+            line.number += 1;
+            line.number
+        };
+        let prefix = &self.branch.prefix;
+        let mut path = String::with_capacity(prefix.len() + NUMBER_DIGITS + mark.len());
+        path.push_str(prefix);
+        write!(path, "{number}").expect("a text takes what is written");
+        path.push_str(mark);
+        path.into()
     }
 
     /// What the log has at a path: an event, a memoised no, or nothing.
     pub(crate) fn recall<E: Event>(&self, path: &str) -> Result<Option<Result<E, Halt>>, Halt> {
-        let Some(record) = lock(&self.inner.told).journal.remove(path) else {
-            return Ok(None);
+        let record = {
+            let mut told = lock(&self.inner.told);
+            // Of a story that is told for the first time nothing is looked for.
+            if told.journal.is_empty() { None } else { told.journal.remove(path) }
         };
+        let Some(record) = record else { return Ok(None) };
         self.met(record.time_ms);
         let diverged = || {
             Halt::Park(format!(
@@ -234,7 +255,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
     pub(crate) fn met(&self, time_ms: i64) {
         let mut line = lock(&self.branch.line);
         line.now_ms = time_ms;
-        line.pending_now = None;
+        line.is_pending = false;
     }
 
     /// Whether the log holds more of the story than it has asked for: it is being told again.
@@ -243,9 +264,9 @@ impl<P: Send + Sync + 'static> Flow<P> {
     }
 
     /// Submits an event of this flow without waiting for it.
-    pub(crate) fn append(&self, path: &str, draft: Draft) {
-        let (sender, receiver) = oneshot::channel();
-        let (id, scope, path) = (self.inner.id, self.inner.scope.clone(), path.to_owned());
+    pub(crate) fn append(&self, path: impl Into<Arc<str>>, draft: Draft) {
+        let (id, scope, path) = (self.inner.id, self.inner.scope.clone(), path.into());
+        let written_ms = self.branch.written_ms.clone();
         let order = self.inner.shared.order.clone();
         // On its way it is one more that moves.
         if let Some(order) = &order {
@@ -254,15 +275,14 @@ impl<P: Send + Sync + 'static> Flow<P> {
         let ticket = self.inner.shared.queue.submit(Box::new(move |batch| {
             let slot = Slot { flow: id, path: &path, scope: &scope };
             if let Some((_, time_ms)) = batch.append(&slot, draft) {
-                // Nobody may be asking for the time.
-                let _ = sender.send(time_ms);
+                written_ms.store(time_ms, Ordering::Release);
             }
             if let Some(order) = &order {
                 order.lines(id, -1);
             }
         }));
         self.submitted(ticket);
-        lock(&self.branch.line).pending_now = Some(receiver);
+        lock(&self.branch.line).is_pending = true;
     }
 
     /// Something new of the story is on its way into the log.
@@ -294,7 +314,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
 /// Notices when a step's future is dropped before its end.
 pub(crate) struct Whole<'a, P> {
     flow: &'a Flow<P>,
-    path: Option<String>,
+    path: Option<Arc<str>>,
 }
 
 impl<P> Whole<'_, P> {

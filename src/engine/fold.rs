@@ -3,7 +3,7 @@
 //! Flows that have not ended stay resident between commits; a rebuild folds the same code over the
 //! whole log, so what is on disk can be compared with it bit for bit.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use event::{Actor, Cause, Event, FlowId, Fold, Record, Refusal, RowsMut, Scope, Seq, Subject, Table};
 use serde::{Deserialize, Serialize};
@@ -32,9 +32,13 @@ pub(crate) const PAUSES: Table<Paused> = Table::new("pause");
 pub(crate) const TOLD: Table<Seq> = Table::new("told");
 const KNOWN: Table<Seq> = Table::new("kind");
 
+/// Bytes that a flow's row has room for at once; few are longer.
+const ROW_BYTES: usize = 384;
+
 /// The scope of rows that belong to no account.
-pub(crate) fn house() -> Scope {
-    Scope::from("kiln")
+pub(crate) fn house() -> &'static Scope {
+    static HOUSE: LazyLock<Scope> = LazyLock::new(|| Scope::from("kiln"));
+    &HOUSE
 }
 
 /// Where a flow stands.
@@ -158,7 +162,7 @@ impl FlowRow {
 
 /// One flow, as far as it has come.
 pub(crate) fn flow(rows: &dyn event::Rows, id: FlowId) -> Option<FlowRow> {
-    FLOWS.get(rows, &house(), &[&id.to_string()]).map(|flow| come(rows, flow))
+    FLOWS.get(rows, house(), &[&id.to_string()]).map(|flow| come(rows, flow))
 }
 
 /// A flow's row, with how far it has come if it has not ended.
@@ -238,7 +242,7 @@ impl EngineFold {
         fold.marked.reserve(open.len());
         fold.flows.reserve(open.len());
         for Come { id, last, records } in open {
-            if let Some(row) = FLOWS.get(rows, &house, &[&id.to_string()]) {
+            if let Some(row) = FLOWS.get(rows, house, &[&id.to_string()]) {
                 fold.marked.insert(id, Listed::of(&row));
                 fold.flows.insert(id, FlowRow { last, records, ..row });
             }
@@ -270,7 +274,7 @@ impl EngineFold {
         let house = house();
         if !self.kinds.contains(&record.kind) {
             self.kinds.insert(record.kind.clone());
-            KNOWN.put(rows, &house, &[&record.kind], &record.seq);
+            KNOWN.put(rows, house, &[&record.kind], &record.seq);
         }
         let begun = self.flows.get(&record.flow);
         let (first, known) = begun.map_or((record.seq, &[][..]), |flow| (flow.first, &flow.subjects));
@@ -279,7 +283,7 @@ impl EngineFold {
         }
         if let Some(started) = read::<Started>(record) {
             if let Cause::Request(request) = &record.cause {
-                REQUESTS.put(rows, &house, &[request], &record.flow);
+                REQUESTS.put(rows, house, &[request], &record.flow);
             }
             let flow = begin(record, started);
             let asked_by = [Facet::Name(&flow.name), Facet::Account(&flow.actor.account)];
@@ -308,7 +312,8 @@ impl EngineFold {
     pub(crate) fn flush(&mut self, rows: &mut dyn RowsMut) {
         let house = house();
         let mut moves = Vec::new();
-        for (id, changed) in std::mem::take(&mut self.dirty) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for (id, changed) in dirty.drain() {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
             let ended = flow.state.has_ended();
             let (last, records) = (flow.last, flow.records);
@@ -337,8 +342,9 @@ impl EngineFold {
                 }
                 // By place and not by name: there are many of them, and its fields change only
                 // together with the fold's version.
-                let row = rmp_serde::to_vec(flow).expect("a row is plain data");
-                rows.set(FLOWS.key(&house, &[&id.to_string()]), Some(row));
+                let mut row = Vec::with_capacity(ROW_BYTES);
+                rmp_serde::encode::write(&mut row, flow).expect("a row is plain data");
+                rows.set(FLOWS.key(house, &[&id.to_string()]), Some(row));
                 (flow.last, flow.records) = (last, records);
             }
             if !ended || was_marked {
@@ -348,6 +354,8 @@ impl EngineFold {
                 self.flows.remove(&id);
             }
         }
+        // With its room: a crowd comes again.
+        self.dirty = dirty;
         self.moved.flush(rows);
         self.lists.flush(rows);
         if let Some(tally) = self.tally.as_ref().filter(|_| !moves.is_empty()) {
@@ -358,7 +366,7 @@ impl EngineFold {
 
 /// The kinds of records there are in the log.
 pub(crate) fn kinds(rows: &dyn event::Rows) -> Vec<String> {
-    let prefix = KNOWN.key(&house(), &[""]);
+    let prefix = KNOWN.key(house(), &[""]);
     let mut found = Vec::new();
     rows.scan(&prefix, &mut |key, _| {
         found.push(String::from_utf8_lossy(&key[prefix.len()..]).into_owned());
@@ -369,13 +377,13 @@ pub(crate) fn kinds(rows: &dyn event::Rows) -> Vec<String> {
 
 /// The first record of a kind, if there is one.
 pub(crate) fn first_of(rows: &dyn event::Rows, kind: &str) -> Option<Seq> {
-    KNOWN.get(rows, &house(), &[kind])
+    KNOWN.get(rows, house(), &[kind])
 }
 
 /// Takes timers back that nobody waits for any more.
 fn drop_timers(flow: &mut FlowRow, rows: &mut dyn RowsMut, dropped: &dyn Fn(&str) -> bool) {
     for path in flow.timers.iter().filter(|path| dropped(path)) {
-        TIMERS.remove(rows, &house(), &[&flow.id.to_string(), path]);
+        TIMERS.remove(rows, house(), &[&flow.id.to_string(), path]);
     }
     flow.timers.retain(|path| !dropped(path));
 }
@@ -446,20 +454,20 @@ fn advance(flow: &mut FlowRow, rows: &mut dyn RowsMut, record: &Record) {
         match &paused.which {
             Which::Flow(_) => flow.paused = Some(paused.reason),
             Which::Kind(_) | Which::Background | Which::All => {
-                PAUSES.put(rows, &house, &[&pause_key(&paused.which)], &paused);
+                PAUSES.put(rows, house, &[&pause_key(&paused.which)], &paused);
             }
         }
     } else if let Some(resumed) = read::<Resumed>(record) {
         match &resumed.which {
             Which::Flow(_) => flow.paused = None,
             Which::Kind(_) | Which::Background | Which::All => {
-                PAUSES.remove(rows, &house, &[&pause_key(&resumed.which)]);
+                PAUSES.remove(rows, house, &[&pause_key(&resumed.which)]);
             }
         }
     } else if let Some(told) = read::<Signalled>(record) {
         flow.signals += 1;
         if !told.key.is_empty() {
-            TOLD.put(rows, &house, &[&id, &told.key], &record.seq);
+            TOLD.put(rows, house, &[&id, &told.key], &record.seq);
             flow.signalled = true;
         }
     } else if read::<SignalTaken>(record).is_some() {
@@ -470,18 +478,18 @@ fn advance(flow: &mut FlowRow, rows: &mut dyn RowsMut, record: &Record) {
         let (lines, winner) = (format!("{}.", record.path), format!("{}.{}/", record.path, raced.winner));
         drop_timers(flow, rows, &|path| path.starts_with(&lines) && !path.starts_with(&winner));
     } else if let Some(timer) = read::<TimerSet>(record) {
-        TIMERS.put(rows, &house, &[&id, record.path.as_str()], &timer.due_ms);
+        TIMERS.put(rows, house, &[&id, record.path.as_str()], &timer.due_ms);
         flow.timers.push(record.path.0.clone());
     } else if let Some(fired) = read::<TimerFired>(record) {
-        TIMERS.remove(rows, &house, &[&id, &fired.set_at]);
+        TIMERS.remove(rows, house, &[&id, &fired.set_at]);
         flow.timers.retain(|path| *path != fired.set_at);
     } else if let Some(ended) = read::<Ended>(record) {
         for path in std::mem::take(&mut flow.timers) {
-            TIMERS.remove(rows, &house, &[&id, &path]);
+            TIMERS.remove(rows, house, &[&id, &path]);
         }
         let mut told = Vec::new();
         if flow.signalled {
-            let prefix = TOLD.key(&house, &[&id, ""]);
+            let prefix = TOLD.key(house, &[&id, ""]);
             rows.scan(&prefix, &mut |key, _| {
                 told.push(key.to_vec());
                 true

@@ -13,13 +13,16 @@
 
 use std::collections::BTreeMap;
 
-use event::{FlowId, Rows, RowsMut, Seq, Table};
+use event::{FlowId, Rows, RowsMut, Seq};
 
-use crate::fold::{State, house};
+use crate::fold::State;
 
-const LISTS: Table<()> = Table::new("flow-by");
 /// What the keys of all lists begin with.
 pub(crate) const TABLE: &[u8] = b"flow-by\0";
+/// The same, with the scope they are all in.
+const LISTS_OF_HOUSE: &[u8] = b"flow-by\0kiln\0";
+/// Bytes that a key has room for at once; few are longer.
+const KEY_BYTES: usize = 64;
 
 /// Places of the log in one block: flows have several records each, so that a block of a list that all flows
 /// are in has some 30 of them, about half a kilobyte; it can never have more than this many.
@@ -49,6 +52,13 @@ pub(crate) enum Facet<'a> {
 impl Facet<'_> {
     /// What all keys of its list begin with.
     pub(crate) fn prefix(self) -> Vec<u8> {
+        let mut prefix = Vec::with_capacity(KEY_BYTES);
+        self.write(&mut prefix);
+        prefix
+    }
+
+    /// Writes that behind what there is.
+    fn write(self, out: &mut Vec<u8>) {
         let (name, value) = match self {
             Self::Account(account) => ("account", account),
             Self::Name(name) => ("name", name),
@@ -58,10 +68,16 @@ impl Facet<'_> {
             Self::Subject(subject) => ("subject", subject),
         };
         // Codes and callers' words are free text; who is found is looked at again in its own row.
-        let mut list = String::with_capacity(name.len() + value.len() + 1);
-        list.extend([name, "="]);
-        list.extend(value.chars().map(|letter| if letter == '\0' { '\u{fffd}' } else { letter }));
-        LISTS.key(&house(), &[&list, ""])
+        for part in [LISTS_OF_HOUSE, name.as_bytes(), b"="] {
+            out.extend_from_slice(part);
+        }
+        for (place, part) in value.split('\0').enumerate() {
+            if place > 0 {
+                out.extend_from_slice("\u{fffd}".as_bytes());
+            }
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.push(0);
     }
 }
 
@@ -98,10 +114,15 @@ pub(crate) fn next_list(key: &[u8], upto: Seq) -> Option<Vec<u8>> {
 pub(crate) fn key(prefix: &[u8], block: u64) -> Vec<u8> {
     let mut key = Vec::with_capacity(prefix.len() + BLOCK_DIGITS);
     key.extend_from_slice(prefix);
+    write_number(&mut key, block);
+    key
+}
+
+/// Writes the number of a block behind what its list's keys begin with.
+fn write_number(key: &mut Vec<u8>, block: u64) {
     for place in (0..BLOCK_DIGITS).rev() {
         key.push(b"0123456789abcdef"[usize::from((block >> (4 * place)).to_le_bytes()[0] & 15)]);
     }
-    key
 }
 
 /// The number of a block, from its key.
@@ -134,13 +155,21 @@ pub(crate) fn with(rows: &dyn Rows, facet: Facet<'_>) -> Vec<FlowId> {
 pub(crate) struct Pending {
     /// By block: whether the flow that began at a place belongs to it.
     blocks: BTreeMap<Vec<u8>, BTreeMap<u8, (FlowId, bool)>>,
+    /// The key that is looked for: each flow comes into several lists, and most of those are there.
+    key: Vec<u8>,
 }
 
 impl Pending {
     /// A flow, by its first record, is or is no longer in a list.
     pub(crate) fn set(&mut self, facet: Facet<'_>, first: Seq, id: FlowId, belongs: bool) {
-        let key = key(&facet.prefix(), block_of(first));
-        self.blocks.entry(key).or_default().insert(place_of(first), (id, belongs));
+        self.key.clear();
+        facet.write(&mut self.key);
+        write_number(&mut self.key, block_of(first));
+        let change = (place_of(first), (id, belongs));
+        match self.blocks.get_mut(&self.key) {
+            Some(block) => _ = block.insert(change.0, change.1),
+            None => _ = self.blocks.insert(self.key.clone(), BTreeMap::from([change])),
+        }
     }
 
     /// Makes them rows: the same ones however many changes come together.

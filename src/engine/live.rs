@@ -26,10 +26,13 @@ pub(crate) struct Live {
     pub(crate) signals: Mutex<Signals>,
     /// What its story shows of itself, by name.
     pub(crate) shown: Mutex<HashMap<String, Vec<u8>>>,
-    progress: watch::Sender<Progress>,
+    /// From when somebody looks or it says something on.
+    progress: OnceLock<watch::Sender<Progress>>,
     /// The last checkpoint that was given to the log.
     kept: Mutex<Progress>,
-    at_rest: watch::Sender<bool>,
+    has_rested: AtomicBool,
+    /// The same for who watches it.
+    at_rest: OnceLock<watch::Sender<bool>>,
     /// How it ended, if it did.
     ended: OnceLock<Box<FlowRow>>,
     /// Who it is behind where flows wait, once that is known: that of a person until then.
@@ -62,9 +65,10 @@ impl Live {
             bell: Notify::new(),
             signals: Mutex::default(),
             shown: Mutex::default(),
-            progress: watch::Sender::new(Progress::default()),
+            progress: OnceLock::new(),
             kept: Mutex::default(),
-            at_rest: watch::Sender::new(false),
+            has_rested: AtomicBool::new(false),
+            at_rest: OnceLock::new(),
             ended: OnceLock::new(),
             class: OnceLock::new(),
             again: Mutex::new(None),
@@ -96,24 +100,21 @@ impl Live {
 
     /// Ends when the flow is cancelled, the engine closes, or something else holds for which the bell was rung.
     pub(crate) async fn called_or(&self, also: impl Fn() -> bool) {
-        loop {
-            let rung = self.bell.notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
-            if self.is_cancelled() || self.is_closing() || also() {
-                return;
-            }
-            rung.await;
-        }
+        self.rung_for(|| self.is_cancelled() || self.is_closing() || also()).await;
     }
 
     /// Ends when the engine closes.
     pub(crate) async fn closing(&self) {
-        while !self.is_closing() {
+        self.rung_for(|| self.is_closing()).await;
+    }
+
+    /// Ends when something holds for which the bell is rung.
+    async fn rung_for(&self, holds: impl Fn() -> bool) {
+        while !holds() {
             let rung = self.bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            if self.is_closing() {
+            if holds() {
                 return;
             }
             rung.await;
@@ -137,7 +138,7 @@ impl Live {
 
     /// Shows a checkpoint; says whether it is worth keeping in the log.
     pub(crate) fn report(&self, progress: &Progress) -> bool {
-        self.progress.send_replace(progress.clone());
+        self.progress().send_replace(progress.clone());
         let mut kept = lock(&self.kept);
         let moved = kept.doing != progress.doing
             || progress.done_bytes < kept.done_bytes
@@ -151,7 +152,7 @@ impl Live {
     /// Shows other words beside the same numbers; returns those before.
     pub(crate) fn says(&self, doing: String) -> String {
         let mut before = String::new();
-        self.progress.send_modify(|progress| before = std::mem::replace(&mut progress.doing, doing));
+        self.progress().send_modify(|progress| before = std::mem::replace(&mut progress.doing, doing));
         before
     }
 
@@ -175,17 +176,29 @@ impl Live {
     }
 
     pub(crate) fn rest(&self) {
-        self.at_rest.send_replace(true);
+        self.has_rested.store(true, Ordering::SeqCst);
+        self.bell.notify_waiters();
+        if let Some(at_rest) = self.at_rest.get() {
+            at_rest.send_replace(true);
+        }
     }
 
     /// Ends when it has come to rest.
     pub(crate) async fn rested(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.at_rest.subscribe().wait_for(|rest| *rest).await;
+        self.rung_for(|| self.has_rested.load(Ordering::SeqCst)).await;
+    }
+
+    fn progress(&self) -> &watch::Sender<Progress> {
+        self.progress.get_or_init(watch::Sender::default)
     }
 
     pub(crate) fn watch(&self) -> Watch {
-        Watch { progress: self.progress.subscribe(), at_rest: self.at_rest.subscribe() }
+        let at_rest = self.at_rest.get_or_init(watch::Sender::default);
+        // It may have come to rest before that was there.
+        if self.has_rested.load(Ordering::SeqCst) {
+            at_rest.send_replace(true);
+        }
+        Watch { progress: self.progress().subscribe(), at_rest: at_rest.subscribe() }
     }
 }
 

@@ -32,13 +32,13 @@ impl Snapshot {
 
     /// The flow that a request has started, if it has.
     pub fn started_by(&self, request: &str) -> Option<FlowId> {
-        REQUESTS.get(&self.0, &house(), &[request])
+        REQUESTS.get(&self.0, house(), &[request])
     }
 
     /// The requests whose ids begin so and have started a flow, by id.
     pub fn requests_under(&self, prefix: &str) -> Vec<String> {
-        let table = REQUESTS.key(&house(), &[""]);
-        let wanted = REQUESTS.key(&house(), &[prefix]);
+        let table = REQUESTS.key(house(), &[""]);
+        let wanted = REQUESTS.key(house(), &[prefix]);
         let mut found = Vec::new();
         self.0.scan(&wanted, &mut |key, _| {
             found.push(String::from_utf8_lossy(&key[table.len()..]).into_owned());

@@ -47,7 +47,7 @@ impl Come {
 }
 
 fn prefix() -> Vec<u8> {
-    OPEN.key(&house(), &[""])
+    OPEN.key(house(), &[""])
 }
 
 /// How far a flow has come that began with `first`; none if it has ended.

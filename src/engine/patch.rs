@@ -40,7 +40,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
         let goes = self.is_fresh() && !self.came_further();
         lock(&self.inner.told).patches.insert(name.to_owned(), goes);
         if goes {
-            self.append(&path, Draft::of(&Patched { name: name.to_owned() }));
+            self.append(path.as_str(), Draft::of(&Patched { name: name.to_owned() }));
         }
         goes
     }

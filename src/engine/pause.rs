@@ -33,7 +33,7 @@ impl Pauses {
     /// What stands still by the rows of a log, in which these flows are open.
     pub(crate) fn of_log<'a>(rows: &dyn Rows, open: impl Iterator<Item = &'a FlowRow>) -> Self {
         let pauses = Self::default();
-        for paused in PAUSES.list(rows, &house(), &[]) {
+        for paused in PAUSES.list(rows, house(), &[]) {
             pauses.stand(paused.which, paused.reason, Seq(0));
         }
         for flow in open {
@@ -225,7 +225,7 @@ fn stand_one(batch: &mut Batch<'_>, id: FlowId, still: bool, draft: Draft) -> St
 
 /// What concerns flows that are not known yet stands in the log as a flow of its own, which is over at once.
 fn stand_many(batch: &mut Batch<'_>, which: &Which, by: Actor, still: bool, draft: Draft) -> Stood {
-    let paused = PAUSES.get(batch.rows(), &house(), &[&fold::pause_key(which)]).is_some();
+    let paused = PAUSES.get(batch.rows(), house(), &[&fold::pause_key(which)]).is_some();
     match (still, paused) {
         (true, true) => return Ok(false),
         (false, false) => return Err(Some((Denial::NotPaused, "those flows were not paused together"))),
@@ -233,7 +233,7 @@ fn stand_many(batch: &mut Batch<'_>, which: &Which, by: Actor, still: bool, draf
     }
     let seed = format!("{which:?} {still} {}", batch.head());
     let id = FlowId::derive(batch.now_ms(), seed.as_bytes());
-    let scope = house();
+    let scope = house().clone();
     let slot = Slot { flow: id, path: "", scope: &scope };
     let does = if still { "pause" } else { "resume" };
     let cause = Cause::Request(format!("{does}/{id}"));
@@ -274,6 +274,6 @@ const NOTHING: [u8; 1] = [0xc0];
 impl Snapshot {
     /// What stands still together: all flows, or those of a story.
     pub fn pauses(&self) -> Vec<Paused> {
-        PAUSES.list(&self.0, &house(), &[])
+        PAUSES.list(&self.0, house(), &[])
     }
 }

@@ -7,14 +7,16 @@
 //! the next thing, so that a story that stays inside is one commit. No timer, no polling: it waits
 //! until those flows have been polled to a stand-still.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use event::{Hand, Until};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 
 use crate::Error;
 use crate::committer::Batch;
@@ -45,6 +47,8 @@ pub(crate) struct Queue {
     durable: AtomicU64,
     waiters: Mutex<Waiters>,
     stopped: OnceLock<Error>,
+    /// Rings when it stops.
+    over: Notify,
     /// Who is told when it stops.
     on_stop: OnceLock<OnStop>,
 }
@@ -52,20 +56,18 @@ pub(crate) struct Queue {
 /// Who waits for the disk.
 #[derive(Default)]
 struct Waiters {
-    by_ticket: BTreeMap<u64, Vec<oneshot::Sender<()>>>,
+    /// By their tickets, as they came: nearly all wait for the next commit or the one after it.
+    waiting: Vec<(u64, Waker)>,
     /// Where the last of them lives.
     runtime: Option<Handle>,
 }
 
 /// Those who are told when it is dropped, wherever that is.
-struct Woken(Vec<oneshot::Sender<()>>);
+struct Woken(Vec<Waker>);
 
 impl Drop for Woken {
     fn drop(&mut self) {
-        for waiter in self.0.drain(..) {
-            // Whoever no longer waits does not mind.
-            let _ = waiter.send(());
-        }
+        self.0.drain(..).for_each(Waker::wake);
     }
 }
 
@@ -105,6 +107,7 @@ impl Queue {
             durable: AtomicU64::new(0),
             waiters: Mutex::default(),
             stopped: OnceLock::new(),
+            over: Notify::new(),
             on_stop: OnceLock::new(),
         }
     }
@@ -217,14 +220,16 @@ impl Queue {
         let (woken, runtime) = {
             let mut waiters = lock(&self.waiters);
             self.durable.store(ticket.0, Ordering::Release);
-            let later = waiters.by_ticket.split_off(&(ticket.0 + 1));
-            let woken = std::mem::replace(&mut waiters.by_ticket, later);
-            (Woken(woken.into_values().flatten().collect()), waiters.runtime.clone())
+            let woken = waiters.waiting.extract_if(.., |(until, _)| *until <= ticket.0);
+            let mut woken: Vec<_> = woken.collect();
+            // Whoever submitted first goes on first.
+            woken.sort_by_key(|(until, _)| *until);
+            (Woken(woken.into_iter().map(|(_, waker)| waker).collect()), waiters.runtime.clone())
         };
         #[cfg(test)]
         let woken = if crate::planted::is(crate::planted::Planted::NoWaking) && ticket.0.is_multiple_of(7) {
             let mut woken = woken;
-            lock(&self.waiters).by_ticket.insert(0, std::mem::take(&mut woken.0));
+            lock(&self.waiters).waiting.extend(woken.0.drain(..).map(|waker| (0, waker)));
             Woken(Vec::new())
         } else {
             woken
@@ -242,30 +247,35 @@ impl Queue {
     /// Waits until a ticket is on disk.
     pub(crate) async fn durable(&self, ticket: Ticket) -> Result<(), Error> {
         #[cfg(test)]
-        if crate::planted::is(crate::planted::Planted::NoWait) && ticket.0 < u64::MAX {
+        if crate::planted::is(crate::planted::Planted::NoWait) {
             return Ok(());
         }
-        let receiver = {
+        let mut known: Option<Waker> = None;
+        poll_fn(|context| {
             if self.durable.load(Ordering::Acquire) >= ticket.0 {
-                return Ok(());
+                return Poll::Ready(Ok(()));
             }
             let mut waiters = lock(&self.waiters);
             if self.durable.load(Ordering::Acquire) >= ticket.0 {
-                return Ok(());
+                return Poll::Ready(Ok(()));
             }
             if let Some(error) = self.stopped.get() {
-                return Err(error.clone());
+                return Poll::Ready(Err(error.clone()));
             }
-            let (sender, receiver) = oneshot::channel();
-            waiters.by_ticket.entry(ticket.0).or_default().push(sender);
-            if let Ok(runtime) = Handle::try_current()
-                && waiters.runtime.as_ref().is_none_or(|known| known.id() != runtime.id())
-            {
-                waiters.runtime = Some(runtime);
+            let waker = context.waker();
+            // One that is polled again for another reason waits already.
+            if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+                known = Some(waker.clone());
+                waiters.waiting.push((ticket.0, waker.clone()));
+                if let Ok(runtime) = Handle::try_current()
+                    && waiters.runtime.as_ref().is_none_or(|known| known.id() != runtime.id())
+                {
+                    waiters.runtime = Some(runtime);
+                }
             }
-            receiver
-        };
-        receiver.await.map_err(|_| self.error())
+            Poll::Pending
+        })
+        .await
     }
 
     /// Nothing is on its way to the disk any more.
@@ -279,7 +289,9 @@ impl Queue {
     pub(crate) fn stop(&self, error: Error) {
         // The first failure is the one to tell.
         let _ = self.stopped.set(error);
-        lock(&self.waiters).by_ticket.clear();
+        let waiting = std::mem::take(&mut lock(&self.waiters).waiting);
+        drop(Woken(waiting.into_iter().map(|(_, waker)| waker).collect()));
+        self.over.notify_waiters();
         let jobs = {
             let mut state = lock(&self.state);
             state.closed = true;
@@ -311,9 +323,12 @@ impl Queue {
 
     /// Ends when nothing more will become durable.
     pub(crate) async fn has_stopped(&self) {
-        let never = Ticket(u64::MAX);
-        // Nothing is ever submitted under that ticket, so this ends with an error.
-        let _ = self.durable(never).await;
+        let over = self.over.notified();
+        tokio::pin!(over);
+        over.as_mut().enable();
+        if self.stopped.get().is_none() {
+            over.await;
+        }
     }
 
     /// Why it stopped, if it did.

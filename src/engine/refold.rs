@@ -75,7 +75,7 @@ fn open_ones(fold: &EngineFold, last: Seq) -> Settled {
 fn take_settled(fresh: &mut Fresh, settled: &Settled) -> Vec<Row> {
     let mut keys = Vec::new();
     let flow = |id: FlowId| -> Option<FlowRow> {
-        let row = fresh.get(&FLOWS.key(&house(), &[&id.to_string()]));
+        let row = fresh.get(&FLOWS.key(house(), &[&id.to_string()]));
         row.map(|row| FLOWS.read(&row))
     };
     for table in TABLES {

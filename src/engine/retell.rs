@@ -52,7 +52,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
         // It is nobody that a commit waits for, and was not taken up.
         live.ahead.gone();
         live.takes_counted();
-        let (id, scope, name) = (first.flow, first.scope, started.name.clone());
+        let (id, scope, name) = (first.flow, Arc::new(first.scope), started.name.clone());
         let (shared, told) = (self.shared.clone(), Mutex::new(told));
         let inner = Inner { id, work: id, resets: 0, name, scope, shared, live, told };
         let flow = Flow { inner: Arc::new(inner), branch: Branch::trunk(first.time_ms, false) };

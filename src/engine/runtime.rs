@@ -20,8 +20,8 @@ use crate::hold::{Returning, Returns};
 use crate::kinds::Class;
 use crate::live::{Live, Watch};
 use crate::pause::Pauses;
-use crate::queue::{Queue, Ticket, lock};
-use crate::shared::Shared;
+use crate::queue::{Queue, lock};
+use crate::shared::{Begun, Shared};
 use crate::snapshot::Snapshot;
 use crate::store::{Changes, DATABASE, Store};
 use crate::workflow::{Book, Workflow};
@@ -252,7 +252,9 @@ impl<P: Send + Sync + 'static> Engine<P> {
         class: Class,
         workflow: W,
     ) -> Result<FlowId, Error> {
-        let (id, ticket) = self.begin(actor, request, class, &workflow).await?;
+        let (id, begun) = self.begin(actor, request, class, &workflow)?;
+        let (known, ticket) = (begun.known, begun.ticket);
+        let id = self.known(id, known).await?;
         self.shared.queue.durable(ticket).await?;
         Ok(id)
     }
@@ -264,26 +266,39 @@ impl<P: Send + Sync + 'static> Engine<P> {
         request: &str,
         workflow: W,
     ) -> Result<FlowRow, Error> {
-        let (id, _) = self.begin(actor, request, Class::Person, &workflow).await?;
+        let (id, begun) = self.begin(actor, request, Class::Person, &workflow)?;
+        if let Some(live) = begun.live {
+            // Nobody is woken to learn which one it is, only to wait for its end.
+            live.rested().await;
+            if let Some(row) = live.ended() {
+                return Ok(row);
+            }
+        }
+        let id = self.known(id, begun.known).await?;
         self.wait(id).await
     }
 
-    async fn begin<W: Workflow<Ports = P>>(
+    fn begin<W: Workflow<Ports = P>>(
         &self,
         actor: Actor,
         request: &str,
         class: Class,
         workflow: &W,
-    ) -> Result<(FlowId, Ticket), Error> {
+    ) -> Result<(FlowId, Begun), Error> {
         let id = FlowId::derive(self.shared.clock.now_ms(), request.as_bytes());
         self.shared.admit(id)?;
-        let begun = self.shared.begin_as(id, actor, Cause::Request(request.to_owned()), class, workflow);
-        let known = begun.known.await.map_err(|_| self.shared.queue.error())?;
-        known.map(|id| (id, begun.ticket)).map_err(|why| Error::Denied {
-            flow: id,
-            denial: Denial::Busy,
-            why,
-        })
+        let cause = Cause::Request(request.to_owned());
+        Ok((id, self.shared.begin_as(id, actor, cause, class, workflow)))
+    }
+
+    /// Which flow it is that was asked for under an id.
+    async fn known(
+        &self,
+        id: FlowId,
+        known: oneshot::Receiver<Result<FlowId, String>>,
+    ) -> Result<FlowId, Error> {
+        let known = known.await.map_err(|_| self.shared.queue.error())?;
+        known.map_err(|why| Error::Denied { flow: id, denial: Denial::Busy, why })
     }
 
     /// Waits until a flow has ended or parked. Something has to drive it.

@@ -67,6 +67,8 @@ pub(crate) struct Begun {
     pub(crate) ticket: Ticket,
     /// The flow it is: another than asked for, if the request had been made before.
     pub(crate) known: oneshot::Receiver<Result<FlowId, String>>,
+    /// Where it is driven, if it is from here.
+    pub(crate) live: Option<Arc<Live>>,
 }
 
 impl<P: Send + Sync + 'static> Shared<P> {
@@ -178,7 +180,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
         let shared = self.clone();
         let Some(live) = live else {
             if !self.is_driving() {
-                return Begun { ticket, known };
+                return Begun { ticket, known, live: None };
             }
             // It is being driven, or driving began meanwhile: then it is driven from the log.
             tokio::spawn(async move {
@@ -188,8 +190,9 @@ impl<P: Send + Sync + 'static> Shared<P> {
                     shared.spawn(id, false);
                 }
             });
-            return Begun { ticket, known };
+            return Begun { ticket, known, live: None };
         };
+        let driven = live.clone();
         // The story begins before its first record is on disk: its effects wait, its decides need not.
         spawn_with(live.clone(), None, async move {
             match story.await {
@@ -202,7 +205,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
                 _ => shared.dismiss(id, &live),
             }
         });
-        Begun { ticket, known }
+        Begun { ticket, known, live: Some(driven) }
     }
 
     fn enlist(&self, id: FlowId) -> Option<Arc<Live>> {
@@ -320,7 +323,7 @@ impl<P: Send + Sync + 'static> Shared<P> {
         let request = CancelRequested { by, reason: reason.to_owned() };
         let ticket = self.queue.submit(Box::new(move |batch| {
             let Some(flow) = batch.flow(id).cloned() else {
-                let ended = FLOWS.get(batch.rows(), &house(), &[&id.to_string()]).is_some();
+                let ended = FLOWS.get(batch.rows(), house(), &[&id.to_string()]).is_some();
                 let ended = ended || batch.ended(id).is_some();
                 let _ = sender.send(Err(ended.then_some((Denial::Ended, "has ended already"))));
                 return;
@@ -381,8 +384,8 @@ fn known_as(
     cause: &Cause,
 ) -> Result<Option<FlowId>, String> {
     let known = match cause {
-        Cause::Request(request) => REQUESTS.get(batch.rows(), &house(), &[request]),
-        Cause::Parent(_) => FLOWS.get(batch.rows(), &house(), &[&id.to_string()]).map(|flow| flow.id),
+        Cause::Request(request) => REQUESTS.get(batch.rows(), house(), &[request]),
+        Cause::Parent(_) => FLOWS.get(batch.rows(), house(), &[&id.to_string()]).map(|flow| flow.id),
     };
     let known = known.or_else(|| batch.flow(id).map(|flow| flow.id));
     #[cfg(test)]

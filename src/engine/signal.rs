@@ -86,7 +86,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
         loop {
             self.forward()?;
             if let Some((signal, told)) = live.take_signal(|_, told, free| free && told.name == name) {
-                self.append(&end, Draft::of(&SignalTaken { signal }));
+                self.append(end.as_str(), Draft::of(&SignalTaken { signal }));
                 return read(&told).map(Some);
             }
             self.durable().await?;
@@ -106,7 +106,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
             drop(pause);
             if is_over {
                 self.forward()?;
-                self.append(&end, Draft::of(&TimerFired { set_at: path.to_owned() }));
+                self.append(end.as_str(), Draft::of(&TimerFired { set_at: path.to_owned() }));
                 return Ok(None);
             }
         }
@@ -193,7 +193,7 @@ fn tell(
         let known = crate::fold::flow(batch.rows(), id).is_some() || batch.ended(id).is_some();
         return Err(known.then(|| (Denial::Ended, "has ended already".to_owned())));
     };
-    if !told.key.is_empty() && TOLD.get(batch.rows(), &house(), &[&id.to_string(), &told.key]).is_some() {
+    if !told.key.is_empty() && TOLD.get(batch.rows(), house(), &[&id.to_string(), &told.key]).is_some() {
         return Ok(None);
     }
     if flow.turn.is_some() || (flow.cancel.is_some() && !flow.committed) {

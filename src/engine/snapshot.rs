@@ -50,8 +50,8 @@ impl Snapshot {
         if count == 0 {
             return Ok(found);
         }
-        let before = cursor.map(|id| FLOWS.key(&house(), &[&id.to_string()]));
-        self.0.scan_back(&FLOWS.key(&house(), &[""]), before.as_deref(), &mut |row| {
+        let before = cursor.map(|id| FLOWS.key(house(), &[&id.to_string()]));
+        self.0.scan_back(&FLOWS.key(house(), &[""]), before.as_deref(), &mut |row| {
             let flow = fold::come(&self.0, FLOWS.read(row));
             if wanted(&flow) {
                 found.push(flow);

@@ -24,7 +24,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
     {
         Step {
             flow: self,
-            act: Arc::new(move |at| Box::pin(act(at))),
+            act: Box::new(move |at| Box::pin(act(at))),
             limit: None,
             rate: None,
             policy: Policy::default(),
@@ -32,8 +32,9 @@ impl<P: Send + Sync + 'static> Flow<P> {
     }
 }
 
-pub(crate) type Act<P, E> =
-    Arc<dyn Fn(At<P>) -> Pin<Box<dyn Future<Output = Result<E, Failure>> + Send>> + Send + Sync>;
+/// What is done in an attempt at a step or an undo.
+pub(crate) type Act<'a, P, E> =
+    dyn Fn(At<P>) -> Pin<Box<dyn Future<Output = Result<E, Failure>> + Send>> + Send + Sync + 'a;
 
 /// How often and how patiently a step is tried.
 ///
@@ -86,7 +87,7 @@ impl Policy {
 #[must_use = "a step happens only when its undo is given and it is awaited"]
 pub struct Step<'a, P, E> {
     flow: &'a Flow<P>,
-    act: Act<P, E>,
+    act: Box<Act<'static, P, E>>,
     limit: Option<(String, usize)>,
     rate: Option<Rate>,
     policy: Policy,
@@ -143,7 +144,7 @@ impl<'a, P: Send + Sync + 'static, E: Event> Step<'a, P, E> {
         }
     }
 
-    async fn run_at(self, path: String, undo: Option<StepUndo<P>>) -> Result<E, Halt> {
+    async fn run_at(self, path: Arc<str>, undo: Option<StepUndo<P>>) -> Result<E, Halt> {
         let flow = self.flow;
         // Armed before anything else is looked at: a step that replay reaches and finds
         // unrecorded counts as begun.
@@ -158,13 +159,13 @@ impl<'a, P: Send + Sync + 'static, E: Event> Step<'a, P, E> {
             Some((key, count)) => Some(flow.permit(key, *count).await?),
             None => None,
         };
-        match crate::attempt::run(flow, &path, &self.act, self.policy, self.rate.as_ref()).await? {
+        match crate::attempt::run(flow, &path, &*self.act, self.policy, self.rate.as_ref()).await? {
             Ok(event) => {
-                flow.append(&path, Draft::of(&event));
+                flow.append(path, Draft::of(&event));
                 Ok(event)
             }
             Err(refusal) => {
-                flow.append(&path, Draft::of(&Failed { refusal: refusal.clone() }));
+                flow.append(path, Draft::of(&Failed { refusal: refusal.clone() }));
                 Err(Halt::Failed(refusal))
             }
         }

@@ -190,7 +190,7 @@ fn a_flow_that_is_open_across_the_archive_goes_on_and_its_rows_follow_when_it_ha
     assert_eq!(house.world.calls_of("slow").len(), 2);
     house.live(async |engine| {
         let snapshot = engine.snapshot().unwrap();
-        let key = crate::fold::FLOWS.key(&crate::fold::house(), &[&id.to_string()]);
+        let key = crate::fold::FLOWS.key(crate::fold::house(), &[&id.to_string()]);
         let is_live = || {
             let snapshot = engine.shared.store.snapshot().unwrap();
             crate::store::get_row(&snapshot.rows, &key).is_some()
@@ -367,7 +367,7 @@ fn a_row_in_the_second_file_that_was_altered_added_or_removed_is_named() {
         let flows = engine.snapshot().unwrap().flows(usize::MAX, |flow| flow.state.has_ended()).unwrap();
         flows.last().unwrap().clone()
     };
-    let key = crate::fold::FLOWS.key(&crate::fold::house(), &[&first.id.to_string()]);
+    let key = crate::fold::FLOWS.key(crate::fold::house(), &[&first.id.to_string()]);
     let check = |what: &str, change: &dyn Fn(&redb::WriteTransaction)| {
         let copy = House::on(house.disk.fork(1));
         tamper_ended(&copy, change);

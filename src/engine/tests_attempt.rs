@@ -208,7 +208,7 @@ fn a_sleep_survives_a_restart_and_stands_in_the_timer_table_meanwhile() {
 
 fn timers(engine: &crate::Engine<World>) -> Vec<i64> {
     let snapshot = engine.snapshot().unwrap();
-    let rows = crate::fold::TIMERS.list(&snapshot, &crate::fold::house(), &[]);
+    let rows = crate::fold::TIMERS.list(&snapshot, crate::fold::house(), &[]);
     for flow in snapshot.open_flows() {
         for record in snapshot.records_of(&flow).unwrap() {
             if let Ok(set) = record.get::<TimerSet>() {

@@ -142,7 +142,7 @@ fn the_lineage_says_what_was_given_up_and_is_in_the_chain() {
     assert!(lineage.is_the_backups(head.head, &head.head_hash) && lineage.gave_up(Seq(21)));
     assert!(!lineage.gave_up(Seq(20)));
     let first = engine.snapshot().unwrap().record(Seq(21)).unwrap().unwrap();
-    assert_eq!((first.kind.as_str(), first.scope), (Restored::KIND, house_scope()));
+    assert_eq!((first.kind.as_str(), first.scope), (Restored::KIND, house_scope().clone()));
     let parked = engine.snapshot().unwrap().records(Seq(22), 100).unwrap();
     let (parked, pause) = parked.split_at(parked.len() - 3);
     assert!(parked.iter().all(|record| record.kind == Parked::KIND));

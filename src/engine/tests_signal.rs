@@ -58,7 +58,7 @@ fn the_same_key_tells_once_also_after_a_crash() {
     assert_eq!(output(&row), ["one", "two"]);
     let keys = house.live(async |engine| {
         let snapshot = engine.snapshot().unwrap();
-        crate::fold::TOLD.list(&snapshot, &crate::fold::house(), &[]).len()
+        crate::fold::TOLD.list(&snapshot, crate::fold::house(), &[]).len()
     });
     assert_eq!(keys, 0, "what was told under keys is forgotten at the end");
     house.check();
@@ -220,7 +220,7 @@ fn a_timer_that_nobody_waits_for_any_more_is_gone() {
         }
         let snapshot = engine.snapshot().unwrap();
         assert_eq!(snapshot.flow(id).unwrap().timers, Vec::<String>::new());
-        assert!(crate::fold::TIMERS.list(&snapshot, &crate::fold::house(), &[]).is_empty());
+        assert!(crate::fold::TIMERS.list(&snapshot, crate::fold::house(), &[]).is_empty());
         engine.signal(actor(), id, "end", &"", "").await.unwrap();
         engine.wait(id).await.unwrap();
     });

@@ -1,6 +1,7 @@
 //! Letting time pass.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use event::{Draft, Wait};
@@ -17,9 +18,9 @@ impl<P: Send + Sync + 'static> Flow<P> {
         self.alone(path, async move { self.sleep_at(slept, duration).await })
     }
 
-    async fn sleep_at(&self, path: String, duration: Duration) -> Result<(), Halt> {
+    async fn sleep_at(&self, path: Arc<str>, duration: Duration) -> Result<(), Halt> {
         #[cfg(test)]
-        let recalled = crate::queue::lock(&self.inner.told).journal.contains_key(&path);
+        let recalled = crate::queue::lock(&self.inner.told).journal.contains_key(&*path);
         let due_ms = self.set_timer(&path, duration).await?;
         let fired_path = format!("{path}+");
         if let Some(fired) = self.recall::<TimerFired>(&fired_path)? {
@@ -42,7 +43,7 @@ impl<P: Send + Sync + 'static> Flow<P> {
         }
         drop(pause);
         self.forward()?;
-        self.append(&fired_path, Draft::of(&TimerFired { set_at: path }));
+        self.append(fired_path, Draft::of(&TimerFired { set_at: path.to_string() }));
         Ok(())
     }
 

@@ -149,7 +149,8 @@ async fn drive_to_rest<P: Send + Sync + 'static>(
     let name = started.name.clone();
     let (shared_ours, live) = (shared.clone(), live.clone());
     let Ancestry { work, resets, .. } = ancestry;
-    let inner = Inner { id, work, resets, name, scope, shared: shared_ours, live, told: Mutex::new(told) };
+    let (scope, told) = (Arc::new(scope), Mutex::new(told));
+    let inner = Inner { id, work, resets, name, scope, shared: shared_ours, live, told };
     let flow = Flow { inner: Arc::new(inner), branch: Branch::trunk(time_ms, fresh) };
     let story = match shared.book.find(&started.name, started.version) {
         Ok(story) => story,
@@ -396,15 +397,15 @@ pub(crate) async fn undo_all<P: Send + Sync + 'static>(
     armed: Vec<Armed<P>>,
 ) -> Result<Result<(), String>, Error> {
     for Armed { path, undo } in armed.into_iter().rev() {
-        let path = format!("{path}~");
-        if lock(&flow.inner.told).journal.remove(&path).is_some() {
+        let path: Arc<str> = format!("{path}~").into();
+        if lock(&flow.inner.told).journal.remove(&*path).is_some() {
             continue;
         }
         let undone = match undo {
             Undo::Decide(scope, undo) => undo_decide(flow, &path, scope, undo).await?,
-            Undo::Step(undo) => match attempt::run(flow, &path, &undo, Policy::of_undo(), None).await {
+            Undo::Step(undo) => match attempt::run(flow, &path, &*undo, Policy::of_undo(), None).await {
                 Ok(Ok(draft)) => {
-                    flow.append(&path, draft);
+                    flow.append(path.clone(), draft);
                     Ok(())
                 }
                 Ok(Err(refusal)) => Err(refusal.to_string()),
