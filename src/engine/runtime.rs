@@ -216,9 +216,9 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let (sender, receiver) = oneshot::channel();
         let ticket = self.shared.queue.submit(Box::new(move |batch| {
             let driven = ids.into_iter().filter_map(|id| {
-                let flow = batch.flow(id).filter(|flow| flow.state != State::Parked)?.clone();
-                let is_driven = unwind::count_recovery(batch, &flow);
-                is_driven.then_some((id, flow.cancel.is_some() && !flow.committed))
+                let flow = batch.flow(id).filter(|flow| flow.state != State::Parked)?;
+                let (last, is_cancelled) = (flow.last, flow.cancel.is_some() && !flow.committed);
+                unwind::count_recovery(batch, id, last).then_some((id, is_cancelled))
             });
             let _ = sender.send(driven.collect::<Vec<_>>());
         }));

@@ -534,12 +534,12 @@ struct Recovered {
 }
 
 /// Counts that a flow is taken up again; parks it and says no if that has led nowhere too often.
-pub(crate) fn count_recovery(batch: &mut Batch<'_>, flow: &FlowRow) -> bool {
-    let key = work_key(flow.id, "", "recovered");
+pub(crate) fn count_recovery(batch: &mut Batch<'_>, id: FlowId, last: Seq) -> bool {
+    let key = work_key(id, "", "recovered");
     let known = batch.work_row(&key).and_then(|value| rmp_serde::from_slice::<Recovered>(&value).ok());
-    let progress = batch.work_row(&work_key(flow.id, "", "progress")).unwrap_or_default();
+    let progress = batch.work_row(&work_key(id, "", "progress")).unwrap_or_default();
     let count = match known {
-        Some(known) if known.last == flow.last && known.progress == progress => known.count + 1,
+        Some(known) if known.last == last && known.progress == progress => known.count + 1,
         _ => 1,
     };
     if count > RECOVERIES_MAX {
@@ -547,11 +547,13 @@ pub(crate) fn count_recovery(batch: &mut Batch<'_>, flow: &FlowRow) -> bool {
             "it was taken up {RECOVERIES_MAX} times and the process ended each time before it got any further; \
              nothing was undone"
         );
-        batch.append(&Slot { flow: flow.id, path: "", scope: &flow.scope }, parked(&why));
+        if let Some(scope) = batch.flow(id).map(|flow| flow.scope.clone()) {
+            batch.append(&Slot { flow: id, path: "", scope: &scope }, parked(&why));
+        }
         batch.set_work(key, None);
         return false;
     }
-    let value = rmp_serde::to_vec_named(&Recovered { last: flow.last, count, progress }).expect("plain data");
+    let value = rmp_serde::to_vec_named(&Recovered { last, count, progress }).expect("plain data");
     batch.set_work(key, Some(value));
     true
 }
