@@ -166,8 +166,8 @@ pub(crate) fn one(bytes: &[u8], from: usize) -> Result<(Range<usize>, Record), S
     Ok((from..bytes.len() - rest.len(), record))
 }
 
-/// The record that these bytes begin with, which they are then behind. Read where it lies, and not through a reader that
-/// copies each text twice.
+/// The record that these bytes begin with, which they are then behind. Read where it lies, and not through a reader
+/// that copies each text twice.
 fn next(rest: &mut &[u8]) -> Result<Record, String> {
     let record = rmp_serde::from_slice(rest).map_err(|error| error.to_string())?;
     *rest = behind(rest).ok_or("it is not whole")?;
