@@ -58,7 +58,7 @@ it is undone. One that has ended is simply started once more.
 A cancel while the old one undoes holds for the new one.
 
 Examples:
-  kiln workflow show w-06dszv2c8jv5v61bgm3kb9y9m4
+  kiln audit log --workflow w-06dszv2c8jv5v61bgm3kb9y9m4    # its events, with their numbers
   kiln workflow reset w-06dszv2c8jv5v61bgm3kb9y9m4 --before 4711 --reason 'the mirror had sent rubbish'"
 )]
 pub(crate) struct Reset {

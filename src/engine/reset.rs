@@ -126,7 +126,7 @@ impl<P: Send + Sync + 'static> Engine<P> {
         let begin = records.first().ok_or(Error::NoFlow(id))?.seq.next();
         if let Some(before) = before.filter(|before| !records.iter().any(|record| record.seq == *before)) {
             return Err(denied(format!(
-                "has no event {before}; `kiln workflow show {id}` shows those it has"
+                "has no event {before}; `kiln audit log --workflow {id}` shows those it has"
             )));
         }
         let before = before.unwrap_or(begin).max(begin);

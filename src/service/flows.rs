@@ -7,7 +7,9 @@ use engine::{FlowRow, Outcome, TakesUp, Workflow as _};
 use event::{Actor, FlowId};
 use workflows::CollectChunks;
 
+use crate::asked::Asked;
 use crate::operator::is_operator;
+use crate::standing::Word;
 use crate::view::{Progress, WorkflowView, time_text};
 use crate::{Service, Trouble};
 
@@ -39,10 +41,11 @@ impl Service {
     pub(crate) async fn cancel(
         &self,
         actor: Actor,
+        asked: &Asked,
         id: FlowId,
         reason: &str,
     ) -> Result<WorkflowView, Trouble> {
-        self.flow(&actor, id)?;
+        Word::Back.may_be_said(asked, &self.flow(&actor, id)?)?;
         self.engine.cancel(actor.clone(), id, reason).await?;
         self.workflow(&actor, id)
     }
@@ -50,9 +53,11 @@ impl Service {
     pub(crate) async fn resume(
         &self,
         actor: Actor,
+        asked: &Asked,
         id: FlowId,
         reason: &str,
     ) -> Result<WorkflowView, Trouble> {
+        Word::On.may_be_said(asked, &self.flow(&actor, id)?)?;
         self.lets_go_on(&actor, id, reason).await?;
         self.workflow(&actor, id)
     }
@@ -60,10 +65,11 @@ impl Service {
     pub(crate) async fn unwind(
         &self,
         actor: Actor,
+        asked: &Asked,
         id: FlowId,
         reason: &str,
     ) -> Result<WorkflowView, Trouble> {
-        self.flow(&actor, id)?;
+        Word::ParkedBack.may_be_said(asked, &self.flow(&actor, id)?)?;
         self.engine.unwind(actor.clone(), id, reason).await?;
         self.workflow(&actor, id)
     }
@@ -71,10 +77,11 @@ impl Service {
     pub(crate) async fn abandon(
         &self,
         actor: Actor,
+        asked: &Asked,
         id: FlowId,
         reason: &str,
     ) -> Result<WorkflowView, Trouble> {
-        self.flow(&actor, id)?;
+        Word::Parked.may_be_said(asked, &self.flow(&actor, id)?)?;
         self.engine.abandon(actor.clone(), id, reason).await?;
         self.workflow(&actor, id)
     }

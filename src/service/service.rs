@@ -181,21 +181,23 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         Request::WorkflowHistory(id) => service.workflow_history(&actor, id)?.into(),
         Request::WorkflowWait { workflow, events } => service.wait(&actor, workflow, events).await?.into(),
         Request::WorkflowCancel { workflow, reason } => {
-            service.cancel(actor, workflow, &reason).await?.into()
+            service.cancel(actor, asked, workflow, &reason).await?.into()
         }
         Request::WorkflowResume { workflow, reason } => {
-            service.resume(actor, workflow, &reason).await?.into()
+            service.resume(actor, asked, workflow, &reason).await?.into()
         }
-        Request::WorkflowPause { which, reason } => service.pause(actor, which, &reason).await?,
-        Request::WorkflowResumeAll { which, reason } => service.resume_all(actor, which, &reason).await?,
+        Request::WorkflowPause { which, reason } => service.pause(actor, asked, which, &reason).await?,
+        Request::WorkflowResumeAll { which, reason } => {
+            service.resume_all(actor, asked, which, &reason).await?
+        }
         Request::WorkflowReset { workflow, before, reason } => {
             service.reset(actor, asked, workflow, before, &reason).await?.into()
         }
         Request::WorkflowUnwind { workflow, reason } => {
-            service.unwind(actor, workflow, &reason).await?.into()
+            service.unwind(actor, asked, workflow, &reason).await?.into()
         }
         Request::WorkflowAbandon { workflow, reason } => {
-            service.abandon(actor, workflow, &reason).await?.into()
+            service.abandon(actor, asked, workflow, &reason).await?.into()
         }
         Request::Audit(request) => service.audit(actor, request).await?,
         Request::AuditHead => {
@@ -218,12 +220,16 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
             operator(&actor)?;
             blocking(service, Service::rebuild).await?.into()
         }
-        Request::AuditArchive(asked) => {
+        Request::AuditArchive(what) => {
             operator(&actor)?;
-            service.archive(asked).await?.into()
+            if what.now {
+                asked.go_on()?;
+            }
+            service.archive(what).await?.into()
         }
         Request::Backup(backup) => {
             operator(&actor)?;
+            asked.go_on()?;
             service.back_up(&asked.id, backup).await?.into()
         }
         Request::RegionList => service.regions(&actor)?.into(),

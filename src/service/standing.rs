@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Class, FlowRow, State, Which};
+use engine::{Class, Denial, Error, FlowRow, State, Which};
 use event::{Actor, FlowId, Refusal, Seq};
 
 use crate::asked::Asked;
@@ -15,10 +15,52 @@ use crate::{Service, Trouble};
 /// How long a reset is answered only when the new operation has begun: most undos are of a moment.
 const RESET_WAIT: Duration = Duration::from_secs(10);
 
+/// What a person says to an operation, by what that needs of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// That it goes on or stands still: it has not ended.
+    On,
+    /// That it goes back: it is not past its point of no return either.
+    Back,
+    /// That nothing more becomes of it: it is parked.
+    Parked,
+    /// Both.
+    ParkedBack,
+}
+
+impl Word {
+    /// Ends what was only to be tried, with the no that would be the answer, as far as its row says. What comes into the
+    /// log meanwhile is known when the word is said.
+    pub(crate) fn may_be_said(self, asked: &Asked, flow: &FlowRow) -> Result<(), Trouble> {
+        if !asked.dry_run {
+            return Ok(());
+        }
+        let no = if flow.state.has_ended() {
+            Some((Denial::Ended, "has ended already"))
+        } else if matches!(self, Self::Parked | Self::ParkedBack) && flow.parked.is_none() {
+            Some((Denial::NotParked, "is not parked"))
+        } else if matches!(self, Self::Back | Self::ParkedBack) && flow.committed {
+            Some((Denial::NoReturn, "is past its point of no return and goes on to its end"))
+        } else {
+            None
+        };
+        match no {
+            Some((denial, why)) => Err(Error::Denied { flow: flow.id, denial, why: why.to_owned() }.into()),
+            None => asked.go_on(),
+        }
+    }
+}
+
 impl Service {
     /// Makes operations stand still: one of the account's, or, for the operator, those of a kind or all.
-    pub(crate) async fn pause(&self, actor: Actor, which: Which, reason: &str) -> Result<Reply, Trouble> {
-        self.may_stand(&actor, &which)?;
+    pub(crate) async fn pause(
+        &self,
+        actor: Actor,
+        asked: &Asked,
+        which: Which,
+        reason: &str,
+    ) -> Result<Reply, Trouble> {
+        self.may_stand(&actor, asked, &which)?;
         self.engine.pause(actor.clone(), which.clone(), reason).await?;
         self.stood(&actor, &which)
     }
@@ -26,10 +68,11 @@ impl Service {
     pub(crate) async fn resume_all(
         self: &Arc<Self>,
         actor: Actor,
+        asked: &Asked,
         which: Which,
         reason: &str,
     ) -> Result<Reply, Trouble> {
-        self.may_stand(&actor, &which)?;
+        self.may_stand(&actor, asked, &which)?;
         self.engine.resume(actor.clone(), which.clone(), reason).await?;
         // What starts by itself may do so again: whoever keeps it looks at once.
         self.run_batches();
@@ -37,10 +80,13 @@ impl Service {
         self.stood(&actor, &which)
     }
 
-    fn may_stand(&self, actor: &Actor, which: &Which) -> Result<(), Trouble> {
+    fn may_stand(&self, actor: &Actor, asked: &Asked, which: &Which) -> Result<(), Trouble> {
         match which {
-            Which::Flow(id) => self.flow(actor, *id).map(|_| ()),
-            Which::Kind(_) | Which::Background | Which::All => operator(actor),
+            Which::Flow(id) => Word::On.may_be_said(asked, &self.flow(actor, *id)?),
+            Which::Kind(_) | Which::Background | Which::All => {
+                operator(actor)?;
+                asked.go_on()
+            }
         }
     }
 
@@ -67,7 +113,7 @@ impl Service {
         before: Option<Seq>,
         reason: &str,
     ) -> Result<WorkflowView, Trouble> {
-        self.flow(&actor, id)?;
+        Word::ParkedBack.may_be_said(asked, &self.flow(&actor, id)?)?;
         let next = self.engine.reset(actor.clone(), id, before, reason, &asked.id).await?;
         // Elapsed, or an error of an engine that drives nothing: the old one is there to be looked at.
         let rests = tokio::time::timeout(RESET_WAIT, self.engine.wait(id)).await;

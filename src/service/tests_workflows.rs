@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::events::Attributes;
 use domain::{AccountId, ImageId, RegionId};
 use event::Actor;
 use tempfile::TempDir;
@@ -9,8 +10,8 @@ use workflows::DeprecateImage;
 
 use crate::tests::{ask, close, disk, finished, import, open, wiring};
 use crate::{
-    Because, DEFAULT_ACCOUNT, DEFAULT_REGION, ImageAt, Request, Service, ShareRequest, Started, Time, Top,
-    Trouble, WorkflowQuery, WorkflowView, Workflows, local_actor,
+    Because, Call, DEFAULT_ACCOUNT, DEFAULT_REGION, ImageAt, Manner, PROTOCOL, Request, Service,
+    ShareRequest, Started, Time, Top, Trouble, WorkflowQuery, WorkflowView, Workflows, dispatch, local_actor,
 };
 
 /// A house in which several things were asked for, one after the other.
@@ -236,5 +237,49 @@ async fn an_account_is_told_when_more_goes_on_than_was_counted() {
     }
     let all: Top = ask(&house.service, &local_actor(), "", Request::WorkflowTop { count: 1 }).await.unwrap();
     assert_eq!((all.running, all.running_or_more), (3, false), "the operator's numbers are whole");
+    close(house.service).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_to_an_operation_that_is_only_tried_says_what_would_come_of_it_and_does_nothing() {
+    let house = House::new().await;
+    let (by, ended) = (local_actor(), house.ran[1].workflow_id);
+    let all = || engine::Which::All;
+    house.service.engine.pause(by.clone(), all(), "so that one stays open").await.unwrap();
+    let rename = Attributes { description: Some("other words".to_owned()), ..Default::default() };
+    let at = ImageAt { image: "web-1".to_owned(), region: None };
+    let begun: Started =
+        ask(&house.service, &by, "open", Request::ImageModify { at, to: rename }).await.unwrap();
+    let open = begun.workflow_id;
+    let reason = String::new;
+    let words = |workflow: event::FlowId| {
+        [
+            Request::WorkflowCancel { workflow, reason: reason() },
+            Request::WorkflowPause { which: engine::Which::Flow(workflow), reason: reason() },
+            Request::WorkflowResume { workflow, reason: reason() },
+            Request::WorkflowUnwind { workflow, reason: reason() },
+            Request::WorkflowAbandon { workflow, reason: reason() },
+            Request::WorkflowReset { workflow, before: None, reason: reason() },
+        ]
+    };
+    let whole = [
+        Request::WorkflowPause { which: engine::Which::Background, reason: reason() },
+        Request::WorkflowResumeAll { which: all(), reason: reason() },
+    ];
+    let before = house.service.engine.snapshot().unwrap().head().unwrap();
+    let mut told = Vec::new();
+    for (number, request) in words(open).into_iter().chain(words(ended)).chain(whole).enumerate() {
+        let manner = Manner { dry_run: true, ..Manner::default() };
+        let (actor, id) = (by.clone(), format!("dry {number}"));
+        let call = Call { protocol: PROTOCOL, drive: true, actor, id, manner, request };
+        let no = dispatch(&house.service, call).await.expect_err("a dry run does nothing");
+        told.push((no.code, no.message));
+    }
+    assert_eq!(house.service.engine.snapshot().unwrap().head().unwrap(), before);
+    let would = |at: usize| told[at].0 == "DryRunOperation";
+    assert_eq!((0..told.len()).filter(|at| would(*at)).collect::<Vec<_>>(), [0, 1, 2, 12, 13], "{told:?}");
+    assert!(told[3..6].iter().all(|(_, why)| why.contains("is not parked")), "{told:?}");
+    assert!(told[6..12].iter().all(|(_, why)| why.contains("has ended already")), "{told:?}");
+    house.service.engine.resume(by, all(), "").await.unwrap();
     close(house.service).await;
 }
