@@ -29,8 +29,8 @@ pub(crate) enum Word {
 }
 
 impl Word {
-    /// Ends what was only to be tried, with the no that would be the answer, as far as its row says. What comes into the
-    /// log meanwhile is known when the word is said.
+    /// Ends what was only to be tried, with the no that would be the answer, as far as its row says. What comes into
+    /// the log meanwhile is known when the word is said.
     pub(crate) fn may_be_said(self, asked: &Asked, flow: &FlowRow) -> Result<(), Trouble> {
         if !asked.dry_run {
             return Ok(());
