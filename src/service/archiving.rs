@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use engine::{Archived, Chore, Keep};
 
+use crate::asked::Asked;
 use crate::request_audit::ArchiveAsked;
 use crate::view::time_text;
 use crate::view_audit::ArchiveView;
@@ -81,9 +82,10 @@ impl Service {
     }
 
     /// Moves what is old enough, if that is asked for, and tells how large everything is.
-    pub(crate) async fn archive(&self, asked: ArchiveAsked) -> Result<ArchiveView, Trouble> {
+    pub(crate) async fn archive(&self, by: &Asked, asked: ArchiveAsked) -> Result<ArchiveView, Trouble> {
         let (mut segments, mut rows) = (0, 0);
         if asked.now {
+            by.go_on()?;
             let days = asked.older_than_days.map(|days| i64::from(days) * DAY_MS);
             let for_ms = days.unwrap_or_else(|| self.archive_after_ms.load(Ordering::Relaxed));
             let keep = Keep { for_ms, parts: true, ..Keep::default() };

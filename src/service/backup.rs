@@ -17,6 +17,7 @@ use domain::{RegionId, StoreId};
 use engine::Snapshot;
 use event::{Failure, Refusal, Seq};
 
+use crate::asked::Asked;
 use crate::backup_file::{LOG, MANIFEST, Manifest, RowsIn, RowsOut, Segment, VERSION, not_whole};
 use crate::manifests::{MANIFESTS, PART};
 use crate::request_audit::BackupAsked;
@@ -159,9 +160,10 @@ fn copy_manifests(own: &Path, dir: &Path) -> io::Result<Vec<(String, String)>> {
 impl Service {
     pub(crate) async fn back_up(
         self: &Arc<Self>,
-        request: &str,
+        by: &Asked,
         asked: BackupAsked,
     ) -> Result<BackupMade, Trouble> {
+        let request = by.id.as_str();
         let Ok(_one) = self.backing_up.try_lock() else {
             let why = "a backup is being written already";
             return Err(Trouble::new(Family::World, "Backup.Busy", why).advise("wait until it is there"));
@@ -183,6 +185,7 @@ impl Service {
             .as_ref()
             .map(|dir| Ok::<_, Trouble>((PathBuf::from(dir), Manifest::read(Path::new(dir))?)));
         let earlier = earlier.transpose()?;
+        by.go_on()?;
         let dir = partial(&to);
         begin(&dir)?;
         let stores = if asked.log_only { None } else { Some(stores_of(&self.engine.snapshot()?)) };

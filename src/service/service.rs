@@ -222,15 +222,11 @@ async fn answer(service: &Arc<Service>, call: Call) -> Result<Reply, Trouble> {
         }
         Request::AuditArchive(what) => {
             operator(&actor)?;
-            if what.now {
-                asked.go_on()?;
-            }
-            service.archive(what).await?.into()
+            service.archive(asked, what).await?.into()
         }
         Request::Backup(backup) => {
             operator(&actor)?;
-            asked.go_on()?;
-            service.back_up(&asked.id, backup).await?.into()
+            service.back_up(asked, backup).await?.into()
         }
         Request::RegionList => service.regions(&actor)?.into(),
         Request::RegionCollect { region, after } => {
