@@ -10,13 +10,14 @@ use workflows::DeprecateImage;
 
 use crate::tests::{ask, close, disk, finished, import, open, wiring};
 use crate::{
-    Because, Call, DEFAULT_ACCOUNT, DEFAULT_REGION, ImageAt, Manner, PROTOCOL, Request, Service,
-    ShareRequest, Started, Time, Top, Trouble, WorkflowQuery, WorkflowView, Workflows, dispatch, local_actor,
+    ArchiveAsked, BackupAsked, Because, Call, DEFAULT_ACCOUNT, DEFAULT_REGION, ImageAt, Manner, PROTOCOL,
+    Request, Service, ShareRequest, Started, Time, Top, Trouble, WorkflowQuery, WorkflowView, Workflows,
+    dispatch, local_actor,
 };
 
 /// A house in which several things were asked for, one after the other.
 struct House {
-    _place: TempDir,
+    place: TempDir,
     service: Arc<Service>,
     ran: Vec<WorkflowView>,
 }
@@ -57,7 +58,7 @@ impl House {
         let started = Started { workflow_id: id, joined: false, image_id: String::new() };
         ran.push(finished(&service, &owner, &started).await);
         assert_eq!(ran[5].state, "Undone", "{:?}", ran[5]);
-        Self { _place: place, service, ran }
+        Self { place, service, ran }
     }
 
     async fn page(&self, actor: &Actor, query: WorkflowQuery) -> Result<Workflows, Trouble> {
@@ -251,7 +252,7 @@ async fn a_word_to_an_operation_that_is_only_tried_says_what_would_come_of_it_an
     let begun: Started =
         ask(&house.service, &by, "open", Request::ImageModify { at, to: rename }).await.unwrap();
     let open = begun.workflow_id;
-    let reason = String::new;
+    let (reason, to) = (String::new, house.place.path().join("backup"));
     let words = |workflow: event::FlowId| {
         [
             Request::WorkflowCancel { workflow, reason: reason() },
@@ -265,6 +266,8 @@ async fn a_word_to_an_operation_that_is_only_tried_says_what_would_come_of_it_an
     let whole = [
         Request::WorkflowPause { which: engine::Which::Background, reason: reason() },
         Request::WorkflowResumeAll { which: all(), reason: reason() },
+        Request::Backup(BackupAsked { to: to.to_str().unwrap().to_owned(), reuse: None, log_only: true }),
+        Request::AuditArchive(ArchiveAsked { now: true, older_than_days: None }),
     ];
     let before = house.service.engine.snapshot().unwrap().head().unwrap();
     let mut told = Vec::new();
@@ -277,7 +280,12 @@ async fn a_word_to_an_operation_that_is_only_tried_says_what_would_come_of_it_an
     }
     assert_eq!(house.service.engine.snapshot().unwrap().head().unwrap(), before);
     let would = |at: usize| told[at].0 == "DryRunOperation";
-    assert_eq!((0..told.len()).filter(|at| would(*at)).collect::<Vec<_>>(), [0, 1, 2, 12, 13], "{told:?}");
+    assert_eq!(
+        (0..told.len()).filter(|at| would(*at)).collect::<Vec<_>>(),
+        [0, 1, 2, 12, 13, 14, 15],
+        "{told:?}"
+    );
+    assert!(!to.exists());
     assert!(told[3..6].iter().all(|(_, why)| why.contains("is not parked")), "{told:?}");
     assert!(told[6..12].iter().all(|(_, why)| why.contains("has ended already")), "{told:?}");
     house.service.engine.resume(by, all(), "").await.unwrap();
