@@ -61,7 +61,6 @@ impl Server {
                 command.env(format!("KILN_{variable}_{}", number + 1), of(account, field));
             }
         }
-        command.env("KILN_PROGRAM", env!("CARGO_BIN_EXE_kiln"));
         command.env("OSS_ENDPOINT", format!("http://{}", self.serving.at));
         command.env("KILN_PROGRAM", env!("CARGO_BIN_EXE_kiln"));
         let keys =

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::Body;
 use crate::error::Refused;
+use crate::lanes::{Lane, Then, Turn};
 use crate::pace::Pace;
 
 /// Bytes handed on at once: long enough that what is done for each batch costs nothing, and few
@@ -24,6 +25,8 @@ use crate::pace::Pace;
 const BATCH_BYTES: usize = 1 << 20;
 /// Bytes of an object read at once, for the same reasons; one such piece is sent and one is read.
 const PIECE_BYTES: u64 = 512 << 10;
+/// A shorter stretch goes at once: it is through before another one is in its way.
+const ALONE_BYTES_MIN: u64 = 2 << 20;
 /// Bytes of a refused request's body that are still read, so that its client sees the answer and not
 /// a connection that was reset.
 const DRAIN_BYTES_MAX: u64 = 4 << 20;
@@ -127,12 +130,29 @@ pub struct Outgoing {
     end: u64,
     ahead: Option<JoinHandle<Result<Bytes, Failure>>>,
     left: u64,
+    lane: Arc<Lane>,
+    goes: Goes,
+}
+
+/// Whether a stretch goes.
+enum Goes {
+    /// It waits for its turn.
+    Not(JoinHandle<Option<Turn>>),
+    /// It is its turn.
+    Alone(Turn),
+    /// Whatever others do.
+    Beside,
 }
 
 impl Outgoing {
-    /// The stretch from `begin` to `end`.
-    pub fn new(object: Arc<dyn ObjectBytes>, begin: u64, end: u64) -> Self {
-        let mut outgoing = Self { object, at: begin, end, ahead: None, left: end - begin };
+    /// The stretch from `begin` to `end`, after what goes in the same lane.
+    pub fn new(object: Arc<dyn ObjectBytes>, begin: u64, end: u64, lane: Arc<Lane>) -> Self {
+        let goes = if end - begin < ALONE_BYTES_MIN {
+            Goes::Beside
+        } else {
+            Goes::Not(tokio::spawn(Arc::clone(&lane).turn()))
+        };
+        let mut outgoing = Self { object, at: begin, end, ahead: None, left: end - begin, lane, goes };
         outgoing.read_ahead();
         outgoing
     }
@@ -147,6 +167,30 @@ impl Outgoing {
         let len = usize::try_from(len).expect("at most a piece");
         self.ahead = Some(tokio::spawn(async move { object.read(at, len).await }));
     }
+
+    /// So many bytes were taken.
+    fn took(&mut self, bytes: usize) {
+        self.left -= bytes as u64;
+        let Goes::Alone(turn) = &mut self.goes else { return };
+        match turn.took(bytes) {
+            _ if self.left == 0 => self.goes = Goes::Beside,
+            Then::GoOn => {}
+            Then::GoBeside => self.goes = Goes::Beside,
+            Then::WaitAgain => {
+                // Who waits comes first, so the turn is given back before another one is asked for.
+                self.goes = Goes::Beside;
+                self.goes = Goes::Not(tokio::spawn(Arc::clone(&self.lane).turn()));
+            }
+        }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Goes::Not(waiting) = &self.goes {
+            waiting.abort();
+        }
+    }
 }
 
 impl http_body::Body for Outgoing {
@@ -157,12 +201,16 @@ impl http_body::Body for Outgoing {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Goes::Not(waiting) = &mut self.goes {
+            let turn = ready!(Pin::new(waiting).poll(context));
+            self.goes = turn.ok().flatten().map_or(Goes::Beside, Goes::Alone);
+        }
         let Some(ahead) = &mut self.ahead else { return Poll::Ready(None) };
         let read = ready!(Pin::new(ahead).poll(context));
         self.ahead = None;
         Poll::Ready(Some(match read {
             Ok(Ok(bytes)) => {
-                self.left -= bytes.len() as u64;
+                self.took(bytes.len());
                 self.read_ahead();
                 Ok(Frame::data(bytes))
             }

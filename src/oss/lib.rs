@@ -30,6 +30,7 @@ mod copy;
 mod error;
 mod escape;
 mod headers;
+mod lanes;
 mod list;
 mod pace;
 mod parts;
@@ -69,6 +70,7 @@ use crate::turn::Turn;
 pub use crate::body::{Outgoing, drain};
 pub use crate::escape::{percent, unpercent};
 pub use crate::headers::{KEPT, META, META_BYTES_MAX};
+pub use crate::lanes::{Lane, Lanes};
 pub use crate::pace::Pace;
 pub use crate::sign::NOBODYS_SECRET;
 
@@ -88,6 +90,7 @@ pub struct Line {
 pub struct Oss {
     service: Arc<Service>,
     objects: Arc<dyn Objects>,
+    lanes: Lanes,
     asked: AtomicU64,
     chance: RandomState,
 }
@@ -100,8 +103,8 @@ pub fn is_bucket_request(parts: &Parts) -> bool {
 impl Oss {
     /// The wire of a service.
     pub fn new(service: Arc<Service>) -> Self {
-        let objects = service.objects();
-        Self { service, objects, asked: AtomicU64::new(0), chance: RandomState::new() }
+        let (objects, lanes) = (service.objects(), Lanes::default());
+        Self { service, objects, lanes, asked: AtomicU64::new(0), chance: RandomState::new() }
     }
 
     /// Answers a request.

@@ -47,7 +47,7 @@ use domain::port_objects::Objects;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
-use oss::{Body, Line};
+use oss::{Body, Lanes, Line};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use service::Service;
@@ -64,6 +64,7 @@ const DOCUMENT_BYTES_MAX: usize = 4 << 20;
 pub struct S3 {
     service: Arc<Service>,
     objects: Arc<dyn Objects>,
+    lanes: Lanes,
     config: Arc<StaticConfigProvider>,
 }
 
@@ -84,10 +85,10 @@ pub fn is_s3_request(parts: &Parts) -> bool {
 impl S3 {
     /// The dialect of a service.
     pub fn new(service: Arc<Service>) -> Self {
-        let objects = service.objects();
+        let (objects, lanes) = (service.objects(), Lanes::default());
         let mut config = S3Config::default();
         config.xml_max_body_size = DOCUMENT_BYTES_MAX;
-        Self { service, objects, config: Arc::new(StaticConfigProvider::new(Arc::new(config))) }
+        Self { service, objects, lanes, config: Arc::new(StaticConfigProvider::new(Arc::new(config))) }
     }
 
     /// Answers a request under an id that no other has.

@@ -33,7 +33,7 @@ impl Turn {
             .transpose()
             .map_err(|_| refused(S3ErrorCode::InvalidRange, "The requested range is not satisfiable"))?;
         let stretch = range.clone().unwrap_or(0..facts.bytes);
-        let body = Outgoing::new(Arc::from(bytes), stretch.start, stretch.end);
+        let body = Outgoing::new(Arc::from(bytes), stretch.start, stretch.end, self.lane(&at));
         let told = tell(&facts);
         let content_range =
             range.map(|range| format!("bytes {}-{}/{}", range.start, range.end - 1, facts.bytes));

@@ -10,7 +10,7 @@ use event::Actor;
 use http::Method;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use oss::Line;
+use oss::{Lane, Lanes, Line};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::{S3Error, S3ErrorCode, S3Result};
@@ -27,6 +27,7 @@ pub(crate) struct Turn(Arc<Known>);
 struct Known {
     service: Arc<Service>,
     objects: Arc<dyn Objects>,
+    lanes: Lanes,
     /// Who says they ask; proved once the adapter has compared the signature.
     who: Option<Identity>,
     context: Context,
@@ -84,6 +85,7 @@ impl Turn {
         Ok(Self(Arc::new(Known {
             service: s3.service.clone(),
             objects: s3.objects.clone(),
+            lanes: s3.lanes.clone(),
             who,
             context: Context { source_ip, now_ms: s3.service.now_ms(), secure },
             request_id: request_id.to_owned(),
@@ -119,6 +121,12 @@ impl Turn {
 
     pub(crate) fn objects(&self) -> &dyn Objects {
         &*self.0.objects
+    }
+
+    /// In which what is read of an object goes.
+    pub(crate) fn lane(&self, at: &Location) -> Arc<Lane> {
+        let key = self.0.who.as_ref().map_or("", |who| &who.key);
+        self.0.lanes.lane(key, at)
     }
 
     pub(crate) fn request_id(&self) -> &str {

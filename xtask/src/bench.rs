@@ -3,24 +3,25 @@
 //! `batch`, `commit`, `flows`, `million`, `open`, `recover` and `wire` are bench targets of the product and only
 //! started here.
 //! `peers` is a package outside the workspace, as the peers' crates are no part of the product. `import` compares
-//! programs with each other and is a chore, in its own file.
+//! programs with each other and is a chore, in its own file; `objects` is a script of a bucket's own client.
 
 use crate::bench_import;
 use crate::error::{Error, Result};
-use crate::{place, run, setup};
+use crate::{clients, place, run, setup};
 use std::process::{Command, Stdio};
 
 pub(crate) const HELP: &str = "\
 Measure Kiln beside its peers
 
-Usage: cargo xtask bench [batch|commit|flows|import|million|open|peers|recover|wire] [OPTIONS]
+Usage: cargo xtask bench [batch|commit|flows|import|million|objects|open|peers|recover|wire] [OPTIONS]
 
-Without a name all nine run. Goals that are missed are named; the exit code is 0 all the same.
+Without a name all ten run. Goals that are missed are named; the exit code is 0 all the same.
   batch   100,000 operations by a batch beside the same operations without one
   commit  durable events per second beside a bare redb group commit
   flows   a million finished flows beside ten thousand, and proving their log beside a bare scan
   import  importing, exporting and storing a real Debian disk beside qemu-img and casync
   million asking a million images the questions that are asked of ten thousand
+  objects 2 GiB up to a bucket and down again through oss2 beside the plain file system
   open    opening a data directory of a million events beside a bare redb repair
   peers   durable workflows beside DBOS on PostgreSQL, duroxide and a bare redb group commit
   recover ten thousand flows after a kill, beside a bare redb repair and the same work undisturbed
@@ -38,6 +39,10 @@ Options of `million`:
   --dir DIR   where the sets of images lie, some 10 GB, and stay for the next run
   --fresh     makes them anew
   --audit     proves the log of the million as well, which takes minutes and gigabytes of memory
+
+Options of `objects`:
+  --dir DIR   where the files and the server's data lie while it runs, some 8 GB
+  --mib N, --part N, --threads N, --rounds N   another size in MiB, other parts, more or fewer at a time, rounds
 
 Options of `wire`:
   --dir DIR   where the set of images lies, some 12 GB with the copy that is asked, and stays for the next run
@@ -78,12 +83,14 @@ pub(crate) fn begin(arguments: &[String]) -> Result<bool> {
         None => {
             bench_import::begin(&[])?;
             peers(&[])?;
+            objects(&[])?;
             for (name, room) in TARGETS {
                 target(name, room, &[])?;
             }
             Ok(true)
         }
         Some((name, rest)) if name == "peers" => peers(rest),
+        Some((name, rest)) if name == "objects" => objects(rest),
         Some((name, rest)) if name == "import" => bench_import::begin(rest),
         Some((name, rest)) => match TARGETS.iter().find(|(target, _)| target == name) {
             Some((_, room)) => target(name, room, rest),
@@ -107,6 +114,37 @@ fn peers(rest: &[String]) -> Result<bool> {
         command.arg("--").args(rest);
     }
     ended("peers", command)
+}
+
+/// Builds the program, and drives its buckets by their own client.
+fn objects(rest: &[String]) -> Result<bool> {
+    let python = clients::make_sure()?;
+    let target = place::target()?;
+    let mut command = run::program(python);
+    command.arg("tests/clients/oss_speed.py").env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("KILN_PROGRAM", target.join("release/kiln")).env("OSS_SCRATCH", &target);
+    let mut options = rest.iter();
+    while let Some(option) = options.next() {
+        let variable = match option.as_str() {
+            "--dir" => "OSS_SCRATCH",
+            "--mib" => "OSS_SPEED_MIB",
+            "--part" => "OSS_SPEED_PART_MIB",
+            "--threads" => "OSS_SPEED_THREADS",
+            "--rounds" => "OSS_SPEED_ROUNDS",
+            other => {
+                let wrong = Error::new(format!("`objects` has no option `{other}`"));
+                return Err(wrong.try_next("cargo xtask bench --help"));
+            }
+        };
+        let value = options.next().ok_or_else(|| Error::new(format!("`{option}` wants a value")))?;
+        if variable != "OSS_SCRATCH" && value.parse().map_or(true, |number: u32| number == 0) {
+            return Err(Error::new(format!("`{option} {value}`: a number from 1 is wanted")));
+        }
+        command.env(variable, value);
+    }
+    println!("building kiln");
+    run::quietly(run::cargo()?.args(["build", "--release", "--package", "kiln"]))?;
+    ended("objects", command)
 }
 
 fn target(name: &str, room: &str, rest: &[String]) -> Result<bool> {
