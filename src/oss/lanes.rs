@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -76,10 +77,11 @@ impl Lanes {
         Self(Arc::new(All { width: width.max(1), lanes: Mutex::default() }))
     }
 
-    /// The lane of whoever signs with a key, for an object.
-    pub fn lane(&self, key: &str, at: &Location) -> Arc<Lane> {
+    /// The lane of whoever signs with a key and asks from an address, for an object. A URL that is signed by one
+    /// key and given to many is asked for from many addresses.
+    pub fn lane(&self, key: &str, from: Option<IpAddr>, at: &Location) -> Arc<Lane> {
         let mut lanes = lock(&self.0.lanes);
-        let begun = lanes.entry(format!("{key} {at}"));
+        let begun = lanes.entry(format!("{key} {from:?} {at}"));
         if let Entry::Occupied(begun) = &begun
             && let Some(lane) = begun.get().upgrade()
         {
@@ -185,6 +187,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -211,11 +214,12 @@ mod tests {
 
     /// What a piece takes at the rate of a line that is full.
     const PIECE_TIME: Duration = Duration::from_millis(8);
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
     const PIECE: u64 = 512 << 10;
     const PART: u64 = 8 << 20;
 
     fn part(lanes: &Lanes, key: &str, path: &str, bytes: u64) -> Outgoing {
-        Outgoing::new(Arc::new(Zeros), 0, bytes, lanes.lane(key, &Location::file(path)))
+        Outgoing::new(Arc::new(Zeros), 0, bytes, lanes.lane(key, Some(HERE), &Location::file(path)))
     }
 
     /// Takes what is next; how many bytes.
@@ -337,7 +341,12 @@ mod tests {
         let lanes = Lanes::new(1);
         let mut first = part(&lanes, "K", "/disk", PART);
         take(&mut first).await;
-        let others = [part(&lanes, "L", "/disk", PART), part(&lanes, "K", "/other", PART)];
+        let from_elsewhere = lanes.lane("K", None, &Location::file("/disk"));
+        let others = [
+            part(&lanes, "L", "/disk", PART),
+            part(&lanes, "K", "/other", PART),
+            Outgoing::new(Arc::new(Zeros), 0, PART, from_elsewhere),
+        ];
         for mut other in others.into_iter().chain([part(&lanes, "K", "/disk", 1 << 20)]) {
             assert!(!waits(&mut other).await);
         }

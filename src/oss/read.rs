@@ -28,7 +28,7 @@ impl Turn<'_> {
         check(self.asked, &OF_READS, &facts)?;
         let range = wanted(self.asked, facts.bytes)?;
         let stretch = range.clone().unwrap_or(0..facts.bytes);
-        let lane = self.oss.lanes.lane(&self.identity.key, &at);
+        let lane = self.oss.lanes.lane(&self.identity.key, self.context.source_ip, &at);
         let body = Outgoing::new(Arc::from(bytes), stretch.start, stretch.end, lane).boxed();
         let mut response = Response::new(body);
         let headers = response.headers_mut();

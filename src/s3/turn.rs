@@ -126,7 +126,7 @@ impl Turn {
     /// In which what is read of an object goes.
     pub(crate) fn lane(&self, at: &Location) -> Arc<Lane> {
         let key = self.0.who.as_ref().map_or("", |who| &who.key);
-        self.0.lanes.lane(key, at)
+        self.0.lanes.lane(key, self.0.context.source_ip, at)
     }
 
     pub(crate) fn request_id(&self) -> &str {
