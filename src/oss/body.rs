@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::Body;
 use crate::error::Refused;
-use crate::lanes::{Lane, Then, Turn};
+use crate::lanes::{Lane, Slot, Then};
 use crate::pace::Pace;
 
 /// Bytes handed on at once: long enough that what is done for each batch costs nothing, and few
@@ -137,9 +137,9 @@ pub struct Outgoing {
 /// Whether a stretch goes.
 enum Goes {
     /// It waits for its turn.
-    Not(JoinHandle<Option<Turn>>),
+    Not(JoinHandle<Option<Slot>>),
     /// It is its turn.
-    Alone(Turn),
+    Alone(Slot),
     /// Whatever others do.
     Beside,
 }

@@ -110,7 +110,7 @@ impl Drop for Lane {
 
 impl Lane {
     /// Waits for a turn; none if others took too long.
-    pub(crate) async fn turn(self: Arc<Self>) -> Option<Turn> {
+    pub(crate) async fn turn(self: Arc<Self>) -> Option<Slot> {
         let room = Arc::clone(&self.room);
         let admitted = async {
             let mut entering = std::pin::pin!(room.acquire());
@@ -127,7 +127,7 @@ impl Lane {
         going.next += 1;
         going.turns.push((number, Instant::now() + PAUSE_MAX));
         drop(going);
-        Some(Turn { lane: self, number, left: TURN_BYTES })
+        Some(Slot { lane: self, number, left: TURN_BYTES })
     }
 
     fn pass_by_who_is_slow(&self) {
@@ -141,7 +141,7 @@ impl Lane {
 
 /// A stretch's turn; whoever waits has its own when this one is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct Slot {
     lane: Arc<Lane>,
     number: u64,
     left: u64,
@@ -158,7 +158,7 @@ pub(crate) enum Then {
     GoBeside,
 }
 
-impl Turn {
+impl Slot {
     /// So many bytes were taken.
     pub(crate) fn took(&mut self, bytes: usize) -> Then {
         self.left = self.left.saturating_sub(bytes as u64);
@@ -172,7 +172,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut going = lock(&self.lane.going);
         let before = going.turns.len();
